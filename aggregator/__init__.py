@@ -1,0 +1,1 @@
+"""The Spark job: four analytics every trigger, and what they were computed from."""

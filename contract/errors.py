@@ -1,0 +1,47 @@
+"""The root of every program's error tree.
+
+IsothermError
+├── SettingsError        a setting is wrong; the message names the key, the value and the fix
+├── ReadingRejectedError      one record is not a reading (contract.reasons)
+└── AgentError, BridgeError, AggregatorError, StackError: each program's own tree
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+EXIT_FINE = 0
+EXIT_OTHER = 1
+EXIT_USAGE = 2
+EXIT_DEPENDENCY = 3
+
+
+class IsothermError(Exception):
+    """Anything that isotherm raises on purpose.
+
+    Attributes:
+        retriable: whether the same call may succeed later without a person's help.
+        exit_code: what a program that ends by this error returns to its caller.
+    """
+
+    retriable: ClassVar[bool] = False
+    exit_code: ClassVar[int] = EXIT_OTHER
+
+
+class SettingsError(IsothermError, ValueError):
+    """A setting is unknown, missing or out of range.
+
+    Args:
+        key: the setting as the person wrote it (``mqtt.url``, ``--rate``, an environment name).
+        value: what was given, or None where nothing was.
+        fix: one sentence that says what to write instead.
+    """
+
+    exit_code = EXIT_USAGE
+
+    def __init__(self, key: str, value: object, fix: str) -> None:
+        self.key = key
+        self.value = value
+        self.fix = fix
+        given = "is not set" if value is None else f"= {value!r}"
+        super().__init__(f"{key} {given}: {fix}")

@@ -1,0 +1,54 @@
+"""Topic names: where readings, status and dead letters travel, on MQTT and in Kafka."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final
+
+KAFKA_READINGS: Final = "iotmsgs"
+DEAD_LETTER_SUFFIX: Final = ".dead-letter"
+ANALYTICS_SUFFIX: Final = ".analytics"
+POSITIONS_SUFFIX: Final = ".bridge"
+
+SHARDS: Final = 64
+"""Virtual shards, fixed for ever: bridges divide them among themselves (`--shards 0-31`)."""
+
+ALL_READINGS: Final = "isotherm/v1/readings/#"
+MAX_DEVICE_LENGTH: Final = 128
+
+
+def shard(device: str) -> int:
+    """The virtual shard of a device, 0 to 63: CRC-32 (IEEE) of its UTF-8 name, modulo 64."""
+    return zlib.crc32(device.encode()) % SHARDS
+
+
+def is_device(name: str) -> bool:
+    """Whether a name can stand in a topic: 1 to 128 printable characters, none of ``/ + #``."""
+    return 0 < len(name) <= MAX_DEVICE_LENGTH and name.isprintable() and not set(name) & set("/+#")
+
+
+def readings_topic(device: str) -> str:
+    """The MQTT topic of a device's readings.
+
+    Raises:
+        ValueError: the name cannot stand in a topic (see `is_device`).
+    """
+    _require_device(device)
+    return f"isotherm/v1/readings/{shard(device):02d}/{device}"
+
+
+def status_topic(device: str) -> str:
+    """The MQTT topic of a device's retained status.
+
+    Raises:
+        ValueError: the name cannot stand in a topic (see `is_device`).
+    """
+    _require_device(device)
+    return f"isotherm/v1/status/{device}"
+
+
+def _require_device(device: str) -> None:
+    if not is_device(device):
+        raise ValueError(
+            f"device {device!r}: use 1 to {MAX_DEVICE_LENGTH} printable characters, none of / + #"
+        )

@@ -1,0 +1,147 @@
+"""The verdict on a record: a reading, or the reason why it is none.
+
+This is the authority. `contract.fast` gives the same verdicts sooner where msgspec is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final, NoReturn
+
+from contract.fields import FIELDS, Clock, Field
+from contract.moment import parse_event_time
+from contract.reading import Origin, Reading
+from contract.reasons import ReadingRejectedError, Reason, Rejection
+
+MAX_BYTES: Final = 65_536
+"""A record above this is `too_large`: some 300 times a plain reading, and far below what MQTT
+brokers and Kafka take by default (1 MiB)."""
+
+MAX_DEPTH: Final = 512
+"""Deeper nesting is `not_json` (RFC 8259 section 9 lets a parser set a limit). Fixed here, since
+the interpreter's own limit moves with its version and with the caller's stack."""
+
+_LONG_INTEGER: Final = 20
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+
+
+Found = dict[tuple[str, ...], Any]
+"""The valid values of a record under their paths; an optional field may be missing."""
+
+
+def judge(raw: bytes) -> Reading | Rejection:
+    """Decode one record, or say why it is not a reading.
+
+    Pure; never raises for any bytes. The first failing row of `contract.fields.FIELDS` decides.
+    """
+    found = examine(raw)
+    return found if isinstance(found, Rejection) else _reading(found)
+
+
+def examine(raw: bytes) -> Found | Rejection:  # noqa: PLR0911 a chain of verdicts
+    """What `judge` found, before it becomes a `Reading`: every valid value as it came.
+
+    Pure; never raises for any bytes.
+    """
+    if len(raw) > MAX_BYTES:
+        return Rejection(Reason.TOO_LARGE, f"{len(raw)} bytes, at most {MAX_BYTES}")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Rejection(Reason.NOT_UTF8, f"byte {error.start}: {error.reason}")
+    if _depth_exceeds(text, MAX_DEPTH):
+        return Rejection(Reason.NOT_JSON, f"nested deeper than {MAX_DEPTH}")
+    try:
+        record = _DECODER.decode(text)
+    except ValueError as error:
+        return Rejection(Reason.NOT_JSON, str(error))
+    if not isinstance(record, dict):
+        return Rejection(Reason.WRONG_TYPE, "the record must be a JSON object")
+    found: Found = {(): record}
+    for field in FIELDS:
+        rejection = _check(field, found)
+        if rejection is not None:
+            return rejection
+    return found
+
+
+def decode(raw: bytes) -> Reading:
+    """The reading in `raw`.
+
+    Raises:
+        ReadingRejectedError: the record is none; its `rejection` says why.
+    """
+    verdict = judge(raw)
+    if isinstance(verdict, Rejection):
+        raise ReadingRejectedError(verdict)
+    return verdict
+
+
+def _check(field: Field, found: Found) -> Rejection | None:
+    """Judge one row; a value that passes is put into `found` under its path."""
+    parent = found.get(field.path[:-1])
+    if parent is None:
+        return None
+    name = field.path[-1]
+    value = parent.get(name)
+    if value is None and (not field.required or name not in parent):
+        return Rejection(Reason.MISSING_FIELD, field.name) if field.required else None
+    if not field.kind.accepts(value):
+        return Rejection(Reason.WRONG_TYPE, f"{field.name} must be a JSON {field.kind}")
+    if field.valid is not None and not field.valid(value):
+        return Rejection(field.reason, f"{field.name} = {_excerpt(value)}; {field.meaning}")
+    found[field.path] = value
+    return None
+
+
+def _reading(found: Found) -> Reading:
+    origin = None
+    if ("origin",) in found:
+        origin = Origin(
+            epoch=found["origin", "epoch"],
+            seq=int(found["origin", "seq"]),
+            clock=Clock(found["origin", "clock"]),
+        )
+    return Reading(
+        guid=found["guid",],
+        destination=found["destination",],
+        state=found["state",],
+        event_time=parse_event_time(found["eventTime",]),
+        temperature=float(found["payload", "data", "temperature"]),
+        origin=origin,
+    )
+
+
+def _excerpt(value: object) -> str:
+    # ascii(): a detail travels in a Kafka header and must survive lone surrogates.
+    text = ascii(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 a width for people
+
+
+def _depth_exceeds(text: str, limit: int) -> bool:
+    if text.count("[") + text.count("{") <= limit:
+        return False
+    depth = 0
+    for token in _BRACKETS.finditer(text):
+        mark = token[0]
+        if mark in "[{":
+            depth += 1
+            if depth > limit:
+                return True
+        elif mark in "]}":
+            depth -= 1
+    return False
+
+
+def _integer(digits: str) -> int | float:
+    # Python refuses to read an integer of over 4,300 digits; as a float it is just too large.
+    return int(digits) if len(digits) <= _LONG_INTEGER else float(digits)
+
+
+def _no_constant(name: str) -> NoReturn:
+    # json.loads takes NaN and Infinity, RFC 8259 does not.
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(parse_int=_integer, parse_constant=_no_constant)

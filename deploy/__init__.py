@@ -1,0 +1,1 @@
+"""Starts the programs: the local stack, the demo, the profiles of the brokers."""
