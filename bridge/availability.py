@@ -1,0 +1,38 @@
+"""Says once that a service is lost, and once that it is back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from contract.log import Log
+
+
+class Availability:
+    """The last known state of one service.
+
+    Args:
+        service: the first word of the log lines, such as ``kafka``.
+        log: where changes of state go.
+        facts: shown with every line.
+    """
+
+    def __init__(self, service: str, log: Log, **facts: object) -> None:
+        self._service = service
+        self._log = log
+        self._facts = facts
+        self.available: bool | None = None
+        """None before the first answer."""
+
+    def lost(self, why: str) -> None:
+        """It does not answer; logged at the first time in a row."""
+        if self.available is not False:
+            event = f"{self._service} lost" if self.available else f"waiting for {self._service}"
+            self._log.warning(event, **self._facts, why=why)
+        self.available = False
+
+    def back(self, **more: object) -> None:
+        """It answers; logged at the first time in a row."""
+        if not self.available:
+            self._log.info(f"{self._service} connected", **self._facts, **more)
+        self.available = True

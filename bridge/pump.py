@@ -1,0 +1,229 @@
+"""The pump: frames in, one batch to Kafka at a time, and then their PUBACKs in arrival order.
+
+While a batch is out, what arrives meanwhile becomes the next one. So a lone message leaves at once,
+and batches grow just as far as Kafka is slower than MQTT: no linger, and nothing to tune.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Final, Protocol
+
+from bridge.errors import SinkClosingError, SinkUnavailableError
+from bridge.records import Batch, Letter, Record, dead_letter, split_payload
+from contract.reasons import Reason, Rejection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from bridge.availability import Availability
+    from bridge.session import Arrivals
+    from bridge.sink import Refusal, Sink
+    from bridge.stats import Stats
+    from contract.backoff import Backoff
+    from contract.log import Log
+
+MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
+
+
+class Acknowledge(Protocol):
+    """Sends PUBACKs; False if that connection has ended (see `bridge.session.Session`)."""
+
+    def __call__(self, connection: int, mids: Sequence[int], /) -> bool:
+        """Acknowledge these packet identifiers of that connection, in order."""
+
+
+class Pump:
+    """Moves messages from the session to a sink, in a thread of its own.
+
+    Args:
+        sink: where batches go.
+        acknowledge: called for what the sink confirmed, never before.
+        kafka: told when the sink is lost and when it is back.
+        backoff: the delays between deliveries of the same batch.
+        now: nanoseconds since 1970, for dead letters.
+        stats: counted as batches end.
+        log: for the first dead letter of each reason.
+        stopping: set by `drain` when waiting for Kafka must end; the sink heeds it too.
+    """
+
+    def __init__(
+        self,
+        *,
+        sink: Sink,
+        acknowledge: Acknowledge,
+        kafka: Availability,
+        backoff: Backoff,
+        now: Callable[[], int],
+        stats: Stats,
+        log: Log,
+        stopping: threading.Event,
+    ) -> None:
+        self._sink = sink
+        self._acknowledge = acknowledge
+        self._kafka = kafka
+        self._backoff = backoff
+        self._now = now
+        self._stats = stats
+        self._log = log
+        self._waiting: deque[Arrivals] = deque()
+        self._changed = threading.Condition()
+        self._draining = False
+        self._stopping = stopping
+        self.opened = threading.Event()
+        """Set once Kafka was reached for the first time."""
+        self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
+        self.failure: BaseException | None = None
+        """What ended the thread against its will; a bug."""
+
+    def start(self) -> None:
+        """Begin to take messages."""
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether messages are still being taken."""
+        return self._thread.is_alive()
+
+    def arrived(self, arrivals: Arrivals) -> None:
+        """Take frames over from the network thread; returns at once."""
+        with self._changed:
+            self._waiting.append(arrivals)
+            self._changed.notify()
+
+    def drain(self, timeout: float) -> bool:
+        """Deliver and acknowledge what has arrived, then end.
+
+        Args:
+            timeout: seconds; after that the rest is left to the MQTT broker, which has it still.
+
+        Returns:
+            Whether all that had arrived was delivered.
+        """
+        with self._changed:
+            self._draining = True
+            self._changed.notify()
+        self._thread.join(timeout)
+        in_time = not self._thread.is_alive()
+        self._stopping.set()
+        self._thread.join()
+        return in_time and not self._waiting
+
+    def _run(self) -> None:
+        try:
+            self._patiently(self._sink.open)
+            self.opened.set()
+            while arrivals := self._take():
+                self.move(arrivals)
+        except SinkClosingError:
+            pass
+        except BaseException as error:  # noqa: BLE001 kept for the main thread, which reports it
+            self.failure = error
+        finally:
+            self._sink.close()
+
+    def _take(self) -> list[Arrivals]:
+        """All that waits, up to a bound; empty once drained."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._draining)
+            taken: list[Arrivals] = []
+            size = 0
+            while self._waiting and size < MAX_BATCH_BYTES:
+                arrivals = self._waiting.popleft()
+                size += sum(len(frame.payload) for frame in arrivals.frames)
+                taken.append(arrivals)
+            return taken
+
+    def move(self, arrivals: Sequence[Arrivals]) -> None:
+        """Deliver one batch to its end, then acknowledge it.
+
+        Raises:
+            SinkClosingError: the bridge is stopping; nothing of the batch is acknowledged.
+        """
+        batch = Batch([], [])
+        reasons: list[str] = []
+        for topic, item in _items(arrivals):
+            if isinstance(item, Record):
+                batch.readings.append(item)
+            else:
+                reasons.append(item.rejection.reason.value)
+                batch.dead_letters.extend(self._letter(item, topic))
+        delivered = len(batch.readings)
+        for refusal in self._deliver(batch):
+            delivered -= 1
+            reasons.append(Reason.TOO_LARGE.value)
+            letter = Letter(refusal.record.value, Rejection(Reason.TOO_LARGE, refusal.why))
+            self._deliver(Batch([], self._letter(letter, _topic_of(refusal, arrivals))))
+        self._stats.delivered += delivered
+        self._stats.rejected.update(reasons)
+        self._release(arrivals)
+
+    def _letter(self, letter: Letter, topic: bytes) -> list[Record]:
+        reason = letter.rejection.reason.value
+        if reason not in self._stats.rejected:
+            self._log.warning(
+                "dead letter",
+                reason=reason,
+                detail=letter.rejection.detail,
+                mqtt_topic=topic.decode("utf-8", "backslashreplace"),
+                note="more of this reason are counted, not logged",
+            )
+            self._stats.rejected[reason] = 0
+        return dead_letter(letter, topic, self._now())
+
+    def _deliver(self, batch: Batch) -> list[Refusal]:
+        refused: list[Refusal] = []
+
+        def attempt() -> None:
+            nonlocal batch
+            try:
+                refused.extend(self._sink.deliver(batch))
+            except SinkUnavailableError as error:
+                batch = error.remaining or batch
+                raise
+
+        self._patiently(attempt)
+        return refused
+
+    def _patiently(self, attempt: Callable[[], None]) -> None:
+        """Try for ever: withheld acknowledgements are the only backpressure there is."""
+        while True:
+            try:
+                attempt()
+            except SinkUnavailableError as error:
+                self._kafka.lost(str(error))
+                if self._stopping.wait(self._backoff.next()):
+                    raise SinkClosingError(str(error)) from error
+            else:
+                self._backoff.reset()
+                self._kafka.back()
+                return
+
+    def _release(self, arrivals: Sequence[Arrivals]) -> None:
+        for connection, frames in arrivals:
+            mids = [frame.mid for frame in frames if frame.mid]
+            current = self._acknowledge(connection, mids)
+            self._stats.received += len(frames)
+            self._stats.duplicates += sum(frame.duplicate for frame in frames)
+            if current:
+                self._stats.acknowledged += len(mids)
+            else:
+                self._stats.stale += len(mids)
+
+
+def _items(arrivals: Iterable[Arrivals]) -> Iterable[tuple[bytes, Record | Letter]]:
+    for _connection, frames in arrivals:
+        for frame in frames:
+            for item in split_payload(frame.payload):
+                yield frame.topic, item
+
+
+def _topic_of(refusal: Refusal, arrivals: Iterable[Arrivals]) -> bytes:
+    # Looked up afterwards: refusals are rare, and a topic kept with every record is not free.
+    return next(
+        frame.topic
+        for _connection, frames in arrivals
+        for frame in frames
+        if refusal.record.value in frame.payload
+    )

@@ -1,0 +1,115 @@
+"""Kafka records, and how a payload becomes them: pure functions."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from contract.fast import judge_row
+from contract.moment import format_event_time
+from contract.reasons import Reason, Rejection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PART_BYTES: Final = 900_000
+"""A dead letter above this is written in parts, so that Kafka takes it with its default limits
+(max.message.bytes of 1,048,588 for a batch, headers included)."""
+
+_NOT_EVEN_JSON: Final = frozenset({Reason.TOO_LARGE, Reason.NOT_UTF8, Reason.NOT_JSON})
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class Record(NamedTuple):
+    """One Kafka record on its way.
+
+    Attributes:
+        key: chooses the partition; a reading's guid in UTF-8.
+        value: the record's bytes.
+        headers: empty for readings.
+    """
+
+    key: bytes
+    value: bytes
+    headers: Headers = ()
+
+
+class Batch(NamedTuple):
+    """What is delivered together.
+
+    Attributes:
+        readings: for the readings topic, in arrival order.
+        dead_letters: for the dead-letter topic.
+    """
+
+    readings: list[Record]
+    dead_letters: list[Record]
+
+
+class Letter(NamedTuple):
+    """A record that is not a reading: its original bytes, and why."""
+
+    value: bytes
+    rejection: Rejection
+
+
+def split_payload(payload: bytes) -> Iterator[Record | Letter]:
+    """The readings and dead letters in one MQTT payload, in order.
+
+    A payload is one JSON object, also one written over several lines, or one reading per line
+    (NDJSON). Line ends and blank lines between readings are not part of any record; everything
+    else is kept byte for byte. A payload that is empty or blank is one dead letter.
+    """
+    if b"\n" not in payload:
+        yield _judge(payload)
+        return
+    lines = _lines(payload)
+    records = [_judge(line) for line in lines or [payload]]
+    if len(lines) > 1 and all(isinstance(record, Letter) for record in records):
+        # No line is a reading, so this may be one JSON object that is written over several lines.
+        whole = _judge(payload)
+        if isinstance(whole, Record) or whole.rejection.reason not in _NOT_EVEN_JSON:
+            records = [whole]
+    yield from records
+
+
+def dead_letter(letter: Letter, mqtt_topic: bytes, time: int) -> list[Record]:
+    """The records of the dead-letter topic for one letter: one, or its parts where it is large.
+
+    All parts have the same key, so they stand in one partition in order; the headers ``part`` and
+    ``parts`` count from 1.
+
+    Args:
+        letter: what was rejected.
+        mqtt_topic: where it came from.
+        time: when it was rejected, nanoseconds since 1970.
+    """
+    chunks = [
+        letter.value[start : start + PART_BYTES]
+        for start in range(0, max(len(letter.value), 1), PART_BYTES)
+    ]
+    key = hashlib.sha256(letter.value).hexdigest().encode()
+    headers = (
+        ("reason", letter.rejection.reason.encode()),
+        ("detail", letter.rejection.detail.encode()),
+        ("mqtt_topic", mqtt_topic),
+        ("time", format_event_time(time).encode()),
+        ("parts", str(len(chunks)).encode()),
+    )
+    return [
+        Record(key, chunk, (*headers, ("part", str(number).encode())))
+        for number, chunk in enumerate(chunks, 1)
+    ]
+
+
+def _lines(payload: bytes) -> list[bytes]:
+    lines = (line.removesuffix(b"\r") for line in payload.split(b"\n"))
+    return [line for line in lines if line.strip(b" \t\r")]
+
+
+def _judge(raw: bytes) -> Record | Letter:
+    verdict = judge_row(raw)
+    if isinstance(verdict, Rejection):
+        return Letter(raw, verdict)
+    return Record(verdict.guid.encode(), raw)

@@ -1,0 +1,174 @@
+"""The bridge's settings: one table behind bridge.toml, the environment, `--help` and the docs."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from contract.address import Address, parse_address, parse_host_port
+from contract.errors import SettingsError
+from contract.settings import (
+    choice,
+    duration,
+    optional,
+    setting,
+    several,
+    text,
+    whole,
+)
+from contract.topics import ALL_READINGS, DEAD_LETTER_SUFFIX, KAFKA_READINGS
+
+PREFIX: Final = "ISOTHERM_BRIDGE"
+
+_MQTT_PORTS: Final = {"mqtt": 1883}
+
+
+def _mqtt_address(value: Any) -> Address:
+    if isinstance(value, str) and value.startswith("mqtts://"):
+        raise ValueError("TLS is not supported yet; use mqtt:// on a network that you trust")
+    return parse_address(text(value), _MQTT_PORTS)
+
+
+def _broker(value: Any) -> Address:
+    return parse_host_port(text(value), 9092)
+
+
+def _client_id(value: Any) -> str:
+    return f"isotherm-bridge-{socket.gethostname()}" if value is None else text(value)
+
+
+def _filter(value: Any) -> str:
+    name = text(value)
+    levels = name.split("/")
+    # MQTT 5.0 section 4.7.1: # only as the last level, + and # only alone in theirs.
+    if "#" in levels[:-1] or any(len(level) > 1 and set(level) & set("+#") for level in levels):
+        raise ValueError("is no topic filter; write it like isotherm/v1/readings/#")
+    return name
+
+
+@dataclass(frozen=True, kw_only=True)
+class BridgeSettings:
+    """What the bridge is told; see the table for the meaning of each field."""
+
+    mqtt: Address = setting(
+        "mqtt.url",
+        _mqtt_address,
+        default="mqtt://127.0.0.1:1883",
+        flag="--mqtt",
+        metavar="URL",
+        help="The MQTT broker.",
+    )
+    client_id: str = setting(
+        "mqtt.client_id",
+        _client_id,
+        default=None,
+        flag="--client-id",
+        metavar="ID",
+        help="Names the MQTT session; keep it over restarts. Default: isotherm-bridge-HOSTNAME.",
+    )
+    subscribe: tuple[str, ...] = setting(
+        "mqtt.subscribe",
+        several(_filter),
+        default=[ALL_READINGS],
+        flag="--subscribe",
+        metavar="FILTER",
+        many=True,
+        help="Topic filter to forward; may be given several times.",
+    )
+    username: str | None = setting(
+        "mqtt.username", optional(text), default=None, help="User name for the MQTT broker."
+    )
+    password_file: str | None = setting(
+        "mqtt.password_file",
+        optional(text),
+        default=None,
+        help="File with the password for the MQTT broker; a last newline is cut off.",
+    )
+    mqtt_version: str = setting(
+        "mqtt.version",
+        choice("5", "3.1.1"),
+        default="5",
+        help="MQTT version; 3.1.1 has no Receive Maximum, so the broker's own window (often 20) "
+        "bounds the speed.",
+    )
+    receive_maximum: int = setting(
+        "mqtt.receive_maximum",
+        whole(1, 65_535),
+        default=1000,
+        flag="--receive-maximum",
+        metavar="N",
+        help="Unacknowledged messages that the MQTT broker may send: the bound of memory, and of "
+        "duplicates after a crash.",
+    )
+    session_expiry: float = setting(
+        "mqtt.session_expiry",
+        duration,
+        default="7d",
+        help="How long the MQTT broker keeps messages for a bridge that is away.",
+    )
+    kafka: tuple[Address, ...] = setting(
+        "kafka.brokers",
+        several(_broker),
+        default="127.0.0.1:9092",
+        flag="--kafka",
+        metavar="HOST:PORT[,…]",
+        help="Kafka brokers to begin with.",
+    )
+    topic: str = setting(
+        "kafka.topic",
+        text,
+        default=KAFKA_READINGS,
+        flag="--topic",
+        metavar="TOPIC",
+        help="Kafka topic of the readings.",
+    )
+    dead_letters: str | None = setting(
+        "kafka.dead_letter_topic",
+        optional(text),
+        default=None,
+        flag="--dead-letter-topic",
+        metavar="TOPIC",
+        help="Kafka topic of what is not a reading. Default: the topic with .dead-letter behind.",
+    )
+    kafka_client: str = setting(
+        "kafka.client",
+        choice("auto", "librdkafka", "kafka-python"),
+        default="auto",
+        flag="--kafka-client",
+        metavar="CLIENT",
+        help="auto, librdkafka (faster; needs the confluent-kafka wheel) or kafka-python.",
+    )
+    drain_timeout: float = setting(
+        "bridge.drain_timeout",
+        duration,
+        default="10s",
+        help="How long SIGTERM waits for Kafka to confirm what has arrived; the rest stays with "
+        "the MQTT broker.",
+    )
+
+    @property
+    def dead_letter_topic(self) -> str:
+        """The Kafka topic of what is not a reading."""
+        return self.dead_letters or self.topic + DEAD_LETTER_SUFFIX
+
+    @property
+    def brokers(self) -> str:
+        """The Kafka brokers as one text."""
+        return ",".join(map(str, self.kafka))
+
+    def password(self) -> str | None:
+        """The MQTT password.
+
+        Raises:
+            SettingsError: its file cannot be read.
+        """
+        if self.password_file is None:
+            return None
+        try:
+            return Path(self.password_file).read_text(encoding="utf-8").removesuffix("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                "mqtt.password_file", self.password_file, f"cannot be read: {error}"
+            ) from error

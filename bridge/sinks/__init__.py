@@ -1,0 +1,36 @@
+"""The Kafka sinks: one module for each client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.errors import MissingClientError
+
+if TYPE_CHECKING:
+    import threading
+
+    from bridge.availability import Availability
+    from bridge.settings import BridgeSettings
+    from bridge.sink import Sink
+
+
+def make_sink(settings: BridgeSettings, kafka: Availability, stopping: threading.Event) -> Sink:
+    """The sink that the settings choose; `auto` is librdkafka where its wheel is installed.
+
+    Raises:
+        MissingClientError: the chosen client is not installed.
+    """
+    if settings.kafka_client in ("auto", "librdkafka"):
+        try:
+            from bridge.sinks.librdkafka import LibrdkafkaSink  # noqa: PLC0415 an optional wheel
+
+            return LibrdkafkaSink(settings, kafka, stopping)
+        except ImportError as error:
+            if settings.kafka_client == "librdkafka":
+                raise MissingClientError(
+                    "kafka.client = 'librdkafka', but confluent-kafka is not installed: "
+                    "pip install confluent-kafka, or choose kafka-python"
+                ) from error
+    from bridge.sinks.kafka_python import KafkaPythonSink  # noqa: PLC0415 only where it is chosen
+
+    return KafkaPythonSink(settings, kafka, stopping)
