@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING
 
 from bridge.errors import MissingClientError
@@ -20,17 +21,16 @@ def make_sink(settings: BridgeSettings, kafka: Availability, stopping: threading
     Raises:
         MissingClientError: the chosen client is not installed.
     """
-    if settings.kafka_client in ("auto", "librdkafka"):
-        try:
-            from bridge.sinks.librdkafka import LibrdkafkaSink  # noqa: PLC0415 an optional wheel
+    installed = importlib.util.find_spec("confluent_kafka") is not None
+    if settings.kafka_client == "librdkafka" and not installed:
+        raise MissingClientError(
+            "kafka.client = 'librdkafka', but confluent-kafka is not installed: "
+            "pip install confluent-kafka, or choose kafka-python"
+        )
+    if settings.kafka_client != "kafka-python" and installed:
+        from bridge.sinks.librdkafka import LibrdkafkaSink  # noqa: PLC0415 an optional wheel
 
-            return LibrdkafkaSink(settings, kafka, stopping)
-        except ImportError as error:
-            if settings.kafka_client == "librdkafka":
-                raise MissingClientError(
-                    "kafka.client = 'librdkafka', but confluent-kafka is not installed: "
-                    "pip install confluent-kafka, or choose kafka-python"
-                ) from error
+        return LibrdkafkaSink(settings, kafka, stopping)
     from bridge.sinks.kafka_python import KafkaPythonSink  # noqa: PLC0415 only where it is chosen
 
     return KafkaPythonSink(settings, kafka, stopping)

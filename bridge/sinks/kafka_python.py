@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
+from kafka.admin import KafkaAdminClient
+from kafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
 
 from bridge.errors import SinkClosingError, SinkUnavailableError
 from bridge.records import Batch
@@ -23,7 +30,7 @@ _POLL_S: Final = 0.25
 _PATIENCE_S: Final = 3.0
 _BLOCK_MS: Final = 5_000
 _WEEK_MS: Final = 7 * 86_400_000
-_UNFIXABLE: Final = (MessageSizeTooLargeError, RecordTooLargeError)
+_UNFIXABLE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
 class KafkaPythonSink:
@@ -42,15 +49,23 @@ class KafkaPythonSink:
         self._kafka = kafka
         self._stopping = stopping
         self._producer: Any = None
+        # It repeats itself several times a second while Kafka is away; `kafka` says it once.
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
     def open(self) -> None:
         """See `Sink.open`."""
+        brokers = [str(broker) for broker in self._settings.kafka]
         try:
-            if self._producer is None:
-                self._producer = self._make_producer()
+            # The admin client says what is missing; the producer only that time ran out.
+            with KafkaAdminClient(
+                bootstrap_servers=brokers, bootstrap_timeout_ms=_BLOCK_MS
+            ) as admin:
+                topics = set(admin.list_topics())
             for topic in (self._settings.topic, self._settings.dead_letter_topic):
-                if not self._producer.partitions_for(topic):
+                if topic not in topics:
                     raise SinkUnavailableError(f"topic {topic} does not exist; create it")
+            if self._producer is None:
+                self._producer = self._make_producer(brokers)
         except KafkaError as error:
             raise SinkUnavailableError(f"{self._settings.brokers}: {_words(error)}") from error
 
@@ -79,12 +94,18 @@ class KafkaPythonSink:
     def close(self) -> None:
         """See `Sink.close`."""
         if self._producer is not None:
-            self._producer.close(timeout=_POLL_S)
+            try:
+                self._producer.close(timeout=_POLL_S)
+            except KafkaTimeoutError:
+                # Records that Kafka does not answer keep close() from its second half; without
+                # this, kafka-python tries again when the process ends, and fails with a traceback.
+                self._producer._sender.force_close()  # noqa: SLF001 no public way
+                self._producer._closed = True  # noqa: SLF001 no public way
             self._producer = None
 
-    def _make_producer(self) -> Any:
+    def _make_producer(self, brokers: list[str]) -> Any:
         return KafkaProducer(
-            bootstrap_servers=[str(broker) for broker in self._settings.kafka],
+            bootstrap_servers=brokers,
             client_id=self._settings.client_id,
             acks="all",
             enable_idempotence=True,

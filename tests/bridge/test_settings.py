@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bridge.settings import PREFIX, BridgeSettings
+from contract import SettingsError
+from contract.settings import load
+from tests.support import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def made(**flags: Any) -> BridgeSettings:
+    return load(BridgeSettings, PREFIX, flags=flags)
+
+
+def test_the_defaults_are_a_bridge_on_this_machine() -> None:
+    settings = made()
+    assert (str(settings.mqtt), settings.brokers) == ("mqtt://127.0.0.1:1883", "127.0.0.1:9092")
+    assert settings.subscribe == ("isotherm/v1/readings/#",)
+    assert settings.dead_letter_topic == "iotmsgs.dead-letter"
+
+
+def test_the_dead_letter_topic_follows_the_topic() -> None:
+    assert made(topic="t").dead_letter_topic == "t.dead-letter"
+    assert made(topic="t", dead_letters="other").dead_letter_topic == "other"
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    (
+        ({"mqtt": "127.0.0.1"}, r"--mqtt = '127.0.0.1': write it like mqtt://HOST:PORT"),
+        ({"mqtt": "mqtts://h"}, "TLS is not supported yet"),
+        ({"mqtt": "mqtt://u:secret@h"}, "a password does not belong in an address"),
+        ({"kafka": "h:0"}, r"--kafka = 'h:0'.*1 to 65535"),
+        ({"subscribe": ("a#",)}, "is no topic filter"),
+        ({"subscribe": ("a/#/b",)}, "is no topic filter"),
+        ({"receive_maximum": "0"}, "--receive-maximum = '0': write a whole number from 1 to 65535"),
+        ({"kafka_client": "java"}, "write one of: auto, librdkafka, kafka-python"),
+    ),
+)
+def test_a_wrong_value_is_named_with_its_fix(flags: dict[str, Any], words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        made(**flags)
+
+
+def test_the_password_comes_from_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "password"
+    path.write_text("s3cret\n")
+    settings = load(BridgeSettings, PREFIX, file={"mqtt": {"password_file": str(path)}})
+    assert settings.password() == "s3cret"
+    path.unlink()
+    with pytest.raises(SettingsError, match="cannot be read"):
+        settings.password()
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bridge", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_the_sample_file_is_a_valid_config(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.toml"
+    path.write_text(run("sample-config").stdout)
+    checked = run("check-config", "--config", str(path))
+    assert checked.returncode == 0
+    assert "kafka.topic = iotmsgs" in checked.stdout
+
+
+def test_a_wrong_config_ends_with_2_and_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.toml"
+    path.write_text('[kafka]\ntopics = "x"\n')
+    checked = run("check-config", "--config", str(path))
+    assert checked.returncode == 2
+    assert checked.stderr == (
+        "isotherm-bridge: kafka.topics = 'x': is not a setting; did you mean kafka.topic?\n"
+    )
