@@ -1,0 +1,75 @@
+"""The main loop of a board: reads the probes that are due, and publishes what they give."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from contract.errors import EXIT_FINE
+from edge_agent.message import Fate
+from edge_agent.outbox import packets
+from edge_agent.probe import driver
+from edge_agent.sampler import Place
+
+if TYPE_CHECKING:
+    from contract.log import Log
+    from edge_agent.mqtt import MqttLink
+    from edge_agent.outbox import MemoryOutbox
+    from edge_agent.publisher import Publisher
+    from edge_agent.sampler import Sampler
+    from edge_agent.schedule import Schedule
+    from edge_agent.settings import AgentSettings
+    from edge_agent.stop import Stop
+
+LAST_WAIT: Final = 2.0
+"""Seconds for which the outbox is emptied after SIGTERM, if the broker is there."""
+
+
+def places(settings: AgentSettings) -> list[Place]:
+    """The probes of the configuration, opened."""
+    return [
+        Place(
+            probe=driver(probe.driver).open(probe, settings.state_of(probe)),
+            guid=probe.guid,
+            state=settings.state_of(probe),
+        )
+        for probe in settings.probes
+    ]
+
+
+def run(
+    sampler: Sampler,
+    schedule: Schedule,
+    outbox: MemoryOutbox,
+    publisher: Publisher,
+    link: MqttLink,
+    *,
+    stop: Stop,
+    log: Log,
+) -> int:
+    """Read and publish until SIGINT or SIGTERM.
+
+    Returns:
+        The exit code, always 0: to be stopped is how this ends.
+    """
+    while stop.signal is None:
+        now = time.monotonic()
+        if due := schedule.due(now):
+            outbox.put(packets(sampler.sample(due)))
+        timeout = publisher.turn()
+        link.wait(min(timeout, schedule.next_tick - time.monotonic()), stop.fileno())
+    deadline = time.monotonic() + LAST_WAIT
+    while outbox.rows and publisher.connected and time.monotonic() < deadline:
+        timeout = publisher.turn()
+        link.wait(min(timeout, deadline - time.monotonic()))
+    facts = {
+        "acknowledged": outbox.fates[Fate.DELIVERED],
+        "nobody_got": outbox.fates[Fate.UNHEARD],
+        "refused": outbox.fates[Fate.REFUSED],
+        "dropped": outbox.dropped,
+        "lost_from_memory": outbox.rows,
+        "faults": sampler.faults,
+    }
+    bad = facts["refused"] or facts["dropped"] or facts["lost_from_memory"] or facts["nobody_got"]
+    (log.warning if bad else log.info)("stopped", **facts)
+    return EXIT_FINE

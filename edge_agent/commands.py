@@ -1,0 +1,238 @@
+"""The commands of `isotherm-agent`."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import time
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
+
+import click
+
+from contract.backoff import Backoff
+from contract.errors import SettingsError
+from contract.log import start_logging
+from contract.settings import load, option, read_file, rows
+from contract.topics import readings_topic
+from edge_agent.command_settings import (
+    REPLAY_PREFIX,
+    SIMULATE_PREFIX,
+    ReplaySettings,
+    SimulateSettings,
+)
+from edge_agent.errors import InputError, MissingExtraError
+from edge_agent.parsers import read_password
+from edge_agent.settings import PREFIX, AgentSettings, load_agent, sample_config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from contract.address import Address
+    from edge_agent.mqtt import MqttLink
+
+F = TypeVar("F", bound="Callable[..., Any]")
+CHUNK_LINES = 1_000
+
+
+def _options(settings: type, prefix: str) -> Callable[[F], F]:
+    def decorate(command: F) -> F:
+        for row in reversed([row for row in rows(settings) if row.flag]):
+            names, keywords = option(row, prefix)
+            command = click.option(*names, **keywords)(command)
+        return command
+
+    return decorate
+
+
+@click.group()
+def agent() -> None:
+    """The agent on the board: probes in, MQTT out."""
+
+
+@agent.command()
+@click.argument("count", metavar="N", type=click.IntRange(0))
+@_options(SimulateSettings, SIMULATE_PREFIX)
+@click.option("--no-origin", is_flag=True, help="Leave out epoch and sequence numbers.")
+def simulate(count: int, *, no_origin: bool, **flags: Any) -> None:
+    """Write N readings of the reference workload to stdout, one per line.
+
+    The same options give the same bytes on any machine.
+    """
+    from edge_agent.workload import Workload, lines  # noqa: PLC0415 only where it is needed
+
+    chosen = load(SimulateSettings, SIMULATE_PREFIX, environ=os.environ, flags=flags)
+    workload = Workload(
+        sensors=chosen.sensors,
+        seed=chosen.seed,
+        start=chosen.start,
+        rate=chosen.rate,
+        origin=not no_origin,
+    )
+    readings = lines(workload, count)
+    out = sys.stdout.buffer
+    try:
+        while chunk := "".join(islice(readings, CHUNK_LINES)):
+            out.write(chunk.encode())
+        out.flush()
+    except BrokenPipeError:
+        # The reader has seen enough; Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ValueError as error:
+        raise SettingsError("--start", flags["start"], f"{error}; choose another") from error
+
+
+@agent.command()
+@click.argument("file", metavar="FILE")
+@_options(ReplaySettings, REPLAY_PREFIX)
+def replay(file: str, **flags: Any) -> int:
+    """Publish each line of FILE (- is stdin) over MQTT at QoS 1, and end when all are acknowledged.
+
+    Lines go out byte for byte and in order, bad ones too; blank ones are left out. A lost
+    connection is made again, and what was under way is sent again.
+
+    Exit code 0: somebody got each line. 1: some were refused, or had no subscriber. 3: the broker
+    could not be had. 130 or 143: stopped by Ctrl-C or SIGTERM.
+    """
+    from edge_agent.lines import LineReader  # noqa: PLC0415 only where it is needed
+    from edge_agent.pace import Pace  # noqa: PLC0415 the same
+    from edge_agent.progress import Progress  # noqa: PLC0415 the same
+    from edge_agent.publisher import Publisher  # noqa: PLC0415 the same
+    from edge_agent.replay import LONGEST_BACKOFF, Replay, run  # noqa: PLC0415 the same
+    from edge_agent.stop import Stop  # noqa: PLC0415 the same
+
+    chosen = load(ReplaySettings, REPLAY_PREFIX, environ=os.environ, flags=flags)
+    progress = Progress(sys.stderr)
+    log = start_logging("replay", stream=cast("TextIO", progress))
+    link = _link(
+        chosen.mqtt,
+        # Its own for each run, since two replays with one name would throw each other out.
+        client_id=f"isotherm-replay-{secrets.token_hex(4)}",
+        password=read_password(chosen.password_file),
+    )
+    with _opened(file) as descriptor, Stop() as stop:
+        reader = LineReader(descriptor, file)
+        source = Replay(reader, pace=Pace(chosen.rate), batch=chosen.batch, log=log)
+        publisher = Publisher(
+            link,
+            source,
+            topic=readings_topic(chosen.device),
+            window=chosen.window,
+            backoff=Backoff(longest=LONGEST_BACKOFF),
+            log=log,
+        )
+        try:
+            return run(
+                source,
+                publisher,
+                link,
+                descriptor=descriptor,
+                address=str(chosen.mqtt),
+                give_up=chosen.give_up,
+                progress=progress,
+                stop=stop,
+            )
+        finally:
+            publisher.close()
+
+
+@agent.command()
+@click.option("--config", metavar="FILE", help="agent.toml; see sample-config.")
+@click.option("--verbose", is_flag=True, help="Show debug lines too.")
+@_options(AgentSettings, PREFIX)
+def run(config: str | None, *, verbose: bool, **flags: Any) -> int:
+    """Read the configured probes at their interval, and publish what they give.
+
+    In this first form what the broker has not acknowledged is kept in memory: it outlives an
+    outage of the broker, up to outbox.max_rows readings, but not the end of this program. The
+    system clock is not checked: each reading says that it is in sync.
+    """
+    from edge_agent import board  # noqa: PLC0415 only where it is needed
+    from edge_agent.outbox import MemoryOutbox  # noqa: PLC0415 the same
+    from edge_agent.publisher import Publisher  # noqa: PLC0415 the same
+    from edge_agent.sampler import Sampler, new_epoch  # noqa: PLC0415 the same
+    from edge_agent.schedule import Schedule  # noqa: PLC0415 the same
+    from edge_agent.stop import Stop  # noqa: PLC0415 the same
+
+    chosen = load_agent(_tables(config), os.environ, flags)
+    log = start_logging("agent", verbose=verbose)
+    link = _link(
+        chosen.mqtt,
+        client_id=chosen.client_id,
+        username=chosen.username,
+        password=read_password(chosen.password_file),
+    )
+    outbox = MemoryOutbox(max_rows=chosen.max_rows, log=log)
+    topic = readings_topic(chosen.client_id)
+    publisher = Publisher(link, outbox, topic=topic, window=chosen.window, log=log)
+    sampler = Sampler(
+        board.places(chosen),
+        destination=chosen.destination,
+        epoch=new_epoch(),
+        log=log,
+        clock=time.time_ns,
+    )
+    with Stop() as stop:
+        schedule = Schedule([probe.interval for probe in chosen.probes], time.monotonic())
+        log.info("started", probes=len(chosen.probes), topic=topic, mqtt=chosen.mqtt)
+        try:
+            return board.run(sampler, schedule, outbox, publisher, link, stop=stop, log=log)
+        finally:
+            publisher.close()
+
+
+@agent.command()
+@click.option("--config", metavar="FILE", help="agent.toml; see sample-config.")
+@_options(AgentSettings, PREFIX)
+def check_config(config: str | None, **flags: Any) -> None:
+    """Say whether agent.toml is fine, or what to mend."""
+    chosen = load_agent(_tables(config), os.environ, flags)
+    read_password(chosen.password_file)
+    number = len(chosen.probes)
+    probes = "1 probe" if number == 1 else f"{number} probes"
+    topic = readings_topic(chosen.client_id)
+    print(f"{config} is fine: {probes}, to {chosen.mqtt} under {topic}")
+
+
+@agent.command("sample-config")
+def print_sample_config() -> None:
+    """Write a commented agent.toml to stdout."""
+    print(sample_config(), end="")
+
+
+def _tables(config: str | None) -> dict[str, Any]:
+    if config is None:
+        fix = "name a file; `isotherm-agent sample-config > agent.toml` writes one to start from"
+        raise SettingsError("--config", None, fix)
+    return read_file(Path(config))
+
+
+def _link(
+    address: Address, *, client_id: str, password: str | None, username: str | None = None
+) -> MqttLink:
+    try:
+        from edge_agent.mqtt import MqttLink  # noqa: PLC0415 imports paho, only where it is needed
+    except ImportError as error:
+        raise MissingExtraError("paho-mqtt") from error
+    name = username or address.username
+    if password is not None and name is None:
+        raise SettingsError("mqtt.username", None, "a password needs a username beside it")
+    return MqttLink(address, client_id=client_id, username=name, password=password)
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[int]:
+    if path == "-":
+        yield sys.stdin.fileno()
+        return
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise InputError(path, error.strerror or str(error)) from error
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

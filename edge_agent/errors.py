@@ -1,0 +1,65 @@
+"""What the agent raises on purpose.
+
+AgentError (contract.errors.IsothermError)
+├── MissingExtraError     a package that the command needs is not installed
+├── InputError            a file that was to be replayed cannot be read
+└── BrokerError           the MQTT broker cannot be had
+    └── BrokerRefusedError    it answers, but does not let us in
+
+A wrong setting is `contract.errors.SettingsError`.
+"""
+
+from __future__ import annotations
+
+from contract.errors import EXIT_DEPENDENCY, EXIT_USAGE, IsothermError
+
+
+class AgentError(IsothermError):
+    """Anything that the agent raises on purpose."""
+
+
+class MissingExtraError(AgentError, ImportError):
+    """A package that the command needs is not installed."""
+
+    exit_code = EXIT_DEPENDENCY
+
+    def __init__(self, package: str) -> None:
+        super().__init__(f"{package} is not installed; type: pip install 'isotherm[agent]'")
+
+
+class InputError(AgentError, OSError):
+    """A file that was to be replayed cannot be read.
+
+    Args:
+        path: as the person wrote it.
+        reason: what the system said.
+    """
+
+    exit_code = EXIT_USAGE
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path} cannot be read: {reason}")
+
+
+class BrokerError(AgentError, ConnectionError):
+    """The MQTT broker cannot be had.
+
+    Args:
+        address: the broker's address.
+        reason: the last thing that it, or the system, said.
+    """
+
+    retriable = True
+    exit_code = EXIT_DEPENDENCY
+
+    def __init__(self, address: str, reason: str) -> None:
+        self.address = address
+        self.reason = reason
+        super().__init__(f"{address}: {reason}")
+
+
+class BrokerRefusedError(BrokerError):
+    """The broker answers, but does not let us in; a person must mend the settings or the broker."""
+
+    retriable = False

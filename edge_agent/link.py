@@ -1,0 +1,67 @@
+"""One connection to the broker, as the publisher sees it: frames go out, events come back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge_agent.frames import Puback
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """The broker let us in.
+
+    Attributes:
+        session: whether it remembers what an earlier connection sent.
+        receive_maximum: how many messages it takes at once.
+        maximum_packet: bytes of the largest packet that it takes; None where it sets no bound.
+    """
+
+    session: bool
+    receive_maximum: int
+    maximum_packet: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """There is no connection, or none any more.
+
+    Attributes:
+        reason: for people.
+        blamed: the broker says that what we sent was the cause.
+        refused: the broker does not let us in, and the same will happen next time.
+    """
+
+    reason: str
+    blamed: bool = False
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Acks:
+    """The broker's answers, in the order in which they came."""
+
+    pubacks: Sequence[Puback]
+
+
+Event = Up | Down | Acks
+
+
+class Link(Protocol):
+    """What the publisher needs of a connection; `edge_agent.mqtt` has the real one."""
+
+    def open(self) -> None:
+        """Begin to connect; ends in an `Up` or a `Down`."""
+        ...
+
+    def exchange(self, frames: bytes) -> Sequence[Event]:
+        """Send `frames`, or keep what the socket does not take yet, and say what happened."""
+        ...
+
+    def close(self) -> None:
+        """Say goodbye, if connected."""
+        ...

@@ -1,0 +1,87 @@
+"""Parsers of the settings that only the agent has (see `contract.settings.Parser`)."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from contract.address import Address, parse_address
+from contract.errors import SettingsError
+from contract.fields import is_guid
+from contract.moment import is_event_time, parse_event_time
+from contract.settings import text
+from contract.states import MEAN_TEMPERATURE
+from contract.topics import is_device
+
+MQTT_PORTS: Final = {"mqtt": 1883}
+MAX_WINDOW: Final = 65_535
+"""Packet identifiers that MQTT has."""
+MAX_RATE: Final = 1e9
+
+
+def mqtt_url(value: Any) -> Address:
+    """Parser: the broker's address."""
+    if isinstance(value, str) and value.startswith("mqtts://"):
+        raise ValueError("TLS is not there yet in this version; write mqtt:// on a trusted network")
+    return parse_address(text(value), MQTT_PORTS)
+
+
+def device_id(value: Any) -> str:
+    """Parser: a name that can stand in a topic."""
+    if not isinstance(value, str) or not is_device(value):
+        raise ValueError("write 1 to 128 printable characters, none of / + #")
+    return value
+
+
+def rate(value: Any) -> float:
+    """Parser: messages or readings per second, over 0."""
+    fix = "write a number of messages per second over 0, such as 500 or 0.5"
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(fix) from None
+    if isinstance(value, bool) or not 0 < number <= MAX_RATE:
+        raise ValueError(fix)
+    return number
+
+
+def moment(value: Any) -> int:
+    """Parser: an event time, nanoseconds since 1970, out of RFC 3339 text or ``now``."""
+    if value == "now":
+        return time.time_ns()
+    if not isinstance(value, str) or not is_event_time(value):
+        raise ValueError("write now, or a time in UTC such as 2016-11-16T13:26:39.447974Z")
+    return parse_event_time(value)
+
+
+def guid(value: Any) -> str:
+    """Parser: a sensor's name."""
+    if not isinstance(value, str) or not is_guid(value):
+        raise ValueError("write 1 to 128 printable characters, such as 0-ZZZ12345678-08K")
+    return value
+
+
+def state(value: Any) -> str:
+    """Parser: one of the 51 codes."""
+    if not isinstance(value, str) or value not in MEAN_TEMPERATURE:
+        raise ValueError('write one of the 51 two-letter codes, such as "CA" or "DC"')
+    return value
+
+
+def read_password(path: str | None) -> str | None:
+    """The first line of a password file.
+
+    Raises:
+        SettingsError: the file cannot be read, or is empty.
+    """
+    if path is None:
+        return None
+    key = "mqtt.password_file"
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(key, path, f"cannot be read: {error}") from error
+    if not lines or not lines[0]:
+        raise SettingsError(key, path, "is empty; put the password on its first line")
+    return lines[0]

@@ -1,0 +1,99 @@
+"""What a probe is, and the registry of its drivers: one file in `edge_agent/probes` each.
+
+A driver's module has one name, ``DRIVER = Driver(...)``. It is imported when a probe in the
+configuration names it, and so are the packages that only it needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from contract.errors import SettingsError
+from contract.settings import duration, optional, setting
+from edge_agent import probes
+from edge_agent.parsers import guid, state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Fault(StrEnum):
+    """Why a probe gave no temperature; a fault is told, and never becomes a reading."""
+
+    CRC = "crc"
+    RESET = "reset"
+    RANGE = "range"
+    MISSING = "missing"
+    TIMEOUT = "timeout"
+
+
+class Probe(Protocol):
+    """One sensor on the board."""
+
+    def read(self) -> float | Fault:
+        """The temperature in degrees Celsius, or why there is none; never raises."""
+        ...
+
+
+def driver_name(value: Any) -> str:
+    """Parser: the name of a driver."""
+    known = driver_names()
+    if value not in known:
+        raise ValueError(f"write one of the drivers: {', '.join(known)}")
+    return str(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeSettings:
+    """The keys of a ``[[probe]]`` that all drivers have; a driver adds its own in a subclass."""
+
+    guid: str = setting(
+        "guid", guid, help="Names the sensor for ever; 1 to 128 printable characters, used once."
+    )
+    driver: str = setting("driver", driver_name, help="How the probe is read.")
+    interval: float = setting(
+        "interval", duration, default="5s", help="Time between two readings, such as 500ms or 5s."
+    )
+    state: str | None = setting(
+        "state",
+        optional(state),
+        default=None,
+        help="Where the probe is, if not where the device is: one of the 51 codes.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driver:
+    """One way to read a probe.
+
+    Attributes:
+        settings: what stands in its ``[[probe]]`` table.
+        open: makes the probe; gets the settings and the probe's state. A sensor that is missing
+            is no error here but a `Fault` of each reading.
+    """
+
+    settings: type[ProbeSettings]
+    open: Callable[[Any, str], Probe]
+
+
+def driver_names() -> tuple[str, ...]:
+    """All drivers, in alphabetical order."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(probes.__path__)))
+
+
+def driver(name: object) -> Driver:
+    """The driver of a name.
+
+    Raises:
+        SettingsError: there is none of that name.
+    """
+    try:
+        known = driver_name(name)
+    except ValueError as error:
+        raise SettingsError("driver", name, str(error)) from error
+    found: Driver = importlib.import_module(f"edge_agent.probes.{known}").DRIVER
+    return found

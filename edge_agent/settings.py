@@ -1,0 +1,151 @@
+"""The agent's settings: the table behind `agent.toml`, the environment, `--help` and the sample."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from contract.errors import SettingsError
+from contract.settings import choice, load, optional, sample, setting, text, whole
+from contract.topics import is_device
+from edge_agent.parsers import MAX_WINDOW, device_id, mqtt_url, state
+from edge_agent.probe import ProbeSettings, driver
+from edge_agent.publisher import WINDOW
+from edge_agent.workload import DESTINATION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from contract.address import Address
+
+PREFIX: Final = "ISOTHERM_AGENT"
+FEWEST_ROWS: Final = 1_000
+"""Of the outbox: more than one packet holds, so that a whole one always fits."""
+
+PROBE_FIX: Final = (
+    "add at least one [[probe]] table with guid and driver, as `isotherm-agent sample-config` does"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentSettings:
+    """What `isotherm-agent run` needs to know."""
+
+    device: str | None = setting(
+        "device.id",
+        optional(device_id),
+        default=None,
+        help="MQTT client id and part of the topic; the host's name if not set. One device each.",
+    )
+    state: str | None = setting(
+        "device.state",
+        optional(state),
+        default=None,
+        help='Where the device is: one of the 51 codes, such as "CA". A probe may say otherwise.',
+    )
+    destination: str = setting(
+        "device.destination", text, default=DESTINATION, help="Whom the readings are for."
+    )
+    mqtt: Address = setting(
+        "mqtt.url",
+        mqtt_url,
+        default="mqtt://127.0.0.1:1883",
+        help="The broker: mqtt://[username@]host[:port].",
+        flag="--mqtt",
+        metavar="URL",
+    )
+    username: str | None = setting(
+        "mqtt.username", optional(text), default=None, help="Who connects, if the broker asks."
+    )
+    password_file: str | None = setting(
+        "mqtt.password_file",
+        optional(text),
+        default=None,
+        help="A file whose first line is the password.",
+    )
+    window: int = setting(
+        "mqtt.window",
+        whole(1, MAX_WINDOW),
+        default=WINDOW,
+        help="Messages under way at once; the broker's Receive Maximum may make it fewer.",
+    )
+    max_rows: int = setting(
+        "outbox.max_rows",
+        whole(FEWEST_ROWS, 10_000_000),
+        default=100_000,
+        help="Readings kept in memory while the broker cannot be had, some 300 bytes each.",
+    )
+    overflow: str = setting(
+        "outbox.overflow",
+        choice("drop_oldest"),
+        default="drop_oldest",
+        help="What happens when the outbox is full; each drop is counted and logged.",
+    )
+    probes: tuple[ProbeSettings, ...] = ()
+
+    @property
+    def client_id(self) -> str:
+        """The device's name."""
+        return self.device or socket.gethostname()
+
+    def state_of(self, probe: ProbeSettings) -> str:
+        """Where a probe is."""
+        place = probe.state or self.state
+        assert place is not None
+        return place
+
+
+def load_agent(
+    file: Mapping[str, Any],
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> AgentSettings:
+    """The settings of a device and its probes.
+
+    Raises:
+        SettingsError: names the key, the value and the fix.
+    """
+    tables = dict(file)
+    probes = _probes(tables.pop("probe", None))
+    settings = load(AgentSettings, PREFIX, file=tables, environ=environ, flags=flags, probes=probes)
+    for place, probe in enumerate(probes, 1):
+        if probe.state is None and settings.state is None:
+            fix = 'write state = "CA", or whichever of the 51 codes it is, here or in [device]'
+            raise SettingsError(f"probe[{place}].state", None, fix)
+    if not is_device(settings.client_id):
+        fix = "the host's name cannot stand in a topic; write a device.id without / + #"
+        raise SettingsError("device.id", settings.client_id, fix)
+    return settings
+
+
+def _probes(tables: Any) -> tuple[ProbeSettings, ...]:
+    if not isinstance(tables, list) or not tables:
+        raise SettingsError("probe", tables, PROBE_FIX)
+    probes: list[ProbeSettings] = []
+    seen: dict[str, int] = {}
+    for place, table in enumerate(tables, 1):
+        where = f"probe[{place}]."
+        if not isinstance(table, dict):
+            raise SettingsError(f"probe[{place}]", table, PROBE_FIX)
+        try:
+            kind = driver(table.get("driver"))
+        except SettingsError as error:
+            raise SettingsError(where + error.key, error.value, error.fix) from error
+        probe = load(kind.settings, PREFIX, file=table, where=where)
+        if (first := seen.setdefault(probe.guid, place)) != place:
+            fix = f"probe[{first}] has it already; each probe needs a guid of its own"
+            raise SettingsError(f"{where}guid", probe.guid, fix)
+        probes.append(probe)
+    return tuple(probes)
+
+
+def sample_config() -> str:
+    """A commented `agent.toml` that can be used as it is."""
+    device = sample(AgentSettings, title="isotherm-agent: what this device is, what it measures")
+    kind = driver("simulated").settings
+    _, _, probe = sample(kind, title="").partition("\n\n")
+    filled = probe.replace("# guid =", 'guid = "0-ZZZ12345678-08K"')
+    filled = filled.replace("# driver =", 'driver = "simulated"')
+    device = device.replace("# state =", 'state = "CA"')
+    return f"{device}\n# One table like this for each probe.\n[[probe]]\n{filled}"

@@ -1,0 +1,36 @@
+import subprocess
+import sys
+
+HEAVY = {"pyspark", "kafka", "confluent_kafka", "msgspec", "duckdb", "pyarrow", "gpiozero"}
+
+IMPORT_ALL = """
+import importlib, pkgutil, sys, edge_agent
+for module in pkgutil.walk_packages(edge_agent.__path__, "edge_agent."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+
+COMMANDS = """
+import sys
+import edge_agent.commands
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+
+
+def _modules(program: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_the_whole_agent_stays_light() -> None:
+    modules = _modules(IMPORT_ALL)
+    assert "edge_agent" in modules
+    assert not modules & HEAVY
+    assert not modules & {"bridge", "aggregator", "deploy"}
+
+
+def test_paho_comes_only_with_a_connection() -> None:
+    assert "paho" not in _modules(COMMANDS)
