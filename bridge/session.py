@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _READ_BYTES = 256 * 1024
 _KEEPALIVE_S = 30
 _PUBACK = 0x40
+_PINGREQ = 0xC0
+_PINGRESP = b"\xd0\x00"
 _FAILURE = 0x80
 _RETAINED_ONLY_IF_NEW = 1
 
@@ -133,12 +135,15 @@ class Session:
         self._client.paused = True
 
     def close(self, timeout: float) -> None:
-        """Send what is queued (PUBACKs), disconnect and end the thread; the session stays.
+        """Have the broker take what is queued (PUBACKs), disconnect and end the thread.
+
+        The session stays with the broker.
 
         Args:
-            timeout: seconds to wait for the thread.
+            timeout: seconds to wait for the broker's answer, and again for the thread.
         """
         self._closing.set()
+        self._client.wait_for_answer(timeout)
         self._client.disconnect()
         self._thread.join(timeout)
 
@@ -245,6 +250,7 @@ class _BulkClient(paho.Client):
         self._number = threading.Lock()
         self._framer = Framer(properties=modern)
         self._for_paho = b""
+        self._answered = threading.Event()
 
     def reconnect(self) -> MQTTErrorCode:
         # Numbered before paho clears what the last connection had queued: an acknowledgement either
@@ -269,6 +275,17 @@ class _BulkClient(paho.Client):
                 self._packet_queue(_PUBACK, pubacks(list(mids)), 0, 0)
             return True
 
+    def wait_for_answer(self, timeout: float) -> None:
+        """Wait for a PINGRESP: by then the broker has taken all that was sent before.
+
+        Closing a socket while frames lie unread in it resets the connection, and the broker's
+        kernel would throw away PUBACKs that it has not read yet.
+        """
+        self._answered.clear()
+        if self.is_connected():
+            self._packet_queue(_PINGREQ, b"\xc0\x00", 0, 0)
+            self._answered.wait(timeout)
+
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         try:
             data = super()._sock_recv(_READ_BYTES)
@@ -283,6 +300,8 @@ class _BulkClient(paho.Client):
             self._last_bytes_received = paho.time_func()
         connection = self._connection
         frames, self._for_paho = self._framer.feed(data)
+        if _PINGRESP in self._for_paho:
+            self._answered.set()
         while self._for_paho:
             result = super().loop_read(max_packets)
             if result is not MQTTErrorCode.MQTT_ERR_SUCCESS or self.socket() is None:

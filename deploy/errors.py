@@ -1,0 +1,58 @@
+"""What can go wrong while parts are started.
+
+IsothermError
+└── StackError
+    ├── MissingPartError      a program or package that must be installed is not
+    ├── FetchError            Kafka could not be fetched
+    ├── AlreadyRunningError   another process owns this data folder
+    ├── PortTakenError        a port that was asked for by number is in use
+    └── ServiceFailedError    a service died, or does not answer
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from contract.errors import EXIT_DEPENDENCY, IsothermError
+
+
+class StackError(IsothermError):
+    """Anything that the local stack or the demo raises on purpose."""
+
+
+class MissingPartError(StackError):
+    """A program or package is not installed; the message has the command that installs it."""
+
+    exit_code: ClassVar[int] = EXIT_DEPENDENCY
+
+
+class FetchError(StackError):
+    """Kafka's jars could not be fetched; trying again may help."""
+
+    retriable: ClassVar[bool] = True
+    exit_code: ClassVar[int] = EXIT_DEPENDENCY
+
+
+class AlreadyRunningError(StackError):
+    """Another process runs a stack in this data folder."""
+
+
+class PortTakenError(StackError):
+    """Somebody else listens on a port that was asked for by number."""
+
+    exit_code: ClassVar[int] = EXIT_DEPENDENCY
+
+
+class ServiceFailedError(StackError):
+    """A service died or does not answer.
+
+    Args:
+        what: one sentence that says what happened.
+        log_tail: the last lines of its log, printed under the sentence.
+    """
+
+    exit_code: ClassVar[int] = EXIT_DEPENDENCY
+
+    def __init__(self, what: str, log_tail: str = "") -> None:
+        self.log_tail = log_tail
+        super().__init__(f"{what}\n{log_tail}".rstrip())

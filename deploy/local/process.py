@@ -1,0 +1,186 @@
+"""Child processes that log to a file, stop in order, and never outlive their starter."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+from deploy.errors import StackError
+from deploy.local import guard as guard_module
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+STOP_TIMEOUT: Final = 20.0
+TAIL_LINES: Final = 20
+_TAIL_BYTES: Final = 16_384
+
+
+class Guard:
+    """One helper process that ends our children should this process die; see `guard`."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def watch(self, group: int) -> None:
+        """Put a process group under guard."""
+        if self._process is None or self._process.poll() is not None:
+            self.close()
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", guard_module.__file__],
+                stdin=subprocess.PIPE,
+                start_new_session=True,
+            )
+        self._tell(f"+{group}\n")
+
+    def forget(self, group: int) -> None:
+        """Take a process group off guard."""
+        if self._process is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._tell(f"-{group}\n")
+
+    def close(self) -> None:
+        """End the helper; groups still under guard are ended first."""
+        process, self._process = self._process, None
+        if process is not None:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait()
+
+    def _tell(self, line: str) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(line.encode())
+        self._process.stdin.flush()
+
+
+class Child:
+    """One running program with its own session, so that Ctrl-C in the terminal does not reach it.
+
+    Args:
+        name: for people.
+        command: the program and its arguments.
+        log: where stdout and stderr go, appended.
+        guard: whom to tell.
+        environ: its whole environment; default ours.
+        output: where stdout goes instead of the log.
+        folder: its working folder; default ours.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        guard: Guard,
+        environ: Mapping[str, str] | None = None,
+        output: IO[bytes] | int | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        self.name = name
+        self.log = log
+        self._guard = guard
+        with log.open("ab") as stream:
+            try:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=stream if output is None else output,
+                    stderr=stream,
+                    env=environ,
+                    cwd=folder,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise StackError(f"{name} cannot be started: {command[0]}: {error}") from error
+        guard.watch(self.pid)
+
+    @property
+    def pid(self) -> int:
+        """Its process id, which is also the id of its process group."""
+        return self._process.pid
+
+    @property
+    def stdout(self) -> IO[bytes] | None:
+        """The reading end of its stdout, if `output` was `subprocess.PIPE`."""
+        return self._process.stdout
+
+    def ended(self) -> int | None:
+        """Its exit code (negative: the signal that killed it), or None while it runs."""
+        return self._process.poll()
+
+    def wait(self, timeout: float) -> int | None:
+        """Its exit code once it has ended, or None after `timeout` seconds."""
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self, timeout: float = STOP_TIMEOUT, *, kill: bool = False) -> int:
+        """End it: SIGTERM and, after `timeout` seconds, SIGKILL; with `kill` SIGKILL at once.
+
+        What it left in its process group is killed too.
+
+        Returns:
+            The exit code.
+        """
+        if self.ended() is None:
+            self._process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+            self.wait(timeout)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        code = self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._guard.forget(self.pid)
+        return code
+
+    def fate(self) -> str:
+        """How it ended, for people: ``exit code 1`` or ``killed by SIGKILL``."""
+        code = self.ended()
+        if code is None:
+            return "still running"
+        return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+
+
+def log_tail(path: Path, lines: int = TAIL_LINES) -> str:
+    """The last lines of a log, under a line that names it; empty if there is nothing to show."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            text = stream.read().decode(errors="replace")
+    except OSError:
+        return ""
+    tail = text.rstrip().splitlines()[-lines:]
+    return "\n".join([f"--- the end of {path} ---", *tail]) if tail else ""
+
+
+def started_at(pid: int) -> int | None:
+    """When a process started, in clock ticks since boot, or None if it does not run.
+
+    A pid and this name one process for good; a pid alone is used again.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    # The program's name stands in parentheses and may hold anything.
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in {"Z", "X"} else int(fields[19])
+
+
+def await_end(pid: int, started: int, timeout: float) -> bool:
+    """Whether a process, not necessarily ours, ends within `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while started_at(pid) == started:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True

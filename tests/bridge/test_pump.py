@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import random
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bridge.availability import Availability
+from bridge.errors import SinkClosingError, SinkUnavailableError
+from bridge.frames import Frame
+from bridge.pump import Pump
+from bridge.records import Batch
+from bridge.session import Arrivals
+from bridge.sink import MemorySink, Refusal
+from bridge.stats import Stats
+from contract.backoff import Backoff
+from contract.log import Log
+from tests.bridge.readings import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NOW = 1_479_302_799_447_974_000
+
+
+@dataclass
+class Broker:
+    """Notes PUBACKs; `connection` is the one that lives."""
+
+    sink: MemorySink
+    connection: int = 1
+    acknowledged: list[int] = field(default_factory=list)
+    delivered_before: list[int] = field(default_factory=list)
+
+    def acknowledge(self, connection: int, mids: Sequence[int], /) -> bool:
+        if connection != self.connection:
+            return False
+        self.acknowledged += mids
+        self.delivered_before.append(len(self.sink.readings) + len(self.sink.dead_letters))
+        return True
+
+
+def make(sink: MemorySink) -> tuple[Pump, Broker, Stats]:
+    broker = Broker(sink)
+    stats = Stats()
+    log = Log("test")
+    pump = Pump(
+        sink=sink,
+        acknowledge=broker.acknowledge,
+        kafka=Availability("kafka", log),
+        backoff=Backoff(first=0.001, longest=0.002, draw=random.Random(0)),
+        now=lambda: NOW,
+        stats=stats,
+        log=log,
+        stopping=threading.Event(),
+    )
+    return pump, broker, stats
+
+
+def frame(mid: int, payload: bytes | None = None, *, duplicate: bool = False) -> Frame:
+    body = reading("a", mid or 1) if payload is None else payload
+    return Frame(b"isotherm/v1/readings/07/pi", body, mid, duplicate, retained=False)
+
+
+def test_acknowledgements_follow_the_sink_in_arrival_order() -> None:
+    pump, broker, stats = make(MemorySink())
+    pump.move([Arrivals(1, [frame(9), frame(3)]), Arrivals(1, [frame(5)])])
+    assert broker.acknowledged == [9, 3, 5]
+    assert broker.delivered_before == [3, 3]
+    assert (stats.received, stats.delivered, stats.acknowledged) == (3, 3, 3)
+
+
+def test_qos_0_is_delivered_and_needs_no_acknowledgement() -> None:
+    pump, broker, stats = make(MemorySink())
+    pump.move([Arrivals(1, [frame(0), frame(4)])])
+    assert broker.acknowledged == [4]
+    assert stats.delivered == 2
+
+
+def test_what_came_over_an_earlier_connection_is_delivered_but_never_acknowledged() -> None:
+    sink = MemorySink()
+    pump, broker, stats = make(sink)
+    broker.connection = 2
+    pump.move([Arrivals(1, [frame(7)]), Arrivals(2, [frame(7), frame(8)])])
+    assert broker.acknowledged == [7, 8]
+    assert len(sink.readings) == 3
+    assert stats.stale == 1
+
+
+def test_a_bad_message_becomes_a_dead_letter_before_it_is_acknowledged() -> None:
+    sink = MemorySink()
+    pump, broker, stats = make(sink)
+    pump.move([Arrivals(1, [frame(1), frame(2, b"hello"), frame(3)])])
+    assert [record.value for record in sink.dead_letters] == [b"hello"]
+    assert len(sink.readings) == 2
+    assert broker.acknowledged == [1, 2, 3]
+    assert broker.delivered_before == [3]
+    assert stats.rejected == {"not_json": 1}
+
+
+def test_a_batch_is_delivered_again_until_kafka_takes_it() -> None:
+    sink = MemorySink(failures=3)
+    pump, broker, _ = make(sink)
+    pump.move([Arrivals(1, [frame(1)])])
+    assert broker.acknowledged == [1]
+    assert sink.failures == 0
+
+
+def test_only_what_remains_is_delivered_again() -> None:
+    @dataclass(slots=True)
+    class Halfway(MemorySink):
+        def deliver(self, batch: Batch) -> list[Refusal]:
+            if len(batch.readings) == 2:
+                self.readings.append(batch.readings[0])
+                raise SinkUnavailableError("half", Batch([batch.readings[1]], []))
+            return MemorySink.deliver(self, batch)
+
+    sink = Halfway()
+    pump, broker, _ = make(sink)
+    pump.move([Arrivals(1, [frame(1), frame(2)])])
+    assert [record.value for record in sink.readings] == [reading("a", 1), reading("a", 2)]
+    assert broker.acknowledged == [1, 2]
+
+
+def test_a_reading_that_kafka_refuses_becomes_a_dead_letter_and_harms_no_neighbour() -> None:
+    sink = MemorySink(refuse_above=400)
+    long = reading("x" * 128, 2)[:-1] + b"," + b'"more":"' + b"y" * 200 + b'"}'
+    pump, broker, stats = make(sink)
+    pump.move([Arrivals(1, [frame(1), frame(2, reading("b") + b"\n" + long), frame(3)])])
+    assert [record.value for record in sink.dead_letters] == [long]
+    assert dict(sink.dead_letters[0].headers)["mqtt_topic"] == b"isotherm/v1/readings/07/pi"
+    assert len(sink.readings) == 3
+    assert broker.acknowledged == [1, 2, 3]
+    assert (stats.delivered, stats.rejected) == (3, {"too_large": 1})
+
+
+def test_stopping_while_kafka_is_away_acknowledges_nothing() -> None:
+    sink = MemorySink(failures=1_000_000)
+    broker = Broker(sink)
+    stopping = threading.Event()
+    stopping.set()
+    log = Log("test")
+    pump = Pump(
+        sink=sink,
+        acknowledge=broker.acknowledge,
+        kafka=Availability("kafka", log),
+        backoff=Backoff(first=0.001, longest=0.002),
+        now=lambda: NOW,
+        stats=Stats(),
+        log=log,
+        stopping=stopping,
+    )
+    with pytest.raises(SinkClosingError):
+        pump.move([Arrivals(1, [frame(1)])])
+    assert broker.acknowledged == []
+
+
+def test_drain_delivers_and_acknowledges_all_that_has_arrived() -> None:
+    sink = MemorySink(failures=2)
+    pump, broker, stats = make(sink)
+    for mid in range(1, 101):
+        pump.arrived(Arrivals(1, [frame(mid)]))
+    pump.start()
+    assert pump.drain(timeout=30)
+    assert broker.acknowledged == list(range(1, 101))
+    assert stats.acknowledged == 100
+
+
+def test_drain_gives_up_on_a_kafka_that_stays_away() -> None:
+    pump, broker, _ = make(MemorySink(failures=1_000_000))
+    pump.arrived(Arrivals(1, [frame(1)]))
+    pump.start()
+    assert not pump.drain(timeout=0.05)
+    assert broker.acknowledged == []
+    assert pump.failure is None
+
+
+def test_redeliveries_are_counted_and_never_skipped() -> None:
+    sink = MemorySink()
+    pump, _, stats = make(sink)
+    pump.move([Arrivals(1, [frame(1, duplicate=True)])])
+    assert len(sink.readings) == 1
+    assert stats.duplicates == 1

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import queue
+import random
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bridge.session import Arrivals, Session, SessionOptions
+from contract.address import Address
+from contract.backoff import Backoff
+from contract.log import Log
+from tests.bridge.packets import CONNACK_NEW, CONNACK_RESUMED, PINGRESP, publish, suback
+from tests.bridge.scripted_broker import Peer, ScriptedBroker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONNECT, SUBSCRIBE, PINGREQ, DISCONNECT = 0x10, 0x82, 0xC0, 0xE0
+
+
+class Events:
+    def __init__(self) -> None:
+        self.arrivals: queue.Queue[Arrivals] = queue.Queue()
+        self.states: queue.Queue[str] = queue.Queue()
+
+    def arrived(self, arrivals: Arrivals) -> None:
+        self.arrivals.put(arrivals)
+
+    def subscribed(self, *, resumed: bool) -> None:
+        self.states.put("resumed" if resumed else "new")
+
+    def disconnected(self, why: str) -> None:
+        self.states.put(f"lost: {why}")
+
+
+@contextmanager
+def session(broker: ScriptedBroker) -> Iterator[tuple[Session, Events]]:
+    events = Events()
+    made = Session(
+        SessionOptions(
+            address=Address("mqtt", "127.0.0.1", broker.port),
+            client_id="b",
+            filters=("isotherm/v1/readings/#",),
+            receive_maximum=100,
+        ),
+        events,
+        Backoff(first=0.001, longest=0.002, draw=random.Random(0)),
+        Log("test"),
+    )
+    made.start()
+    try:
+        yield made, events
+    finally:
+        made.close(1)
+
+
+def greet(broker: ScriptedBroker, connack: bytes = CONNACK_NEW, *, with_it: bytes = b"") -> Peer:
+    peer = broker.accept()
+    assert peer.packet()[0] == CONNECT
+    peer.send(connack + with_it)
+    subscribe = peer.packet()
+    assert subscribe[0] == SUBSCRIBE
+    peer.send(suback(int.from_bytes(subscribe[2:4], "big")))
+    return peer
+
+
+def end(made: Session, peer: Peer) -> list[int]:
+    """Close the session with a broker that answers its PINGREQ; what kinds of packets came."""
+    with ThreadPoolExecutor(1) as pool:
+        closed = pool.submit(made.close, 10)
+        first = peer.packet()[0]
+        peer.send(PINGRESP)
+        second = peer.packet()[0]
+        closed.result()
+    return [first, second]
+
+
+def test_the_session_is_persistent_and_its_window_bounded() -> None:
+    with ScriptedBroker() as broker, session(broker):
+        peer = broker.accept()
+        connect = peer.packet()
+        # MQTT 5.0 section 3.1.2: the flags hold no Clean Start, the properties hold Session Expiry
+        # Interval (0x11) over 0 and Receive Maximum (0x21) 100.
+        assert connect[9] & 0x02 == 0
+        assert b"\x21\x00\x64" in connect
+        assert b"\x11" + (7 * 86_400).to_bytes(4, "big") in connect
+        peer.close()
+
+
+def test_frames_that_come_with_the_connack_are_taken() -> None:
+    with ScriptedBroker() as broker, session(broker) as (_, events):
+        greet(broker, CONNACK_RESUMED, with_it=publish(b"t", b"one", 1) + publish(b"t", b"two", 2))
+        arrivals = events.arrivals.get(timeout=10)
+        assert [frame.payload for frame in arrivals.frames] == [b"one", b"two"]
+        assert events.states.get(timeout=10) == "resumed"
+
+
+def test_acknowledgements_go_out_in_the_order_given() -> None:
+    with ScriptedBroker() as broker, session(broker) as (made, events):
+        peer = greet(broker)
+        peer.send(publish(b"t", b"one", 7) + PINGRESP + publish(b"t", b"two", 3))
+        connection = events.arrivals.get(timeout=10).connection
+        assert made.acknowledge(connection, [7, 3])
+        assert peer.packet() == b"\x40\x02\x00\x07"
+        assert peer.packet() == b"\x40\x02\x00\x03"
+
+
+def test_an_acknowledgement_for_an_earlier_connection_is_never_sent() -> None:
+    with ScriptedBroker() as broker, session(broker) as (made, events):
+        peer = greet(broker)
+        peer.send(publish(b"t", b"one", 7))
+        old = events.arrivals.get(timeout=10).connection
+        peer.close()
+        peer = greet(broker, CONNACK_RESUMED, with_it=publish(b"t", b"another", 7))
+        new = events.arrivals.get(timeout=10).connection
+        assert not made.acknowledge(old, [7])
+        assert made.acknowledge(new, [7])
+        assert peer.packet() == b"\x40\x02\x00\x07"
+        assert end(made, peer) == [PINGREQ, DISCONNECT]
+
+
+def test_a_malformed_stream_ends_the_connection_and_not_the_session() -> None:
+    with ScriptedBroker() as broker, session(broker) as (_, events):
+        peer = greet(broker)
+        assert events.states.get(timeout=10) == "new"
+        peer.send(b"\x36\x05\x00\x01t\x00\x01")
+        assert "QoS 3" in events.states.get(timeout=10)
+        assert peer.packet() == b""
+        peer = greet(broker, CONNACK_RESUMED)
+        assert events.states.get(timeout=10) == "resumed"
+
+
+def test_a_refused_subscription_is_no_subscription() -> None:
+    with ScriptedBroker() as broker, session(broker) as (_, events):
+        peer = broker.accept()
+        peer.packet()
+        peer.send(CONNACK_NEW)
+        subscribe = peer.packet()
+        peer.send(suback(int.from_bytes(subscribe[2:4], "big"), reason=0x87))
+        peer.send(publish(b"t", b"marker"))
+        assert events.arrivals.get(timeout=10).frames[0].payload == b"marker"
+        assert events.states.empty()
+
+
+def test_after_pause_no_frame_is_taken() -> None:
+    with ScriptedBroker() as broker, session(broker) as (made, events):
+        peer = greet(broker)
+        peer.send(publish(b"t", b"one", 1))
+        first = events.arrivals.get(timeout=10)
+        made.pause()
+        peer.send(publish(b"t", b"two", 2))
+        made.acknowledge(first.connection, [1])
+        assert peer.packet() == b"\x40\x02\x00\x01"
+        assert end(made, peer) == [PINGREQ, DISCONNECT]
+        with pytest.raises(queue.Empty):
+            events.arrivals.get_nowait()
