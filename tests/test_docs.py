@@ -17,10 +17,10 @@ from contract.topics import (
     status_topic,
 )
 from contract.verdict import MAX_BYTES, MAX_DEPTH
-from scripts.write_docs import DOCS, PAGES, configuration, contract
+from docs.write import DOCS, PAGES, configuration, contract
 from tests.golden import cases
 
-STALE = "stale; run: python -m scripts.write_docs"
+STALE = "stale; run: python -m docs.write"
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,10 @@
-"""Write what the docs take from the code: `python -m scripts.write_docs`.
+"""Write what the docs take from the code: `python -m docs.write`.
 
 docs/configuration.md is written whole, from the settings tables; in docs/contract.md the table of
 fields between its two markers. tests/test_docs.py fails while a file differs.
 """
+
+# ruff: noqa: INP001 docs are pages, not a package
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ from bridge.settings import BridgeSettings
 from contract.fields import FIELDS
 from contract.settings import markdown
 
-DOCS: Final = Path(__file__).parents[1] / "docs"
-BEGIN: Final = "<!-- fields: written by scripts/write_docs.py -->\n"
+DOCS: Final = Path(__file__).parent
+BEGIN: Final = "<!-- fields: written by docs/write.py -->\n"
 END: Final = "<!-- end of fields -->\n"
 
 
@@ -58,7 +60,7 @@ with the nearest that exists and ends with code 2. A list is a TOML list in the 
 commas in the environment, and a flag given several times. A time span is written `500ms`, `5s`,
 `2m`, `1h` or `1d`. Passwords stand in files of their own, never in an address.
 
-This page is written by `python -m scripts.write_docs` from the tables that the programs read.
+This page is written by `python -m docs.write` from the tables that the programs read.
 """
 
 
