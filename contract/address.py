@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _HOST_PORT: Final = re.compile(
-    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%\w+)?)\]|(?P<name>[^\s:/?#@\[\]]+))(?::(?P<port>[0-9]{1,5}))?"
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<name>[^\s:/?#@\[\]]+))(?::(?P<port>[0-9]{1,5}))?"
 )
 _MAX_PORT: Final = 65_535
 
@@ -77,4 +77,4 @@ def _host_port(text: str, default_port: int | None) -> tuple[str, int]:
     port = default_port if found["port"] is None else int(found["port"])
     if port is None or not 0 < port <= _MAX_PORT:
         raise ValueError("a port is a number from 1 to 65535")
-    return (found["v6"] or found["name"]).lower(), port
+    return found["v6"] or found["name"].lower(), port

@@ -17,6 +17,8 @@ SCHEMES = {"mqtt": 1883, "mqtts": 8883}
         ("mqtt://10.0.0.7:1884", Address("mqtt", "10.0.0.7", 1884)),
         ("mqtt://[::1]:1884", Address("mqtt", "::1", 1884)),
         ("mqtt://[fe80::1]", Address("mqtt", "fe80::1", 1883)),
+        ("mqtt://[fe80::1%br-LAN.7]", Address("mqtt", "fe80::1%br-LAN.7", 1883)),
+        ("mqtt://Broker.Example", Address("mqtt", "broker.example", 1883)),
         ("mqtt://ann@broker", Address("mqtt", "broker", 1883, "ann")),
         ("mqtt://ann%40home@broker", Address("mqtt", "broker", 1883, "ann@home")),
     ),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import defaultdict
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -118,6 +119,29 @@ def test_a_detail_is_short_ascii() -> None:
 @given(st.binary(max_size=300) | st.text(max_size=200).map(lambda text: text.encode("utf-8")))
 def test_never_raises(record: bytes) -> None:
     assert isinstance(judge(record), Rejection)
+
+
+@pytest.mark.parametrize(
+    "record",
+    (
+        b'"[' * 32_000,
+        b"[]" * 32_000,
+        b"{" * 600 + b'"' * 60_000,
+        b'"' + b"\\" * 60_000 + b"[" * 600,
+        GOOD[:-1] + b', "x": [' + b"[]," * 20_000 + b"[]]}",
+        GOOD[:-1] + b', "x": "' + b"[" * 600 + b"\\n" * 30_000 + b'"}',
+        GOOD.replace(b"59.7", b"59." + b"7" * 60_000),
+        GOOD.replace(b"59.7", b"9" * 60_000 + b"e-59998"),
+        GOOD.replace(b"447974", b"4" * 60_000),
+    ),
+    ids=lambda record: ascii(record[-8:]),
+)
+def test_no_record_takes_long(record: bytes) -> None:
+    assert len(record) <= MAX_BYTES
+    begun = time.perf_counter()
+    judge(record)
+    # 25 ms at most, measured; a pattern that backtracks would take hours.
+    assert time.perf_counter() - begun < 2
 
 
 @pytest.mark.parametrize("frames", (10, 200, 400))
