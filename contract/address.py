@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, unquote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_HOST_PORT: Final = re.compile(
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<name>[^\s:/?#@\[\]]+))(?::(?P<port>[0-9]{1,5}))?"
+)
+_MAX_PORT: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,7 @@ class Address:
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        user = f"{self.username}@" if self.username else ""
+        user = f"{quote(self.username, safe='')}@" if self.username else ""
         return f"{self.scheme}://{user}{host}:{self.port}" if self.scheme else f"{host}:{self.port}"
 
 
@@ -46,13 +52,13 @@ def parse_address(text: str, schemes: Mapping[str, int]) -> Address:
     scheme, separator, _ = text.partition("://")
     if not separator or scheme not in schemes:
         raise ValueError(f"{form} (known: {', '.join(f'{name}://' for name in schemes)})")
-    parts = urlsplit(text)
-    if parts.password is not None:
+    user, _, place = text.partition("://")[2].rpartition("@")
+    if ":" in user:
         raise ValueError("a password does not belong in an address; put it into a file")
-    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+    place = place.removesuffix("/")
+    if set(place) & set("/?#"):
         raise ValueError(f"nothing may follow the port; {form}")
-    username = unquote(parts.username) if parts.username else None
-    return Address(scheme, *_host_port(parts.netloc.rpartition("@")[2], schemes[scheme]), username)
+    return Address(scheme, *_host_port(place, schemes[scheme]), unquote(user) or None)
 
 
 def parse_host_port(text: str, default_port: int | None = None) -> Address:
@@ -65,14 +71,10 @@ def parse_host_port(text: str, default_port: int | None = None) -> Address:
 
 
 def _host_port(text: str, default_port: int | None) -> tuple[str, int]:
-    try:
-        parts = urlsplit(f"//{text}")
-        port = parts.port
-    except ValueError as error:
-        raise ValueError("write it like HOST:PORT, with a port from 1 to 65535") from error
-    port = port if port is not None else default_port
-    if not parts.hostname or port is None or parts.path or parts.query or parts.fragment:
-        raise ValueError("write it like HOST:PORT")
-    if port == 0:
+    found = _HOST_PORT.fullmatch(text)
+    if found is None or (found["port"] is None and default_port is None):
+        raise ValueError("write it like HOST:PORT, with a port from 1 to 65535")
+    port = default_port if found["port"] is None else int(found["port"])
+    if port is None or not 0 < port <= _MAX_PORT:
         raise ValueError("a port is a number from 1 to 65535")
-    return parts.hostname, port
+    return found["v6"] or found["name"].lower(), port

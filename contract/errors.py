@@ -1,19 +1,24 @@
 """The root of every program's error tree.
 
 IsothermError
-├── SettingsError        a setting is wrong; the message names the key, the value and the fix
-├── ReadingRejectedError      one record is not a reading (contract.reasons)
+├── SettingsError         a setting is wrong; the message names the key, the value and the fix
+├── ReadingRejectedError  one record is not a reading (contract.reasons)
 └── AgentError, BridgeError, AggregatorError, StackError: each program's own tree
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+import re
+from typing import ClassVar, Final
 
 EXIT_FINE = 0
 EXIT_OTHER = 1
 EXIT_USAGE = 2
 EXIT_DEPENDENCY = 3
+
+_SECRET_KEY: Final = re.compile(r"(?:password|secret|token)$", re.IGNORECASE)
+# user:password@host, with or without a scheme in front.
+_PASSWORD: Final = re.compile(r"(?<=:)(?!//).*@")
 
 
 class IsothermError(Exception):
@@ -33,7 +38,7 @@ class SettingsError(IsothermError, ValueError):
 
     Args:
         key: the setting as the person wrote it (``mqtt.url``, ``--rate``, an environment name).
-        value: what was given, or None where nothing was.
+        value: what was given, or None where nothing was; the message hides a password in it.
         fix: one sentence that says what to write instead.
     """
 
@@ -43,5 +48,9 @@ class SettingsError(IsothermError, ValueError):
         self.key = key
         self.value = value
         self.fix = fix
-        given = "is not set" if value is None else f"= {value!r}"
+        given = "is not set" if value is None else f"= {_without_password(key, value)}"
         super().__init__(f"{key} {given}: {fix}")
+
+
+def _without_password(key: str, value: object) -> str:
+    return "***" if _SECRET_KEY.search(key) else _PASSWORD.sub("***@", repr(value))

@@ -80,4 +80,7 @@ class _Formatter(logging.Formatter):
 
 def _quoted(value: object) -> str:
     text = f"{value:.3f}" if isinstance(value, float) else str(value)
-    return text if text and _PLAIN.issuperset(text) else json.dumps(text, ensure_ascii=False)
+    if text and _PLAIN.issuperset(text):
+        return text
+    # Devices choose their names: none of them may start a line or steer a terminal.
+    return json.dumps(text, ensure_ascii=not text.isprintable())

@@ -17,8 +17,10 @@ _SPARK: Final = {Kind.STRING: "STRING", Kind.NUMBER: "DOUBLE", Kind.INTEGER: "BI
 def json_schema() -> dict[str, Any]:
     """The reading as JSON Schema (draft 2020-12).
 
-    As strict as that language can be: it cannot say "printable" of a guid, nor hold a calendar, so
-    `contract.judge` may reject what the schema accepts, and never the other way round.
+    As strict as that language can be: it cannot say "printable" of a guid, nor hold a calendar, and
+    says nothing of bytes (size, UTF-8, depth). So `contract.judge` may reject what the schema
+    accepts, and never the other way round. In Python's `jsonschema` a pattern's $ also stands
+    before a last line feed; ECMA 262, which JSON Schema refers to, has none of that.
     """
     root = _object(())
     return {

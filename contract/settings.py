@@ -17,22 +17,46 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from contract.errors import SettingsError
+from contract.parsers import (
+    Parser,
+    boolean,
+    choice,
+    duration,
+    optional,
+    several,
+    text,
+    whole,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-T = TypeVar("T")
-Parser = Callable[[Any], Any]
-"""Makes a value out of what TOML, the environment or a flag gave.
+__all__ = [
+    "REQUIRED",
+    "Parser",
+    "Row",
+    "boolean",
+    "choice",
+    "duration",
+    "load",
+    "markdown",
+    "option",
+    "optional",
+    "read_file",
+    "rows",
+    "sample",
+    "setting",
+    "several",
+    "text",
+    "whole",
+]
 
-It raises ValueError with a sentence that says what to write instead. Text from the environment and
-from flags comes as str; TOML may give numbers, booleans and lists too.
-"""
+T = TypeVar("T")
 
 REQUIRED: Final = object()
 
@@ -195,86 +219,6 @@ def option(row: Row, prefix: str) -> tuple[tuple[str, str], dict[str, Any]]:
     return (row.flag, row.name), keywords
 
 
-def text(value: Any) -> str:
-    """Parser: text that is not empty."""
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("write a text that is not empty")
-    return value
-
-
-def boolean(value: Any) -> bool:
-    """Parser: true or false."""
-    if isinstance(value, bool):
-        return value
-    if value in ("true", "false"):
-        return bool(value == "true")
-    raise ValueError("write true or false")
-
-
-def whole(low: int, high: int) -> Callable[[Any], int]:
-    """Parser: a whole number between two bounds, both included."""
-
-    def parse(value: Any) -> int:
-        fix = f"write a whole number from {low} to {high}"
-        if isinstance(value, bool) or not isinstance(value, int | str):
-            raise ValueError(fix)
-        try:
-            number = int(value)
-        except ValueError:
-            raise ValueError(fix) from None
-        if not low <= number <= high:
-            raise ValueError(fix)
-        return number
-
-    return parse
-
-
-def choice(*words: str) -> Callable[[Any], str]:
-    """Parser: one of a few words."""
-
-    def parse(value: Any) -> str:
-        if value not in words:
-            raise ValueError(f"write one of: {', '.join(words)}")
-        return str(value)
-
-    return parse
-
-
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def duration(value: Any) -> float:
-    """Parser: a time span in seconds out of ``500ms``, ``5s``, ``1.5m``, ``2h``, ``1d``, over 0."""
-    fix = "write a time span such as 500ms, 5s, 2m, 1h or 1d"
-    if not isinstance(value, str):
-        raise ValueError(fix)
-    unit = value.lstrip("0123456789.")
-    try:
-        seconds = float(value.removesuffix(unit)) * _UNITS[unit]
-    except (ValueError, KeyError):
-        raise ValueError(fix) from None
-    if seconds <= 0:
-        raise ValueError(f"{fix}, over 0")
-    return seconds
-
-
-def optional(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
-    """Parser: what another one takes, or nothing."""
-    return lambda value: None if value is None else parse(value)
-
-
-def several(parse: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
-    """Parser: a list in TOML, comma-separated text in the environment, or a repeated flag."""
-
-    def parse_all(value: Any) -> tuple[T, ...]:
-        items = value.split(",") if isinstance(value, str) else value
-        if not isinstance(items, list | tuple):
-            raise ValueError("write a list")
-        return tuple(parse(item.strip() if isinstance(item, str) else item) for item in items)
-
-    return parse_all
-
-
 def _value(row: Row, where: str, given: tuple[str, Any] | None) -> Any:
     source, value = given or (where + row.key, row.default)
     if value is REQUIRED:
@@ -291,9 +235,10 @@ def _from_file(
     by_key = {row.key: row for row in table}
     sections = {key.rpartition(".")[0] for key in by_key}
     for name, content in file.items():
-        entries = content if name in sections and isinstance(content, Mapping) else None
-        pairs = {f"{name}.{k}": v for k, v in entries.items()} if entries is not None else None
-        for key, value in (pairs if pairs is not None else {name: content}).items():
+        pairs = {name: content}
+        if isinstance(content, Mapping) and name not in by_key and (content or name in sections):
+            pairs = {f"{name}.{key}": value for key, value in content.items()}
+        for key, value in pairs.items():
             if key not in by_key:
                 raise SettingsError(where + key, value, _unknown(key, by_key))
             given[by_key[key].name] = (where + key, value)

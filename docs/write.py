@@ -1,0 +1,102 @@
+"""Write what the docs take from the code: `python -m docs.write`.
+
+docs/configuration.md is written whole, from the settings tables; in docs/contract.md the table of
+fields between its two markers. tests/test_docs.py fails while a file differs.
+"""
+
+# ruff: noqa: INP001 docs are pages, not a package
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from bridge.settings import PREFIX as BRIDGE_PREFIX
+from bridge.settings import BridgeSettings
+from contract.fields import FIELDS
+from contract.settings import markdown
+
+DOCS: Final = Path(__file__).parent
+BEGIN: Final = "<!-- fields: written by docs/write.py -->\n"
+END: Final = "<!-- end of fields -->\n"
+
+
+class Page(NamedTuple):
+    """One table of settings.
+
+    Attributes:
+        title: the heading.
+        about: a sentence or two under it.
+        settings: the class that is the table.
+        prefix: of the environment variables.
+    """
+
+    title: str
+    about: str
+    settings: type
+    prefix: str
+
+
+PAGES: Final = (
+    Page(
+        "isotherm-bridge",
+        "`isotherm-bridge sample-config` prints a bridge.toml to begin with; `check-config` reads "
+        "yours and shows what `run` would use.",
+        BridgeSettings,
+        BRIDGE_PREFIX,
+    ),
+)
+
+HEAD: Final = """\
+# Configuration
+
+Every setting can stand in the program's TOML file (`--config FILE`), in the environment, and the
+frequent ones on the command line. **A flag beats the environment, the environment beats the file,
+the file beats the default.** The dots of a key are the tables of the file: `mqtt.url` is `url` in
+the table `[mqtt]`.
+
+An unknown key, or an unknown variable with a program's prefix, is an error: the program names it
+with the nearest that exists and ends with code 2. A list is a TOML list in the file, text with
+commas in the environment, and a flag given several times. A time span is written `500ms`, `5s`,
+`2m`, `1h` or `1d`. Passwords stand in files of their own, never in an address.
+
+This page is written by `python -m docs.write` from the tables that the programs read.
+"""
+
+
+def configuration() -> str:
+    """docs/configuration.md."""
+    parts = [
+        f"## {page.title}\n\n{page.about}\n\n{markdown(page.settings, page.prefix)}"
+        for page in PAGES
+    ]
+    return "\n".join([HEAD, *parts])
+
+
+def fields() -> str:
+    """The table of the reading's fields."""
+    lines = ["| field | JSON type | required | meaning | if not |", "|---|---|---|---|---|"]
+    for field in FIELDS:
+        required = "yes" if field.required else "no, may be null"
+        if len(field.path) > 1 and field.path[0] == "origin":
+            required = "in an origin"
+        reason = "" if field.valid is None else f"`{field.reason}`"
+        lines.append(f"| `{field.name}` | {field.kind} | {required} | {field.meaning} | {reason} |")
+    return "\n".join(lines) + "\n"
+
+
+def contract(page: str) -> str:
+    """docs/contract.md with the table of fields as it should be."""
+    before, _, rest = page.partition(BEGIN)
+    return before + BEGIN + fields() + END + rest.partition(END)[2]
+
+
+def main() -> None:
+    """Write both files."""
+    (DOCS / "configuration.md").write_text(configuration(), encoding="utf-8")
+    page = DOCS / "contract.md"
+    page.write_text(contract(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

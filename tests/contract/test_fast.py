@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+import contract.fast
+from contract.reasons import Rejection
+from contract.row import Row
+from contract.row import judge_row as judge_row_slowly
+from tests.contract.draws import records
+from tests.golden import Case, cases
+
+needs_msgspec = pytest.mark.skipif(
+    not contract.fast.HAVE_MSGSPEC, reason="without msgspec there is only one way"
+)
+
+
+def assert_same(record: bytes) -> Row | Rejection:
+    fast, slow = contract.fast.judge_row(record), judge_row_slowly(record)
+    assert fast == slow
+    # == takes 1 for 1.0 and True; a column of a frame does not.
+    assert [type(value) for value in _cells(fast)] == [type(value) for value in _cells(slow)]
+    return fast
+
+
+def _cells(verdict: Row | Rejection) -> tuple[object, ...]:
+    return (verdict.reason, verdict.detail) if isinstance(verdict, Rejection) else verdict
+
+
+@needs_msgspec
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+def test_golden_cases_get_the_same_verdict_both_ways(case: Case) -> None:
+    for record in case.records:
+        assert_same(record)
+
+
+@needs_msgspec
+def test_any_record_gets_the_same_verdict_both_ways() -> None:
+    seen: Counter[str] = Counter()
+
+    @settings(
+        # A campaign: ISOTHERM_TEST_EXAMPLES=200000 pytest tests/contract/test_fast.py
+        max_examples=int(os.environ.get("ISOTHERM_TEST_EXAMPLES", "200")),
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(records)
+    def compare(record: bytes) -> None:
+        verdict = assert_same(record)
+        seen[verdict.reason if isinstance(verdict, Rejection) else "reading"] += 1
+
+    compare()
+    # Else nothing but refusals would have been compared.
+    assert {"reading", "not_json", "wrong_type"} <= seen.keys()
+
+
+def test_without_msgspec_every_record_goes_the_slow_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "msgspec", None)
+    monkeypatch.delitem(sys.modules, "contract.fast")
+    alone = importlib.import_module("contract.fast")
+
+    assert not alone.HAVE_MSGSPEC
+    assert alone.judge_row is judge_row_slowly
