@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from bridge.availability import Availability
-    from bridge.session import Arrivals
+    from bridge.client import Arrivals
     from bridge.sink import Refusal, Sink
     from bridge.stats import Stats
     from contract.backoff import Backoff

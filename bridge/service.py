@@ -8,14 +8,15 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from bridge.availability import Availability
+from bridge.client import SessionOptions
 from bridge.pump import Pump
-from bridge.session import Session, SessionOptions
+from bridge.session import Session
 from bridge.sinks import make_sink
 from bridge.stats import Stats
 from contract.backoff import Backoff
 
 if TYPE_CHECKING:
-    from bridge.session import Arrivals
+    from bridge.client import Arrivals
     from bridge.settings import BridgeSettings
     from contract.log import Log
 

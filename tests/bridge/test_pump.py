@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.availability import Availability
+from bridge.client import Arrivals
 from bridge.errors import SinkClosingError, SinkUnavailableError
 from bridge.frames import Frame
 from bridge.pump import Pump
 from bridge.records import Batch
-from bridge.session import Arrivals
 from bridge.sink import MemorySink, Refusal
 from bridge.stats import Stats
 from contract.backoff import Backoff

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.session import Arrivals, Session, SessionOptions
+from bridge.client import Arrivals, SessionOptions
+from bridge.session import Session
 from contract.address import Address
 from contract.backoff import Backoff
 from contract.log import Log

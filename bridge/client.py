@@ -1,0 +1,170 @@
+"""The MQTT client: paho, but for PUBLISH frames and PUBACKs, which go in bulk."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+
+from bridge.frames import Frame, Framer, pubacks
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Sequence
+
+    from contract.address import Address
+
+_READ_BYTES = 256 * 1024
+_PUBACK = 0x40
+_PINGREQ = 0xC0
+_PINGRESP = b"\xd0\x00"
+
+
+class Arrivals(NamedTuple):
+    """Frames of one read, in arrival order.
+
+    Attributes:
+        connection: counts the connections of this process from 1; an acknowledgement is for this
+            one only.
+        frames: never empty.
+    """
+
+    connection: int
+    frames: list[Frame]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOptions:
+    """How to connect.
+
+    Attributes:
+        address: of the MQTT broker; scheme ``mqtt`` or ``mqtts``.
+        client_id: names the session; keep it over restarts, or the broker keeps messages for a
+            session that nobody resumes.
+        filters: topic filters to subscribe to at QoS 1.
+        version: 5 or 3 (3.1.1).
+        receive_maximum: how many unacknowledged messages the broker may send (MQTT 5.0 only).
+        session_expiry: how long the broker keeps the session while we are away, seconds.
+        username, password: None where the broker asks for none.
+        tls: the context for ``mqtts``.
+    """
+
+    address: Address
+    client_id: str
+    filters: tuple[str, ...]
+    version: int = 5
+    receive_maximum: int = 1000
+    session_expiry: int = 7 * 86400
+    username: str | None = None
+    password: str | None = None
+    tls: ssl.SSLContext | None = None
+
+
+class BulkClient(paho.Client):
+    """A paho client that reads much at once.
+
+    It takes PUBLISH frames out of the stream and gives paho the rest: `loop_read` is paho's public
+    hook for external loops, and `_sock_recv` (the one place where paho reads) serves it what is
+    left. tests/bridge/test_session.py fails if a new paho goes about this differently.
+    """
+
+    def __init__(self, options: SessionOptions, arrived: Callable[[Arrivals], None]) -> None:
+        modern = options.version == 5  # noqa: PLR2004 the protocol's own number
+        super().__init__(
+            CallbackAPIVersion.VERSION2,
+            client_id=options.client_id,
+            protocol=paho.MQTTv5 if modern else paho.MQTTv311,
+            # With MQTT 5.0, clean start is said at connect instead.
+            clean_session=None if modern else False,
+            manual_ack=True,
+            reconnect_on_failure=False,
+        )
+        if options.username is not None:
+            self.username_pw_set(options.username, options.password)
+        if options.tls is not None:
+            self.tls_set_context(options.tls)
+        # With a write callback in place paho leaves all writing to the network thread.
+        self.on_socket_register_write = _leave_to_the_loop
+        self.paused = False
+        self._arrived = arrived
+        self._modern = modern
+        self._connection = 0
+        self._number = threading.Lock()
+        self._framer = Framer(properties=modern)
+        self._for_paho = b""
+        self._answered = threading.Event()
+
+    def reconnect(self) -> MQTTErrorCode:
+        """Connect as paho does, under a new connection number."""
+        # Numbered before paho clears what the last connection had queued: an acknowledgement either
+        # comes before and is cleared with it, or comes after and is found stale.
+        with self._number:
+            self._connection += 1
+        self._framer = Framer(properties=self._modern)
+        self._for_paho = b""
+        return super().reconnect()
+
+    def drop(self) -> None:
+        """Close the socket without a word."""
+        with self._number:
+            self._connection += 1
+        self._sock_close()
+
+    def acknowledge(self, connection: int, mids: Sequence[int]) -> bool:
+        """Queue PUBACKs as one write; False for a connection that has ended."""
+        with self._number:
+            if connection != self._connection:
+                return False
+            if mids:
+                self._packet_queue(_PUBACK, pubacks(list(mids)), 0, 0)
+            return True
+
+    def wait_for_answer(self, timeout: float) -> None:
+        """Wait for a PINGRESP: by then the broker has taken all that was sent before.
+
+        Closing a socket while frames lie unread in it resets the connection, and the broker's
+        kernel would throw away PUBACKs that it has not read yet.
+        """
+        self._answered.clear()
+        if self.is_connected():
+            self._packet_queue(_PINGREQ, b"\xc0\x00", 0, 0)
+            self._answered.wait(timeout)
+
+    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
+        """Read what is there: hand on the PUBLISH frames, have paho handle the rest."""
+        try:
+            data = super()._sock_recv(_READ_BYTES)
+        except BlockingIOError:
+            return MQTTErrorCode.MQTT_ERR_SUCCESS
+        except OSError:
+            # paho reads again, meets the same error and closes the connection in its own way.
+            return super().loop_read(max_packets)
+        if not data:
+            return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+        with self._msgtime_mutex:
+            self._last_bytes_received = paho.time_func()
+        connection = self._connection
+        frames, self._for_paho = self._framer.feed(data)
+        if _PINGRESP in self._for_paho:
+            self._answered.set()
+        while self._for_paho:
+            result = super().loop_read(max_packets)
+            if result is not MQTTErrorCode.MQTT_ERR_SUCCESS or self.socket() is None:
+                self._for_paho = b""
+                return result
+        if frames and not self.paused:
+            self._arrived(Arrivals(connection, frames))
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if not self._for_paho:
+            return super()._sock_recv(bufsize)
+        data, self._for_paho = self._for_paho[:bufsize], self._for_paho[bufsize:]
+        return data
+
+
+def _leave_to_the_loop(_client: paho.Client, _userdata: object, _socket: Any) -> None:
+    """Paho's loop looks for queued packets itself."""
