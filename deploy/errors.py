@@ -6,14 +6,17 @@ IsothermError
     ├── FetchError            Kafka could not be fetched
     ├── AlreadyRunningError   another process owns this data folder
     ├── PortTakenError        a port that was asked for by number is in use
-    └── ServiceFailedError    a service died, or does not answer
+    └── ProgramFailedError    a program died, or does not get on
+        └── ServiceFailedError    the same of a service that others depend on
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from contract.errors import EXIT_DEPENDENCY, IsothermError
+
+APT: Final = "sudo apt-get install -y"
 
 
 class StackError(IsothermError):
@@ -43,16 +46,20 @@ class PortTakenError(StackError):
     exit_code: ClassVar[int] = EXIT_DEPENDENCY
 
 
-class ServiceFailedError(StackError):
-    """A service died or does not answer.
+class ProgramFailedError(StackError):
+    """A program died, or does not get on.
 
     Args:
         what: one sentence that says what happened.
         log_tail: the last lines of its log, printed under the sentence.
     """
 
-    exit_code: ClassVar[int] = EXIT_DEPENDENCY
-
     def __init__(self, what: str, log_tail: str = "") -> None:
         self.log_tail = log_tail
         super().__init__(f"{what}\n{log_tail}".rstrip())
+
+
+class ServiceFailedError(ProgramFailedError):
+    """A service died, or does not answer."""
+
+    exit_code: ClassVar[int] = EXIT_DEPENDENCY

@@ -9,14 +9,14 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from deploy.errors import MissingPartError
+from deploy.errors import APT, MissingPartError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 OLDEST: Final = 17
-# Debian and Ubuntu name their versions differently; this package is each one's own choice.
-INSTALL: Final = "sudo apt-get install -y default-jre-headless"
+PACKAGE: Final = "default-jre-headless"
+"""Debian 12 has only openjdk-17, Debian 13 only openjdk-21: this is each one's own choice."""
 
 
 def find_java(environ: Mapping[str, str] = os.environ, jvms: Path = Path("/usr/lib/jvm")) -> Path:
@@ -32,7 +32,7 @@ def find_java(environ: Mapping[str, str] = os.environ, jvms: Path = Path("/usr/l
             return home
         if version is not None:
             seen = f" (only {version}, in {home})"
-    raise MissingPartError(f"Java {OLDEST} or newer is not installed{seen}: {INSTALL}")
+    raise MissingPartError(f"Java {OLDEST} or newer is not installed{seen}: {APT} {PACKAGE}")
 
 
 def java_version(home: Path) -> int | None:

@@ -72,6 +72,11 @@ class Kafka(Service):
         super().__init__(data, guard, port, usual_ports=usual_ports)
         self._report = report
 
+    def prepare(self) -> None:
+        """Find Java, and fetch the jars the first time."""
+        find_java()
+        kafka_jars(self._report)
+
     def configure(self, *ports: int) -> None:
         """Write its configuration and format its folder the first time.
 

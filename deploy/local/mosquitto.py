@@ -9,14 +9,14 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from deploy.errors import MissingPartError
+from deploy.errors import APT, MissingPartError
 from deploy.local.ports import LOOPBACK
 from deploy.local.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-INSTALL: Final = "sudo apt-get install -y mosquitto"
+PACKAGE: Final = "mosquitto"
 _PROFILE: Final = Path(__file__).parents[1] / "mosquitto/mosquitto.conf"
 _AUTOSAVE_CHANGES: Final = 20_000
 
@@ -31,6 +31,10 @@ class Mosquitto(Service):
     name: ClassVar[str] = "mosquitto"
     usual_ports: ClassVar[tuple[int, ...]] = (1883,)
     patience: ClassVar[float] = 20.0
+
+    def prepare(self) -> None:
+        """Find the program."""
+        find_mosquitto()
 
     def configure(self, *ports: int) -> None:
         """Write its configuration."""
@@ -74,7 +78,7 @@ def find_mosquitto(environ: Mapping[str, str] = os.environ) -> str:
     path = os.pathsep.join([environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
     program = shutil.which("mosquitto", path=path)
     if program is None:
-        raise MissingPartError(f"mosquitto is not installed: {INSTALL}")
+        raise MissingPartError(f"mosquitto is not installed: {APT} {PACKAGE}")
     return program
 
 

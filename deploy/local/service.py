@@ -48,8 +48,13 @@ class Service(ABC):
 
     @property
     def port(self) -> int:
-        """Where clients find it; the same over all restarts once it has been ready."""
-        return self._ports[0]
+        """Where clients find it; the same over all restarts once it has been ready.
+
+        Known before it is launched only where it was asked for.
+        """
+        port = self._ports[0] if self._ports else self._asked_port
+        assert port is not None
+        return port
 
     @property
     def child(self) -> Child | None:
@@ -101,6 +106,10 @@ class Service(ABC):
     def tail(self) -> str:
         """The last lines of its log."""
         return log_tail(self.log)
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Find or fetch the programs that it needs."""
 
     @abstractmethod
     def configure(self, *ports: int) -> None:

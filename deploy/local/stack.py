@@ -76,12 +76,22 @@ class Stack:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def prepare(self) -> None:
+        """Find or fetch the programs that both need, so that starting is all that remains.
+
+        Raises:
+            StackError: one is not installed, or could not be fetched.
+        """
+        for service in self.services:
+            service.prepare()
+
     def start(self) -> None:
         """Start both and wait until both answer and the topics exist; all or nothing.
 
         Raises:
             StackError: and then nothing of it runs any more.
         """
+        self.prepare()
         self._own()
         try:
             self._mosquitto.launch()

@@ -1,0 +1,106 @@
+"""The command line of the demo."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import click
+
+from contract.errors import EXIT_OTHER, IsothermError
+from deploy.demo.lines import InputError
+from deploy.demo.live import run_fleet
+from deploy.demo.replay import run_file
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_INTERRUPTED: Final = 130
+_file = click.Path(path_type=Path)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--input",
+    "source",
+    type=_file,
+    metavar="FILE",
+    help="Send this file's readings, one a line, instead of a simulated fleet's; ends by itself "
+    "once each line is counted or dead-lettered.",
+)
+@click.option("--snapshots", type=_file, metavar="FILE", help="Append Spark's snapshots here.")
+@click.option(
+    "--sensors",
+    type=click.IntRange(1, 1_000_000),
+    default=2000,
+    show_default=True,
+    help="Size of the simulated fleet.",
+)
+@click.option(
+    "--data", type=_file, metavar="DIR", help="An empty or new folder for data and logs; is kept."
+)
+@click.option("--keep", is_flag=True, help="Keep the temporary folder with data and logs.")
+def cli(
+    source: Path | None, snapshots: Path | None, sensors: int, data: Path | None, *, keep: bool
+) -> None:
+    """Run the whole pipeline on this machine: agent, MQTT, bridge, Kafka, Spark."""
+    folder = _folder(data)
+    try:
+        target = (snapshots or folder / "snapshots.jsonl").resolve()
+        if source is None:
+            run_fleet(folder, target, sensors, _report)
+        else:
+            run_file(folder, target, source.resolve(), _report)
+    except InputError:
+        if data is None:
+            shutil.rmtree(folder)
+        raise
+    except BaseException:
+        _report(f"data and logs are kept in {folder}")
+        raise
+    if data is None and not keep:
+        shutil.rmtree(folder)
+    else:
+        _report(f"data and logs are in {folder}")
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except IsothermError as error:
+        print(f"isotherm demo: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        print("isotherm demo: interrupted; everything is stopped", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
+    except OSError as error:
+        print(f"isotherm demo: {error}", file=sys.stderr)
+        sys.exit(EXIT_OTHER)
+    sys.exit(0)
+
+
+def _folder(data: Path | None) -> Path:
+    if data is None:
+        return Path(tempfile.mkdtemp(prefix="isotherm-demo-"))
+    data.mkdir(parents=True, exist_ok=True)
+    if any(data.iterdir()):
+        raise click.UsageError(f"--data {data} is not empty; each run needs a new folder")
+    return data.resolve()
+
+
+def _report(line: str) -> None:
+    print(f"[demo] {line}", file=sys.stderr, flush=True)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

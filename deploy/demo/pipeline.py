@@ -1,0 +1,147 @@
+"""The parts of the pipeline: started beside each other, watched, and stopped in order."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+from deploy.errors import ProgramFailedError
+from deploy.local import Stack
+from deploy.local.java import find_java
+from deploy.local.ports import free_port
+from deploy.local.process import Child, Guard, log_tail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_LOOK_EVERY: Final = 0.1
+_READY_WITHIN: Final = 60.0
+# Spark finishes the batch in hand.
+_STOP_WITHIN: Final = 60.0
+
+
+class Pipeline:
+    """Stack, bridge and job in one folder; an agent is added by `start_agent`.
+
+    Args:
+        data: an empty folder for everything.
+        snapshots: where the job appends its snapshots.
+        scope: the job's scope: window, since_start or both.
+        show_job: whether the job's console goes to ours; else into its log.
+        report: shows one line of progress.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        snapshots: Path,
+        scope: str,
+        show_job: bool,
+        report: Callable[[str], None],
+    ) -> None:
+        self.data = data
+        self.snapshots = snapshots
+        self._scope = scope
+        self._show_job = show_job
+        self._report = report
+        self._guard = Guard()
+        # Chosen before Kafka starts, so that Spark, which takes longest, can start before it.
+        self.stack = Stack(data, mqtt_port=free_port(), kafka_port=free_port(), report=report)
+        self.job: Child | None = None
+        self.bridge: Child | None = None
+        self.agent: Child | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start_agent(self, *arguments: str) -> Child:
+        """Start ``isotherm-agent`` with these arguments."""
+        self.agent = self._program("agent", "edge_agent", *arguments)
+        return self.agent
+
+    def check(self) -> None:
+        """Look whether all that should run still runs.
+
+        Raises:
+            ProgramFailedError: a part has died.
+        """
+        self.stack.check()
+        for child in (self.bridge, self.job):
+            if child is not None and child.ended() is not None:
+                raise ProgramFailedError(
+                    f"the {child.name} ended: {child.fate()}", log_tail(child.log)
+                )
+
+    def stop(self) -> None:
+        """Stop what runs in the order in which readings travel, so that each part drains."""
+        for child in (self.agent, self.bridge, self.job):
+            if child is not None:
+                child.stop(_STOP_WITHIN)
+        self.agent = self.bridge = self.job = None
+        self.stack.stop()
+        self._guard.close()
+
+    def _start(self) -> None:
+        self.stack.prepare()
+        self._report("starting Spark, MQTT broker, Kafka, bridge")
+        self.job = self._program(
+            "job",
+            "aggregator",
+            *("submit", "--kafka", self.stack.kafka, "--scope", self._scope),
+            *("--trigger", "3 seconds", "--checkpoint", str(self.data / "checkpoint")),
+            *("--snapshots", str(self.snapshots)),
+        )
+        self.stack.start()
+        self.bridge = self._program(
+            "bridge", "bridge", "run", "--mqtt", self.stack.mqtt, "--kafka", self.stack.kafka
+        )
+        self._await_bridge()
+
+    def _await_bridge(self) -> None:
+        # Its subscription must be there before the first reading is: the broker keeps nothing
+        # for a session that it does not know yet.
+        assert self.bridge is not None
+        deadline = time.monotonic() + _READY_WITHIN
+        while b" bridge ready " not in self.bridge.log.read_bytes():
+            self.check()
+            if time.monotonic() > deadline:
+                raise ProgramFailedError(
+                    f"the bridge is not ready after {_READY_WITHIN:.0f} s",
+                    log_tail(self.bridge.log),
+                )
+            time.sleep(_LOOK_EVERY)
+
+    def _program(self, name: str, package: str, *arguments: str) -> Child:
+        # The folder of the checkout is handed on, so that it works without being installed.
+        path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH", "")]))
+        call = f"import sys; from {package}.cli import main; sys.exit(main())"
+        environ = {
+            **os.environ,
+            "PYTHONPATH": path,
+            "JAVA_HOME": str(find_java()),
+            "SPARK_LOCAL_IP": "127.0.0.1",
+        }
+        on_console = name == "job" and self._show_job
+        sys.stdout.flush()
+        return Child(
+            name,
+            [sys.executable, "-c", call, *arguments],
+            log=self.data / f"{name}.log",
+            guard=self._guard,
+            environ=environ,
+            output=sys.stdout.fileno() if on_console else None,
+            folder=self.data,
+        )

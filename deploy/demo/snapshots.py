@@ -1,0 +1,61 @@
+"""What the job has counted, read from the file of its snapshots while it grows."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Snapshots:
+    """Follows a file of snapshots, from its present end on.
+
+    Args:
+        path: the file; it need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = path.stat().st_size if path.exists() else 0
+        self.first: dict[str, Any] | None = None
+        self.last: dict[str, Any] | None = None
+
+    def read(self) -> None:
+        """Take the lines that were added since."""
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as stream:
+            stream.seek(self._offset)
+            for line in stream:
+                if not line.endswith(b"\n"):
+                    break
+                self._offset += len(line)
+                self.last = json.loads(line)
+                self.first = self.first or self.last
+
+    @property
+    def analytics(self) -> dict[str, Any]:
+        """The four analytics over all; empty before the first snapshot."""
+        scopes: dict[str, Any] = self.last["scopes"] if self.last else {}
+        return dict(scopes.get("since_start") or {})
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """The records that Spark rejected, by reason."""
+        return dict(self.last.get("rejected_since_start") or {}) if self.last else {}
+
+    @property
+    def counted(self) -> int:
+        """The records that Spark has seen, valid or not."""
+        return int(self.analytics.get("total_messages", 0)) + sum(self.rejected.values())
+
+    @property
+    def began(self) -> float | None:
+        """When the first trigger's window began, seconds since 1970."""
+        if self.first is None:
+            return None
+        text = self.first["window"]["start"].removesuffix("Z")
+        return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
