@@ -75,12 +75,12 @@ install_project() { # PYTHON KIND
 }
 
 # All that a script needs; at most one script of this checkout installs at a time.
-bootstrap() { # KIND
+bootstrap() { # KIND [programs]
     local python lock
     python="$(find_python)"
     exec {lock}<"$ROOT"
     flock "$lock"
-    install_packages "$python"
+    [[ ${2-} != programs ]] || install_packages "$python"
     install_project "$python" "$1"
     exec {lock}<&-
 }
