@@ -32,6 +32,7 @@ class Pipeline:
         snapshots: where the job appends its snapshots.
         scope: the job's scope: window, since_start or both.
         show_job: whether the job's console goes to ours; else into its log.
+        java_options: for Spark's Java.
         report: shows one line of progress.
     """
 
@@ -42,12 +43,14 @@ class Pipeline:
         snapshots: Path,
         scope: str,
         show_job: bool,
+        java_options: str = "",
         report: Callable[[str], None],
     ) -> None:
         self.data = data
         self.snapshots = snapshots
         self._scope = scope
         self._show_job = show_job
+        self._java_options = java_options
         self._report = report
         self._guard = Guard()
         # Chosen before Kafka starts, so that Spark, which takes longest, can start before it.
@@ -133,6 +136,7 @@ class Pipeline:
             "PYTHONPATH": path,
             "JAVA_HOME": str(find_java()),
             "SPARK_LOCAL_IP": "127.0.0.1",
+            "SPARK_SUBMIT_OPTS": f"{self._java_options} {os.environ.get('SPARK_SUBMIT_OPTS', '')}",
         }
         on_console = name == "job" and self._show_job
         sys.stdout.flush()

@@ -40,7 +40,8 @@ TOPICS: Final = {
 }
 """Topic name to number of partitions."""
 
-_HEAP: Final = ("-Xms256m", "-Xmx1g")
+# C1 alone: a broker that lives for minutes starts with half the CPU time, which Spark needs then.
+_OPTIONS: Final = ("-Xms256m", "-Xmx1g", "-XX:TieredStopAtLevel=1")
 # ApiVersions version 0, correlation id 1, no client id.
 _ASK: Final = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 
@@ -114,7 +115,7 @@ class Kafka(Service):
         """The program and its arguments."""
         log4j = _PROFILES / "log4j2.properties"
         return [
-            *self._java(*_HEAP, f"-Dlog4j2.configurationFile={log4j}"),
+            *self._java(*_OPTIONS, f"-Dlog4j2.configurationFile={log4j}"),
             *("kafka.Kafka", str(self._config)),
         ]
 
