@@ -65,10 +65,10 @@ install_project() { # PYTHON KIND
     local pip=("$VENV/bin/python" -m pip --disable-pip-version-check --quiet)
     local wanted=(--editable "$ROOT[all]")
     if [[ $2 == dev ]]; then
-        # The pip of Debian 12 does not know dependency groups yet.
-        "${pip[@]}" install --upgrade 'pip>=25.1' >&2 || fail 3 'pip could not be updated'
         wanted+=(--group "$ROOT/pyproject.toml:dev")
     fi
+    # The pip of Debian 12 knows no dependency groups, and builds PySpark in a deprecated way.
+    "${pip[@]}" install --upgrade 'pip>=25.1' >&2 || fail 3 'pip could not be updated'
     say 'installing Python packages; the first time takes minutes, since PySpark is large'
     "${pip[@]}" install "${wanted[@]}" >&2 || fail 3 'the Python packages could not be installed'
     printf '%s' "$sum" >"$stamp"

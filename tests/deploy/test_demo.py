@@ -1,0 +1,137 @@
+"""The parts of the demo that need no service."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from contract.states import STATES
+from deploy.demo.fleet import fleet_config
+from deploy.demo.letters import reason
+from deploy.demo.lines import InputError, count_lines
+from deploy.demo.replay import Account
+from deploy.demo.show import analytics_text, rejected_text
+from deploy.demo.snapshots import Snapshots
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ANALYTICS = {
+    "average_temperature_by_state": [["FL", 70.70635838150288], ["AK", 26.5]],
+    "total_messages": 10000,
+    "sensors_by_state": [["AK", 53], ["FL", 40]],
+    "total_sensors": 2086,
+}
+
+
+def snapshot(total: int) -> str:
+    wire: dict[str, Any] = {
+        "window": {"start": "2026-11-24T13:00:00.500000Z", "end": "2026-11-24T13:00:03.000000Z"},
+        "scopes": {"window": {}, "since_start": {"total_messages": total}},
+        "rejected_since_start": {"not_json": 2},
+    }
+    return json.dumps(wire) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    (
+        (b"a", 1),
+        (b"a\nb\n", 2),
+        (b"a\r\nb\r\n", 2),
+        (b"\n \r\n\t\na\n\n", 1),
+        (b"\xff\xfe\n" + b"x" * 1_000_000 + b"\n", 2),
+        (b"one\rstill the same\n", 1),
+    ),
+)
+def test_lines_that_are_not_blank_are_counted(tmp_path: Path, content: bytes, lines: int) -> None:
+    (tmp_path / "in").write_bytes(content)
+    assert count_lines(tmp_path / "in") == lines
+
+
+@pytest.mark.parametrize("content", (b"", b"\n\r\n  \n"))
+def test_nothing_to_send_is_a_usage_error(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "in").write_bytes(content)
+    with pytest.raises(InputError, match="holds no lines") as caught:
+        count_lines(tmp_path / "in")
+    assert caught.value.exit_code == 2
+
+
+def test_missing_file_and_folder_are_usage_errors(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        count_lines(tmp_path / "none")
+    with pytest.raises(InputError, match="is not a file"):
+        count_lines(tmp_path)
+
+
+def test_fleet_has_one_guid_per_sensor_and_all_states(tmp_path: Path) -> None:
+    config = tomllib.loads(fleet_config(5000, "mqtt://127.0.0.1:1883", tmp_path / "outbox.db"))
+    probes = config["probe"]
+    assert len({probe["guid"] for probe in probes}) == 5000
+    assert {probe["state"] for probe in probes} == set(STATES)
+    assert {(probe["driver"], probe["interval"]) for probe in probes} == {("simulated", "1s")}
+    assert re.fullmatch(r"0-ZZZ12345678-\d\d[A-Z]", probes[1999]["guid"])
+
+
+def test_snapshots_are_followed_from_where_the_file_ended(tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.jsonl"
+    path.write_text(snapshot(999))
+    follow = Snapshots(path)
+    follow.read()
+    assert follow.counted == 0
+
+    with path.open("a") as stream:
+        stream.write(snapshot(10) + snapshot(20)[:30])
+    follow.read()
+    assert follow.counted == 12
+
+    with path.open("a") as stream:
+        stream.write(snapshot(20)[30:])
+    follow.read()
+    assert follow.counted == 22
+    assert follow.rejected == {"not_json": 2}
+    assert follow.began == 1795525200.5
+
+
+def test_snapshots_of_a_job_that_has_not_begun(tmp_path: Path) -> None:
+    follow = Snapshots(tmp_path / "none")
+    follow.read()
+    assert (follow.counted, follow.began, follow.rejected) == (0, None, {})
+
+
+def test_letter_in_parts_counts_once() -> None:
+    parts = [(("reason", b"too_large"), ("part", str(n).encode())) for n in (1, 2)]
+    assert [reason(part) for part in parts] == ["too_large", None]
+    assert reason([("reason", b"not_json")]) == "not_json"
+    assert reason([]) == "unknown"
+
+
+def test_account_is_settled_when_every_line_is_somewhere() -> None:
+    assert not Account(lines=3, counted=1, dead=1).settled
+    assert Account(lines=3, counted=2, dead=1).settled
+
+
+def test_analytics_have_the_layout_of_the_reference() -> None:
+    text = analytics_text(ANALYTICS, 0)
+    assert text.count("Time: 1970-01-01 00:00:00") == 4
+    rows = [line for line in text.splitlines() if line and not line.startswith(("-", "Time"))]
+    assert rows == [
+        "('FL', 70.70635838150288)",
+        "('AK', 26.5)",
+        "Total number of messages: 10000",
+        "('AK', 53)",
+        "('FL', 40)",
+        "Total number of sensors: 2086",
+    ]
+
+
+def test_rejected_says_why_and_where() -> None:
+    assert rejected_text({"not_json": 2}, {"bad_guid": 1}).splitlines() == [
+        "Rejected: 3",
+        "  2 not_json (dead letter)",
+        "  1 bad_guid (by Spark)",
+    ]

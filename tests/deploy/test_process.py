@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from deploy.errors import StackError
+from deploy.local.process import Child, Guard, await_end, log_tail, started_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Says its own process id and that of a process that it started itself.
+FAMILY = """
+import os, subprocess, sys, time
+inner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print(os.getpid(), inner.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def guard() -> Iterator[Guard]:
+    guard = Guard()
+    yield guard
+    guard.close()
+
+
+def lines(path: Path, timeout: float = 10.0) -> list[str]:
+    deadline = time.monotonic() + timeout
+    while not (text := path.read_text() if path.exists() else "").endswith("\n"):
+        assert time.monotonic() < deadline, f"{path} stays empty"
+        time.sleep(0.02)
+    return text.splitlines()
+
+
+def gone(pid: int) -> bool:
+    started = started_at(pid)
+    return started is None or await_end(pid, started, 10.0)
+
+
+def test_child_writes_its_log_and_says_how_it_ended(tmp_path: Path, guard: Guard) -> None:
+    log = tmp_path / "log"
+    code = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(7)"
+    child = Child("it", [sys.executable, "-u", "-c", code], log=log, guard=guard)
+    assert child.wait(10) == 7
+    assert child.fate() == "exit code 7"
+    assert log_tail(log).splitlines()[1:] == ["out", "err"]
+    assert child.stop() == 7
+
+
+def test_program_that_does_not_exist_is_a_sentence(tmp_path: Path, guard: Guard) -> None:
+    with pytest.raises(StackError, match="it cannot be started: /no/such"):
+        Child("it", ["/no/such"], log=tmp_path / "log", guard=guard)
+
+
+def test_stop_ends_what_the_child_started(tmp_path: Path, guard: Guard) -> None:
+    log = tmp_path / "log"
+    child = Child("it", [sys.executable, "-c", FAMILY], log=log, guard=guard)
+    outer, inner = map(int, lines(log)[0].split())
+    child.stop()
+    assert child.fate() == "killed by SIGTERM"
+    assert gone(outer)
+    assert gone(inner)
+
+
+def test_child_that_ignores_sigterm_is_killed(tmp_path: Path, guard: Guard) -> None:
+    log = tmp_path / "log"
+    code = "import signal; signal.signal(15, signal.SIG_IGN); print('up', flush=True); input()"
+    command = [sys.executable, "-c", code.replace("input()", "signal.pause()")]
+    child = Child("it", command, log=log, guard=guard)
+    lines(log)
+    child.stop(timeout=0.2)
+    assert child.fate() == "killed by SIGKILL"
+
+
+def test_killed_starter_leaves_nothing(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    starter = f"""
+import sys, time
+from pathlib import Path
+from deploy.local.process import Child, Guard
+Child("it", [sys.executable, "-c", {FAMILY!r}], log=Path({str(log)!r}), guard=Guard())
+time.sleep(600)
+"""
+    root = Path(__file__).parents[2]
+    with subprocess.Popen([sys.executable, "-c", starter], cwd=root) as process:
+        outer, inner = map(int, lines(log)[0].split())
+        process.kill()
+    assert gone(outer)
+    assert gone(inner)
+
+
+def test_start_time_tells_processes_apart() -> None:
+    mine = started_at(os.getpid())
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        started = started_at(other.pid)
+        assert started is not None
+        assert mine is not None
+        assert started >= mine
+    assert started_at(other.pid) is None
+    # Its pid with another start is another process, which is not waited for.
+    assert await_end(os.getpid(), mine + 1, 0)
+    assert not await_end(os.getpid(), mine, 0)
