@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from contract.states import STATES
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -19,13 +15,12 @@ def guid(number: int) -> str:
     return f"0-ZZZ12345678-{digits:02d}{_LETTERS[letter]}"
 
 
-def fleet_config(sensors: int, mqtt: str, outbox: Path) -> str:
+def fleet_config(sensors: int, mqtt: str) -> str:
     """An agent.toml with one probe a second for each sensor, spread over the 51 states.
 
     Args:
         sensors: how many.
         mqtt: the broker's address.
-        outbox: where the agent keeps what the broker does not have yet.
     """
     parts = [
         "[device]",
@@ -34,8 +29,6 @@ def fleet_config(sensors: int, mqtt: str, outbox: Path) -> str:
         f'state = "{STATES[0]}"',
         "[mqtt]",
         f"url = {json.dumps(mqtt)}",
-        "[outbox]",
-        f"path = {json.dumps(str(outbox))}",
     ]
     for number in range(sensors):
         parts += [

@@ -68,8 +68,8 @@ def test_missing_file_and_folder_are_usage_errors(tmp_path: Path) -> None:
         count_lines(tmp_path)
 
 
-def test_fleet_has_one_guid_per_sensor_and_all_states(tmp_path: Path) -> None:
-    config = tomllib.loads(fleet_config(5000, "mqtt://127.0.0.1:1883", tmp_path / "outbox.db"))
+def test_fleet_has_one_guid_per_sensor_and_all_states() -> None:
+    config = tomllib.loads(fleet_config(5000, "mqtt://127.0.0.1:1883"))
     probes = config["probe"]
     assert len({probe["guid"] for probe in probes}) == 5000
     assert {probe["state"] for probe in probes} == set(STATES)
