@@ -54,7 +54,9 @@ class Pipeline:
         self._report = report
         self._guard = Guard()
         # Chosen before Kafka starts, so that Spark, which takes longest, can start before it.
-        self.stack = Stack(data, mqtt_port=free_port(), kafka_port=free_port(), report=report)
+        self.stack = Stack(
+            data, mqtt_port=free_port(), kafka_port=free_port(), usual_ports=False, report=report
+        )
         self.job: Child | None = None
         self.bridge: Child | None = None
         self.agent: Child | None = None

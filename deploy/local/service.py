@@ -82,6 +82,7 @@ class Service(ABC):
             may_move: whether it may take other ports; not after a restart, for its clients.
 
         Raises:
+            PortTakenError: somebody was quicker at the port that was asked for.
             ServiceFailedError: it died, or does not answer within its patience.
         """
         for attempt in range(_TRIES):
@@ -91,8 +92,7 @@ class Service(ABC):
             assert self._child is not None
             fate = self._child.fate()
             self.stop(kill=True)
-            movable = may_move and self._asked_port is None
-            if not (movable and self._lost_port()) or attempt == _TRIES - 1:
+            if not (may_move and self._lost_port()) or attempt == _TRIES - 1:
                 raise ServiceFailedError(f"{self.name} did not start: {fate}", self.tail())
             self._ports = ()
             self.launch()

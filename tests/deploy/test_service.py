@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LISTEN = """
 import socket, sys, time
 try:
-    server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+    servers = [socket.create_server(("127.0.0.1", int(port))) for port in sys.argv[1:]]
 except OSError as error:
     sys.exit(f"bind: {error.strerror}")
 time.sleep(600)
@@ -30,18 +30,19 @@ time.sleep(600)
 
 class Listener(Service):
     name: ClassVar[str] = "listener"
-    usual_ports: ClassVar[tuple[int, ...]] = (free_port(),)
+    usual_ports: ClassVar[tuple[int, ...]] = (free_port(), free_port())
     patience: ClassVar[float] = 10.0
     code = LISTEN
-    before_start: Callable[[int], None] = staticmethod(lambda _: None)
+    before_start: Callable[..., None] = staticmethod(lambda *_: None)
 
     def prepare(self) -> None: ...
 
     def configure(self, *ports: int) -> None:
+        self.given = ports
         self.before_start(*ports)
 
     def command(self) -> Sequence[str]:
-        return [sys.executable, "-c", self.code, str(self.port)]
+        return [sys.executable, "-c", self.code, *map(str, self.given)]
 
     def answers(self) -> bool:
         return True
@@ -82,7 +83,7 @@ def test_who_loses_the_race_for_a_port_takes_another(
     with ExitStack() as thieves:
         listener = make(None)
 
-        def steal(port: int) -> None:
+        def steal(port: int, _internal: int) -> None:
             if port == Listener.usual_ports[0]:
                 thieves.enter_context(socket.create_server((LOOPBACK, port)))
 
@@ -90,6 +91,37 @@ def test_who_loses_the_race_for_a_port_takes_another(
         listener.launch()
         listener.wait_ready()
         assert listener.port != Listener.usual_ports[0]
+
+
+def test_losing_an_internal_port_does_not_move_the_port_that_was_asked_for(
+    make: Callable[[int | None], Listener],
+) -> None:
+    with ExitStack() as thieves:
+        asked = free_port()
+        listener = make(asked)
+
+        def steal(_port: int, internal: int) -> None:
+            if internal == Listener.usual_ports[1]:
+                thieves.enter_context(socket.create_server((LOOPBACK, internal)))
+
+        listener.before_start = steal
+        listener.launch()
+        listener.wait_ready()
+        assert listener.given[0] == asked
+        assert listener.given[1] != Listener.usual_ports[1]
+
+
+def test_losing_the_port_that_was_asked_for_is_told(
+    make: Callable[[int | None], Listener],
+) -> None:
+    with ExitStack() as thieves:
+        listener = make(free_port())
+        listener.before_start = lambda port, _: thieves.enter_context(
+            socket.create_server((LOOPBACK, port))
+        )
+        listener.launch()
+        with pytest.raises(PortTakenError):
+            listener.wait_ready()
 
 
 def test_asked_port_that_is_taken_is_refused(make: Callable[[int | None], Listener]) -> None:
