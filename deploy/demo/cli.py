@@ -32,7 +32,12 @@ _file = click.Path(path_type=Path)
     help="Send this file's readings, one a line, instead of a simulated fleet's; ends by itself "
     "once each line is counted or dead-lettered.",
 )
-@click.option("--snapshots", type=_file, metavar="FILE", help="Append Spark's snapshots here.")
+@click.option(
+    "--snapshots",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    metavar="FILE",
+    help="Append Spark's snapshots here.",
+)
 @click.option(
     "--sensors",
     type=click.IntRange(1, 1_000_000),
@@ -48,6 +53,8 @@ def cli(
     source: Path | None, snapshots: Path | None, sensors: int, data: Path | None, *, keep: bool
 ) -> None:
     """Run the whole pipeline on this machine: agent, MQTT, bridge, Kafka, Spark."""
+    if snapshots is not None and not snapshots.resolve().parent.is_dir():
+        raise click.BadParameter("its folder does not exist", param_hint="--snapshots")
     folder = _folder(data)
     try:
         target = (snapshots or folder / "snapshots.jsonl").resolve()

@@ -33,7 +33,7 @@ class Listener(Service):
     usual_ports: ClassVar[tuple[int, ...]] = (free_port(), free_port())
     patience: ClassVar[float] = 10.0
     code = LISTEN
-    before_start: Callable[..., None] = staticmethod(lambda *_: None)
+    before_start: Callable[..., object] = staticmethod(lambda *_: None)
 
     def prepare(self) -> None: ...
 
