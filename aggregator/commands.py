@@ -79,7 +79,7 @@ def submit(config: str | None, master: str | None, *, show: bool, **flags: Any) 
         value = flags.get(row.name)
         if row.flag is not None and value is not None:
             arguments += [row.flag] if row.parse is boolean else [row.flag, value]
-    line = spark_submit(arguments, master=master)
+    line = spark_submit(arguments, environ=os.environ, master=master)
     if show:
         click.echo(line)
         return

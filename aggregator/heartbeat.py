@@ -23,7 +23,7 @@ class Heartbeat:
     interval: float
     start: float
     _seen: int = 0
-    _look_at: float = 0.0
+    _look_at: int = 0
 
     def __post_init__(self) -> None:
         self._look_at = self._after(self.start)
@@ -36,13 +36,19 @@ class Heartbeat:
             busy: whether Spark is within a trigger; then nothing is said, however long it takes.
             batches: how many batches there have been so far.
         """
-        if busy or now < self._look_at:
+        if busy or _milliseconds(now) < self._look_at:
             return False
         self._look_at = self._after(now)
         quiet = batches == self._seen
         self._seen = batches
         return quiet
 
-    def _after(self, now: float) -> float:
-        grace = min(GRACE, self.interval / 2)
-        return ((now - grace) // self.interval + 1) * self.interval + grace
+    def _after(self, now: float) -> int:
+        # Whole milliseconds, as Spark has them: with floats a boundary may come twice.
+        interval = _milliseconds(self.interval)
+        grace = min(_milliseconds(GRACE), interval // 2)
+        return ((_milliseconds(now) - grace) // interval + 1) * interval + grace
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -24,6 +24,7 @@ _SPARK_UNITS: Final = {
     **dict.fromkeys(("minute", "minutes", "m"), "m"),
     **dict.fromkeys(("hour", "hours", "h"), "h"),
 }
+_SHORTEST: Final = 0.001
 _INTERVAL = re.compile(r"\s*([0-9.]+)\s*([a-z]+)\s*")
 
 
@@ -33,7 +34,10 @@ def interval(value: Any) -> float:
     unit = _SPARK_UNITS.get(match[2]) if match else None
     if match is None or unit is None:
         raise ValueError('write a time span such as "3 seconds" or 3s')
-    return duration(match[1] + unit)
+    seconds: float = duration(match[1] + unit)
+    if seconds < _SHORTEST:
+        raise ValueError("write a time span of 1ms or more")
+    return seconds
 
 
 def brokers(value: Any) -> str:

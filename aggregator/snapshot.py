@@ -47,6 +47,8 @@ class Snapshot:
         rejected: records of this trigger by reason.
         rejected_since_start: the same from the ledger; None without it.
         event_time: the earliest and latest event time of this trigger; None without a reading.
+        lag: offsets behind the topic's end (not records: transactions leave gaps); 0 at an idle
+            trigger, None with a batch, while whose computing more may have come.
         trigger_ms: from the batch in hand to the snapshot: reading, judging, counting, ledger.
     """
 
@@ -60,6 +62,7 @@ class Snapshot:
     rejected: Mapping[str, int]
     rejected_since_start: Mapping[str, int] | None
     event_time: tuple[str, str] | None
+    lag: int | None
     trigger_ms: int
 
 
@@ -82,5 +85,6 @@ def to_json(snapshot: Snapshot) -> str:
         wire["rejected_since_start"] = dict(snapshot.rejected_since_start)
     first, last = snapshot.event_time or (None, None)
     wire["event_time"] = None if first is None else {"min": first, "max": last}
+    wire["lag"] = snapshot.lag
     wire["trigger_ms"] = snapshot.trigger_ms
     return json.dumps(wire, separators=(",", ":"), allow_nan=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 import re
@@ -38,11 +39,14 @@ class SubmitLine:
         os.execve(self.command[0], self.command, {**environ, **self.environment})  # noqa: S606 our own words
 
 
-def spark_submit(arguments: Sequence[str], *, master: str | None = None) -> SubmitLine:
+def spark_submit(
+    arguments: Sequence[str], *, environ: Mapping[str, str], master: str | None = None
+) -> SubmitLine:
     """The spark-submit line that runs the installed job with the installed PySpark.
 
     Args:
         arguments: flags of the job.
+        environ: the person's environment; Java options in SPARK_SUBMIT_OPTS are kept.
         master: Spark's master; None leaves it to Spark.
     """
     home, version = _pyspark()
@@ -53,7 +57,14 @@ def spark_submit(arguments: Sequence[str], *, master: str | None = None) -> Subm
         str(_FOLDER / "job.py"),
         *arguments,
     ]
-    environment = {"SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable}
+    quiet = f"-Dlog4j2.configurationFile={(_FOLDER / 'log4j2.properties').as_uri()}"
+    # The person's options come last: of two alike, Java takes the last.
+    options = f"{quiet} {environ.get('SPARK_SUBMIT_OPTS', '')}".strip()
+    environment = {
+        "SPARK_HOME": str(home),
+        "PYSPARK_PYTHON": sys.executable,
+        "SPARK_SUBMIT_OPTS": options,
+    }
     return SubmitLine(environment=environment, command=tuple(command))
 
 
@@ -82,7 +93,4 @@ def _pyspark() -> tuple[Path, str]:
     spec = importlib.util.find_spec("pyspark")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("No module named 'pyspark'", name="pyspark")
-    home = Path(spec.origin).parent
-    found = re.search(r'"(.+?)"', (home / "version.py").read_text(encoding="utf-8"))
-    assert found is not None
-    return home, found[1]
+    return Path(spec.origin).parent, importlib.metadata.version("pyspark")

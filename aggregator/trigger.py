@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from aggregator.analytics import Analytics, tally
@@ -41,10 +42,12 @@ class Triggers:
         self._since_start = ledger.analytics() if ledger else None
         self._rejected = ledger.rejected() if ledger else None
         self._last = clock()
+        # Batches come on a thread of Spark's, idle triggers on ours.
+        self._one_at_a_time = threading.Lock()
         self.batches = 0
 
     def batch(self, query_id: str, batch_id: int, collect: Callable[[], Any]) -> None:
-        """A micro-batch with records.
+        """A micro-batch.
 
         Args:
             query_id: Spark's name of the query.
@@ -55,6 +58,31 @@ class Triggers:
             LedgerError: the totals cannot be kept.
             SinkError: a sink that must not fail has failed.
         """
+        with self._one_at_a_time:
+            self._batch(query_id, batch_id, collect)
+            self.batches += 1
+
+    def idle(self, query_id: str) -> None:
+        """A trigger without records."""
+        with self._one_at_a_time:
+            self._emit(
+                Snapshot(
+                    query_id=query_id,
+                    batch_id=self._batch_id,
+                    start=self._last,
+                    end=self._clock(),
+                    idle=True,
+                    scopes=self._scoped(Analytics()),
+                    audit=Audit(),
+                    rejected={},
+                    rejected_since_start=self._rejected,
+                    event_time=None,
+                    lag=0,
+                    trigger_ms=0,
+                )
+            )
+
+    def _batch(self, query_id: str, batch_id: int, collect: Callable[[], Any]) -> None:
         start, end = self._last, self._clock()
         gave = tally(collect())
         if self._ledger is not None:
@@ -75,26 +103,8 @@ class Triggers:
                 rejected=gave.rejected,
                 rejected_since_start=self._rejected,
                 event_time=gave.event_time,
+                lag=None,
                 trigger_ms=(self._clock() - end) // 1_000_000,
-            )
-        )
-        self.batches += 1
-
-    def idle(self, query_id: str) -> None:
-        """A trigger without records."""
-        self._emit(
-            Snapshot(
-                query_id=query_id,
-                batch_id=self._batch_id,
-                start=self._last,
-                end=self._clock(),
-                idle=True,
-                scopes=self._scoped(Analytics()),
-                audit=Audit(),
-                rejected={},
-                rejected_since_start=self._rejected,
-                event_time=None,
-                trigger_ms=0,
             )
         )
 
