@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pyspark
 import pytest
-from kafka import KafkaProducer
-from kafka.admin import KafkaAdminClient, NewTopic
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from aggregator.analytics import Analytics
 from aggregator.session import packages
@@ -53,18 +53,17 @@ SECOND: list[bytes | None] = [reading("s1", "CA", 61.3, seq=1001), reading("new"
 @pytest.fixture
 def topic(stack: Any) -> str:
     name = f"readings-{uuid.uuid4().hex[:8]}"
-    admin = KafkaAdminClient(bootstrap_servers=stack.kafka)
-    admin.create_topics([NewTopic(name, 2, 1)])
-    admin.close()
+    admin = AdminClient({"bootstrap.servers": stack.kafka})
+    for made in admin.create_topics([NewTopic(name, 2, 1)]).values():
+        made.result(timeout=30)
     return name
 
 
 def send(stack: Any, topic: str, values: Iterable[bytes | None]) -> None:
-    producer = KafkaProducer(bootstrap_servers=stack.kafka, acks="all")
-    sent = [producer.send(topic, value=value, key=b"k") for value in values]
-    for future in sent:
-        future.get(timeout=30)
-    producer.close()
+    producer = Producer({"bootstrap.servers": stack.kafka, "acks": "all"})
+    for number, value in enumerate(values):
+        producer.produce(topic, value=value, key=str(number))
+    assert producer.flush(30) == 0
 
 
 def submit(*words: object) -> subprocess.CompletedProcess[str]:
