@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +11,7 @@ from pyspark.errors import StreamingQueryException
 from aggregator.errors import AggregatorError, DataLossError, KafkaUnavailableError, QueryError
 from aggregator.heartbeat import Heartbeat
 from aggregator.source import sensors
+from aggregator.stopping import StoppingError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -85,7 +87,14 @@ class Run:
                 self._triggers.batch(query_id, batch_id, frame.toArrow)
         except Exception as error:
             self._failure = error
+            if isinstance(error, AggregatorError | StoppingError):
+                self._hush()
             raise
+
+    def _hush(self) -> None:
+        # Python and Java would each print a stack trace about what we say in one sentence.
+        logging.getLogger("py4j").setLevel(logging.CRITICAL)
+        self._spark.sparkContext.setLogLevel("OFF")
 
     def _watch(self, query: StreamingQuery) -> None:
         heartbeat = Heartbeat(self._settings.trigger, time.time())
@@ -102,8 +111,7 @@ class Run:
         query.awaitTermination()
 
     def _stop(self, query: StreamingQuery) -> None:
-        # Whatever Spark still says about a batch that was turned away is no news.
-        self._spark.sparkContext.setLogLevel("OFF")
+        self._hush()
         while not self._gate.wait_free(1.0):
             pass
         deadline = time.monotonic() + _COMMIT
