@@ -32,7 +32,6 @@ SETTINGS: Final = {
     "spark.sql.adaptive.enabled": "false",
     # Larger Arrow batches cost a worker fewer turns; 50,000 readings are about 12 MB.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
-    "spark.sql.session.timeZone": "UTC",
 }
 
 
