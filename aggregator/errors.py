@@ -1,0 +1,56 @@
+"""What can go wrong in the aggregator.
+
+AggregatorError
+├── ConnectorError           spark-submit was started without the right Kafka connector
+├── JavaMissingError         there is no Java that Spark can run on
+├── KafkaUnavailableError    no broker answers, or the topic is not there (retriable)
+├── DataLossError            Kafka no longer has records that were not counted yet
+├── LedgerError              the ledger does not fit the checkpoint, or cannot be read or written
+├── SinkError                a snapshot could not be written where the person asked for it
+└── QueryError               Spark ended the query for another reason
+"""
+
+from __future__ import annotations
+
+from contract.errors import EXIT_DEPENDENCY, EXIT_USAGE, IsothermError
+
+
+class AggregatorError(IsothermError):
+    """The root of this program's errors."""
+
+
+class ConnectorError(AggregatorError):
+    """spark-submit was started without the Kafka connector, or with one of another version."""
+
+    exit_code = EXIT_USAGE
+
+
+class JavaMissingError(AggregatorError):
+    """There is no Java that Spark can run on."""
+
+    exit_code = EXIT_DEPENDENCY
+
+
+class KafkaUnavailableError(AggregatorError):
+    """No broker answers, or the topic is not there."""
+
+    retriable = True
+    exit_code = EXIT_DEPENDENCY
+
+
+class DataLossError(AggregatorError):
+    """Kafka no longer has records that the job has not counted yet."""
+
+
+class LedgerError(AggregatorError):
+    """The ledger does not fit the checkpoint, or cannot be read or written."""
+
+    exit_code = EXIT_USAGE
+
+
+class SinkError(AggregatorError):
+    """A snapshot could not be written where the person asked for it."""
+
+
+class QueryError(AggregatorError):
+    """Spark ended the query."""

@@ -1,0 +1,113 @@
+"""From records to sensors: what Spark's workers do, once per partition of a trigger.
+
+Judging and summing happen in one loop, so that only a row per sensor, not one per reading, leaves
+the worker (docs/design.md has the comparison). Workers get this module and `contract` alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from contract.fast import judge_row
+from contract.reasons import Reason
+from contract.row import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+COLUMNS: Final = (
+    ("reason", "STRING", pa.string()),
+    ("state", "STRING", pa.string()),
+    ("guid", "STRING", pa.string()),
+    ("epoch", "STRING", pa.string()),
+    ("readings", "BIGINT", pa.int64()),
+    ("total", "DOUBLE", pa.float64()),
+    ("min_seq", "BIGINT", pa.int64()),
+    ("max_seq", "BIGINT", pa.int64()),
+    ("first_event", "STRING", pa.string()),
+    ("last_event", "STRING", pa.string()),
+    ("unsynced", "BIGINT", pa.int64()),
+)
+"""A row is either a sensor's share (`reason` null; `total` in degrees Fahrenheit; `epoch` and seqs
+null without an origin; event times as text without the Z, so that they sort) or the number of
+rejected records (`readings`) under a `reason`."""
+
+SCHEMA: Final = pa.schema([(name, arrow) for name, _, arrow in COLUMNS])
+DDL: Final = ", ".join(f"{name} {spark}" for name, spark, _ in COLUMNS)
+
+MOST_SENSORS: Final = 200_000
+"""How many sensors a worker holds before it hands them on: about 100 MB of Python objects."""
+
+
+def partials(batches: Iterable[Any]) -> Iterator[Any]:
+    """Judge the `value` column of Arrow batches and sum it up by (state, guid, epoch).
+
+    A key may come out several times (after `MOST_SENSORS`, and from several partitions): what
+    reads the rows adds them up. Never raises for any bytes; a null value (a tombstone) is
+    `not_json`.
+
+    Args:
+        batches: record batches with a binary column ``value``.
+
+    Yields:
+        Record batches with `SCHEMA`.
+    """
+    sensors: dict[tuple[str, str, str | None], list[Any]] = {}
+    rejected: dict[str, int] = {}
+    for batch in batches:
+        _add(batch.column("value").to_pylist(), sensors, rejected)
+        if len(sensors) >= MOST_SENSORS:
+            yield _rows(sensors, {})
+            sensors.clear()
+    yield _rows(sensors, rejected)
+
+
+def _add(
+    values: list[bytes | None],
+    sensors: dict[tuple[str, str, str | None], list[Any]],
+    rejected: dict[str, int],
+) -> None:
+    # The hot loop of the whole job: about 1.2 µs a record beside the verdict.
+    get = sensors.get
+    for value in values:
+        verdict = judge_row(value) if value is not None else None
+        if verdict.__class__ is not Row:
+            reason = verdict.reason.value if verdict is not None else Reason.NOT_JSON.value  # type: ignore[union-attr]
+            rejected[reason] = rejected.get(reason, 0) + 1
+            continue
+        guid, state, event_time, temperature, epoch, seq, clock = verdict
+        # Without the Z, "…39" sorts before "…39.4".
+        moment = event_time[:-1]
+        unsynced = 1 if clock == "unsynced" else 0
+        key = (state, guid, epoch)
+        sums = get(key)
+        if sums is None:
+            sensors[key] = [1, temperature, seq, seq, moment, moment, unsynced]
+            continue
+        sums[0] += 1
+        sums[1] += temperature
+        if seq is not None:
+            if seq > sums[3]:
+                sums[3] = seq
+            elif seq < sums[2]:
+                sums[2] = seq
+        if moment > sums[5]:
+            sums[5] = moment
+        elif moment < sums[4]:
+            sums[4] = moment
+        sums[6] += unsynced
+
+
+def _rows(
+    sensors: dict[tuple[str, str, str | None], list[Any]], rejected: dict[str, int]
+) -> pa.RecordBatch:
+    rows = [(None, *key, *sums) for key, sums in sensors.items()]
+    rows += [
+        (reason, None, None, None, records, None, None, None, None, None, None)
+        for reason, records in rejected.items()
+    ]
+    columns = zip(*rows, strict=True) if rows else [()] * len(COLUMNS)
+    arrays = [pa.array(column, kind.type) for column, kind in zip(columns, SCHEMA, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)

@@ -1,0 +1,149 @@
+"""The streaming query: start it, say when it is idle, end it well, say why it ended badly."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from pyspark.errors import StreamingQueryException
+
+from aggregator.errors import AggregatorError, DataLossError, KafkaUnavailableError, QueryError
+from aggregator.heartbeat import Heartbeat
+from aggregator.source import sensors
+from aggregator.stopping import StoppingError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.streaming.query import StreamingQuery
+
+    from aggregator.settings import AggregatorSettings
+    from aggregator.stopping import Gate
+    from aggregator.trigger import Triggers
+
+_LOOK: Final = 0.1
+"""Seconds between two looks at the query."""
+
+_COMMIT: Final = 5.0
+"""Seconds that Spark may take after our part of a batch, before it is stopped all the same."""
+
+
+class Run:
+    """One life of the query.
+
+    Args:
+        spark: the session.
+        settings: the person's choice.
+        triggers: takes the batches.
+        gate: the way to the end.
+    """
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        settings: AggregatorSettings,
+        triggers: Triggers,
+        gate: Gate,
+    ) -> None:
+        self._spark = spark
+        self._settings = settings
+        self._triggers = triggers
+        self._gate = gate
+        self._failure: Exception | None = None
+
+    def run(self) -> None:
+        """Run until the person stops it, or until the topic is drained (``available_now``).
+
+        Raises:
+            AggregatorError: the query ended by itself; `retriable` where a restart may do.
+        """
+        writer = (
+            sensors(self._spark, self._settings)
+            .writeStream.foreachBatch(self._batch)
+            .queryName("isotherm")
+            .option("checkpointLocation", self._settings.checkpoint)
+        )
+        if self._settings.available_now:
+            writer = writer.trigger(availableNow=True)
+        else:
+            writer = writer.trigger(
+                processingTime=f"{round(self._settings.trigger * 1000)} milliseconds"
+            )
+        query = writer.start()
+        before = self._triggers.batches
+        try:
+            self._watch(query)
+        except StreamingQueryException as error:
+            if not self._gate.stop.is_set():
+                raise self._reason(error) from error
+        if self._settings.available_now and self._triggers.batches == before:
+            self._triggers.idle(str(query.id))
+
+    def _batch(self, frame: DataFrame, batch_id: int) -> None:
+        query_id = self._spark.sparkContext.getLocalProperty("sql.streaming.queryId")
+        assert query_id is not None
+        try:
+            with self._gate.batch():
+                self._triggers.batch(query_id, batch_id, frame.toArrow)
+        except Exception as error:
+            self._failure = error
+            if isinstance(error, AggregatorError | StoppingError):
+                self._hush()
+            raise
+
+    def _hush(self) -> None:
+        # Python and Java would each print a stack trace about what we say in one sentence.
+        logging.getLogger("py4j").setLevel(logging.CRITICAL)
+        self._spark.sparkContext.setLogLevel("OFF")
+
+    def _watch(self, query: StreamingQuery) -> None:
+        heartbeat = Heartbeat(self._settings.trigger, time.time())
+        while query.isActive:
+            if self._gate.stop.wait(_LOOK):
+                self._stop(query)
+                return
+            if self._settings.available_now:
+                continue
+            # Asked before the count: a batch that ends in between is seen by the count.
+            busy = query.status["isTriggerActive"]
+            if heartbeat.idle(time.time(), busy=busy, batches=self._triggers.batches):
+                self._triggers.idle(str(query.id))
+        query.awaitTermination()
+
+    def _stop(self, query: StreamingQuery) -> None:
+        self._hush()
+        while not self._gate.wait_free(1.0):
+            pass
+        deadline = time.monotonic() + _COMMIT
+        while query.isActive and query.status["isTriggerActive"] and time.monotonic() < deadline:
+            time.sleep(_LOOK)
+        query.stop()
+
+    def _reason(self, error: StreamingQueryException) -> AggregatorError:
+        if isinstance(self._failure, AggregatorError):
+            return self._failure
+        return reason(str(error), self._settings)
+
+
+def reason(text: str, settings: AggregatorSettings) -> AggregatorError:
+    """Why Spark ended a query, for the person at 3 a.m.
+
+    Args:
+        text: Spark's message with its causes.
+        settings: for the names in the sentence.
+    """
+    if "KAFKA_DATA_LOSS" in text or "failOnDataLoss" in text:
+        return DataLossError(
+            f"records of topic {settings.topic} that were not counted yet are gone from Kafka "
+            "(deleted by its retention, or the topic was made anew). To go on with what is there, "
+            "give a new --checkpoint; the totals since the start begin anew with it"
+        )
+    if "org.apache.kafka.common.errors.TimeoutException" in text:
+        return KafkaUnavailableError(f"Kafka at {settings.kafka} no longer answers")
+    return QueryError(f"Spark ended the query: {_cause(text)}")
+
+
+def _cause(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    causes = [line for line in lines if line.startswith("Caused by: ")]
+    return (causes or lines or ["no reason given"])[-1 if causes else 0]

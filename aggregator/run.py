@@ -1,0 +1,75 @@
+"""The job from its first to its last breath."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aggregator.errors import AggregatorError
+from aggregator.kafka import AdminLook, wait_for_topic
+from aggregator.ledger import Ledger, read_checkpoint
+from aggregator.query import Run
+from aggregator.session import jvm, spark_session
+from aggregator.settings import SINCE_START
+from aggregator.sinks import ConsoleSink, JsonLinesSink
+from aggregator.stopping import Gate, stop_on_signals
+from aggregator.trigger import Triggers
+
+if TYPE_CHECKING:
+    from aggregator.settings import AggregatorSettings
+    from aggregator.sinks import Sink
+    from contract.log import Log
+
+
+def run(settings: AggregatorSettings, log: Log) -> None:
+    """Count readings until the topic is drained (``available_now``) or a signal comes.
+
+    Where Kafka stays away for longer than its client waits, the query is started again from its
+    checkpoint once Kafka is back.
+
+    Raises:
+        AggregatorError: the job cannot go on.
+    """
+    with ExitStack() as stack:
+        sinks: list[Sink] = [ConsoleSink(sys.stdout)]
+        if settings.snapshots is not None:
+            sinks.append(JsonLinesSink(Path(settings.snapshots)))
+        for sink in sinks:
+            stack.callback(sink.close)
+        ledger = stack.enter_context(_ledger(settings)) if SINCE_START in settings.scopes else None
+        spark = stack.enter_context(spark_session())
+        gate = Gate()
+        stop_on_signals(spark, gate)
+        look = AdminLook(jvm(spark), settings.kafka, settings.topic)
+        triggers = Triggers(scopes=settings.scopes, ledger=ledger, sinks=sinks, clock=time.time_ns)
+        while wait_for_topic(
+            look,
+            brokers=settings.kafka,
+            topic=settings.topic,
+            patience=settings.kafka_wait if settings.available_now else None,
+            stop=gate.stop,
+            log=log,
+        ):
+            try:
+                Run(spark, settings, triggers, gate).run()
+            except AggregatorError as error:
+                if not error.retriable:
+                    raise
+                log.warning("the query starts again", reason=str(error))
+            else:
+                return
+
+
+def _ledger(settings: AggregatorSettings) -> Ledger:
+    ledger = Ledger(settings.ledger_file)
+    folder = settings.checkpoint_folder
+    if folder is not None:
+        try:
+            ledger.require(read_checkpoint(folder))
+        except AggregatorError:
+            ledger.close()
+            raise
+    return ledger

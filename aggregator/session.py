@@ -1,0 +1,149 @@
+"""The Spark session: started quietly, checked, and equipped with what its workers need of ours."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TextIO, cast
+
+import pyspark
+from pyspark.errors import PySparkRuntimeError
+from pyspark.sql import SparkSession
+
+from aggregator.archive import write_archive
+from aggregator.errors import ConnectorError, JavaMissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from py4j.java_gateway import JVMView
+
+_PROVIDER: Final = "org.apache.spark.sql.kafka010.KafkaSourceProvider"
+_CONNECTOR: Final = "org.apache.spark:spark-sql-kafka-0-10_2.13"
+
+SETTINGS: Final = {
+    "spark.log.level": "ERROR",
+    "spark.ui.showConsoleProgress": "false",
+    # Adaptive execution would make the stages before a shuffle jobs of their own.
+    "spark.sql.adaptive.enabled": "false",
+    # Larger Arrow batches cost a worker fewer turns; 50,000 readings are about 12 MB.
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
+}
+
+
+def packages() -> str:
+    """The Maven coordinates for ``--packages`` that fit the installed PySpark."""
+    return f"{_CONNECTOR}:{pyspark.__version__}"
+
+
+@contextmanager
+def spark_session() -> Iterator[SparkSession]:
+    """Start Spark, or take what spark-submit started; stop it at the end.
+
+    Raises:
+        JavaMissingError: Spark's Java could not be started.
+        ConnectorError: the Kafka connector is missing or of another version.
+    """
+    builder = SparkSession.builder.appName("isotherm-aggregator")
+    for key, value in SETTINGS.items():
+        builder = builder.config(key, value)
+    try:
+        spark = builder.getOrCreate()
+    except PySparkRuntimeError as error:
+        if error.getCondition() != "JAVA_GATEWAY_EXITED":
+            raise
+        raise JavaMissingError(
+            "Spark cannot start Java: install Java 17 or newer (apt-get install "
+            "openjdk-17-jre-headless), or set JAVA_HOME"
+        ) from error
+    try:
+        _require_connector(jvm(spark))
+        # Workers fetch the archive when their first task comes, so it stays until the end.
+        with tempfile.TemporaryDirectory() as folder:
+            archive = Path(folder) / "isotherm-workers.zip"
+            write_archive(archive)
+            spark.sparkContext.addPyFile(str(archive))
+            yield spark
+    finally:
+        spark.stop()
+
+
+def jvm(spark: SparkSession) -> JVMView:
+    """Spark's Java side."""
+    view = spark.sparkContext._jvm  # noqa: SLF001 the only way to the classes beside Spark's API
+    assert view is not None
+    return view
+
+
+def connector_problem(location: str | None, version: str) -> str | None:
+    """What is wrong with the connector, as a sentence; None where it fits.
+
+    Args:
+        location: where the connector was loaded from; None where it was not found.
+        version: PySpark's.
+    """
+    use = f"--packages {_CONNECTOR}:{version}"
+    if location is None:
+        return f"Spark has no Kafka connector: start the job with spark-submit {use}"
+    found = re.search(r"spark-sql-kafka-0-10_([0-9.]+)-([^/]+)\.jar$", location)
+    if found is None or (found[1], found[2]) == ("2.13", version):
+        return None
+    return (
+        f"the Kafka connector is {found[2]} for Scala {found[1]}, but PySpark is {version}: "
+        f"start the job with spark-submit {use}"
+    )
+
+
+def java_stderr() -> TextIO | None:
+    """spark-submit's stderr, or None where Python was not started by it.
+
+    spark-submit joins the stderr of its Python to stdout; only Java still has the real one.
+    """
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:
+        return None
+    from pyspark import SparkContext  # noqa: PLC0415 connects to the Java of spark-submit
+
+    SparkContext._ensure_initialized()  # noqa: SLF001 the same
+    return cast("TextIO", _JavaStderr(SparkContext._jvm))  # noqa: SLF001 the same
+
+
+class _JavaStderr:
+    """As much of a text stream as logging, click and traceback use."""
+
+    encoding = "utf-8"
+
+    def __init__(self, view: Any) -> None:
+        self._stderr = view.java.lang.System.err
+
+    def write(self, text: str) -> int:
+        try:
+            self._stderr.print(text)
+        except Exception:  # noqa: BLE001 py4j raises many kinds once Java is gone
+            sys.__stderr__.write(text)  # type: ignore[union-attr]
+        return len(text)
+
+    def flush(self) -> None:
+        """Java's stderr is not buffered."""
+
+    def isatty(self) -> bool:
+        return False
+
+
+def _require_connector(view: JVMView) -> None:
+    try:
+        # The jars of --packages are known to the thread's class loader only.
+        loader = view.java.lang.Thread.currentThread().getContextClassLoader()
+        source = loader.loadClass(_PROVIDER).getProtectionDomain().getCodeSource()
+    except Exception as error:
+        if "ClassNotFoundException" not in str(error):
+            raise
+        location = None
+    else:
+        location = source.getLocation().toString()
+    problem = connector_problem(location, pyspark.__version__)
+    if problem is not None:
+        raise ConnectorError(problem)

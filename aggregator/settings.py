@@ -1,0 +1,160 @@
+"""The aggregator's settings: one table for flags, environment, file, help and docs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from contract.address import parse_host_port
+from contract.errors import SettingsError
+from contract.settings import boolean, choice, duration, optional, setting, text
+from contract.topics import KAFKA_READINGS
+
+PREFIX: Final = "ISOTHERM_AGGREGATOR"
+WINDOW: Final = "window"
+SINCE_START: Final = "since_start"
+BOTH: Final = "both"
+
+_SPARK_UNITS: Final = {
+    **dict.fromkeys(("millisecond", "milliseconds", "ms"), "ms"),
+    **dict.fromkeys(("second", "seconds", "s"), "s"),
+    **dict.fromkeys(("minute", "minutes", "m"), "m"),
+    **dict.fromkeys(("hour", "hours", "h"), "h"),
+}
+_SHORTEST: Final = 0.001
+_INTERVAL = re.compile(r"\s*([0-9.]+)\s*([a-z]+)\s*")
+
+
+def interval(value: Any) -> float:
+    """Parser: a time span in seconds, written as Spark has it (``3 seconds``) or short (``3s``)."""
+    match = _INTERVAL.fullmatch(value) if isinstance(value, str) else None
+    unit = _SPARK_UNITS.get(match[2]) if match else None
+    if match is None or unit is None:
+        raise ValueError('write a time span such as "3 seconds" or 3s')
+    seconds: float = duration(match[1] + unit)
+    if seconds < _SHORTEST:
+        raise ValueError("write a time span of 1ms or more")
+    return seconds
+
+
+def brokers(value: Any) -> str:
+    """Parser: HOST:PORT, or several with commas between them."""
+    return ",".join(str(parse_host_port(part.strip())) for part in text(value).split(","))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AggregatorSettings:
+    """What a person can choose; see each field's help."""
+
+    kafka: str = setting(
+        "kafka.brokers",
+        brokers,
+        flag="--kafka",
+        metavar="HOST:PORT[,…]",
+        help="Kafka brokers to begin with.",
+    )
+    topic: str = setting(
+        "kafka.topic",
+        text,
+        default=KAFKA_READINGS,
+        flag="--topic",
+        metavar="NAME",
+        help="The topic that holds the readings.",
+    )
+    starting_offsets: str = setting(
+        "kafka.starting_offsets",
+        choice("earliest", "latest"),
+        default="earliest",
+        flag="--starting-offsets",
+        metavar="earliest|latest",
+        help="Where a new checkpoint begins in the topic; an existing one goes on where it was.",
+    )
+    kafka_wait: float = setting(
+        "kafka.wait",
+        interval,
+        default="60s",
+        flag="--kafka-wait",
+        metavar="SPAN",
+        help="With --available-now, how long to wait for Kafka and the topic before giving up; "
+        "without it the job waits for ever.",
+    )
+    checkpoint: str = setting(
+        "job.checkpoint",
+        text,
+        flag="--checkpoint",
+        metavar="DIR",
+        help="Folder in which Spark notes what was counted; a restart goes on from there.",
+    )
+    trigger: float = setting(
+        "job.trigger",
+        interval,
+        default="3 seconds",
+        flag="--trigger",
+        metavar="SPAN",
+        help="How often the analytics are computed.",
+    )
+    available_now: bool = setting(
+        "job.available_now",
+        boolean,
+        default=False,
+        flag="--available-now",
+        help="Count what the topic holds, then end.",
+    )
+    scope: str = setting(
+        "job.scope",
+        choice(WINDOW, SINCE_START, BOTH),
+        default=WINDOW,
+        flag="--scope",
+        metavar="window|since_start|both",
+        help="Count the readings that arrived in each trigger, all since the start, or both.",
+    )
+    ledger: str | None = setting(
+        "job.ledger",
+        optional(text),
+        default=None,
+        flag="--ledger",
+        metavar="FILE",
+        help="Where the totals since the start are kept; default: CHECKPOINT.ledger.duckdb.",
+    )
+    snapshots: str | None = setting(
+        "output.snapshots",
+        optional(text),
+        default=None,
+        flag="--snapshots",
+        metavar="FILE.jsonl",
+        help="Append one JSON line for each trigger to this file.",
+    )
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes that a snapshot has."""
+        return (WINDOW, SINCE_START) if self.scope == BOTH else (self.scope,)
+
+    @property
+    def checkpoint_folder(self) -> Path | None:
+        """The checkpoint as a local folder; None where it lies in a remote store."""
+        parts = urlsplit(self.checkpoint)
+        if not parts.scheme:
+            return Path(self.checkpoint)
+        return Path(parts.path) if parts.scheme == "file" else None
+
+    @property
+    def ledger_file(self) -> Path:
+        """Where the ledger lies: beside the checkpoint unless the person says otherwise.
+
+        Raises:
+            SettingsError: the checkpoint is remote, and no place was given.
+        """
+        if self.ledger is not None:
+            return Path(self.ledger)
+        folder = self.checkpoint_folder
+        if folder is None:
+            raise SettingsError(
+                "--ledger",
+                None,
+                f"name a local file: the ledger cannot lie beside {self.checkpoint}",
+            )
+        return folder.with_name(f"{folder.name}.ledger.duckdb")

@@ -1,0 +1,82 @@
+"""Ending well: Ctrl-C and SIGTERM let the batch in hand finish, and no other begin."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from pyspark.java_gateway import ensure_callback_server_started
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyspark.sql import SparkSession
+
+SIGNALS: Final = ("TERM", "INT")
+
+
+class StoppingError(Exception):
+    """A batch wanted to begin after the person asked for the end; Spark will replay it."""
+
+
+class Gate:
+    """Through which every batch goes, so that the end never cuts one off.
+
+    Attributes:
+        stop: set once the person asked for the end.
+    """
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self._free = threading.Lock()
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """One batch.
+
+        Raises:
+            StoppingError: the end has begun.
+        """
+        with self._free:
+            if self.stop.is_set():
+                raise StoppingError
+            yield
+
+    def wait_free(self, seconds: float) -> bool:
+        """Wait until no batch is in hand; False where that took longer."""
+        free = self._free.acquire(timeout=seconds)
+        if free:
+            self._free.release()
+        return free
+
+
+def stop_on_signals(spark: SparkSession, gate: Gate) -> None:
+    """Close the gate at SIGTERM and SIGINT.
+
+    Under spark-submit the process that people signal is Java, which would end at once and take
+    Spark with it; so Java gets a handler too.
+    """
+    for name in SIGNALS:
+        signal.signal(getattr(signal, f"SIG{name}"), lambda *_: gate.stop.set())
+    context = spark.sparkContext
+    gateway = context._gateway  # noqa: SLF001 foreachBatch calls back through the same server
+    view = context._jvm  # noqa: SLF001 the same
+    assert gateway is not None
+    assert view is not None
+    ensure_callback_server_started(gateway)  # type: ignore[no-untyped-call]
+    handler = _JavaHandler(gate)
+    for name in SIGNALS:
+        view.sun.misc.Signal.handle(view.sun.misc.Signal(name), handler)
+
+
+class _JavaHandler:
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def handle(self, _signal: Any) -> None:
+        self._gate.stop.set()
+
+    class Java:
+        implements = ("sun.misc.SignalHandler",)

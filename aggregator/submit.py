@@ -1,0 +1,96 @@
+"""Builds the spark-submit line out of what is installed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from aggregator.errors import JavaMissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_FOLDER: Final = Path(__file__).resolve().parent
+_OLDEST_JAVA: Final = 17
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitLine:
+    """A command with the environment that it needs; as text it can be pasted into a shell."""
+
+    environment: Mapping[str, str]
+    command: tuple[str, ...]
+
+    def __str__(self) -> str:
+        words = [f"{name}={shlex.quote(value)}" for name, value in self.environment.items()]
+        return " ".join([*words, shlex.join(self.command)])
+
+    def execute(self, environ: Mapping[str, str]) -> NoReturn:
+        """Become that command; the process keeps its number."""
+        os.execve(self.command[0], self.command, {**environ, **self.environment})  # noqa: S606 our own words
+
+
+def spark_submit(
+    arguments: Sequence[str], *, environ: Mapping[str, str], master: str | None = None
+) -> SubmitLine:
+    """The spark-submit line that runs the installed job with the installed PySpark.
+
+    Args:
+        arguments: flags of the job.
+        environ: the person's environment; Java options in SPARK_SUBMIT_OPTS are kept.
+        master: Spark's master; None leaves it to Spark.
+    """
+    home, version = _pyspark()
+    command = [
+        str(home / "bin" / "spark-submit"),
+        *(("--master", master) if master is not None else ()),
+        *("--packages", f"org.apache.spark:spark-sql-kafka-0-10_2.13:{version}"),
+        str(_FOLDER / "job.py"),
+        *arguments,
+    ]
+    quiet = f"-Dlog4j2.configurationFile={(_FOLDER / 'log4j2.properties').as_uri()}"
+    # The person's options come last: of two alike, Java takes the last.
+    options = f"{quiet} {environ.get('SPARK_SUBMIT_OPTS', '')}".strip()
+    environment = {
+        "SPARK_HOME": str(home),
+        "PYSPARK_PYTHON": sys.executable,
+        "SPARK_SUBMIT_OPTS": options,
+    }
+    return SubmitLine(environment=environment, command=tuple(command))
+
+
+def require_java(environ: Mapping[str, str]) -> None:
+    """Refuse to start without a Java that Spark can run on.
+
+    Raises:
+        JavaMissingError: there is none, or it is too old.
+    """
+    home = environ.get("JAVA_HOME")
+    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    install = "install Java 17 or newer (apt-get install openjdk-17-jre-headless)"
+    if java is None:
+        raise JavaMissingError(f"Spark needs Java, and none is installed: {install}")
+    try:
+        done = subprocess.run([java, "-version"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise JavaMissingError(f"Spark needs Java, and {java} does not run: {install}") from error
+    found = re.search(r'version "(?:1\.)?(\d+)', done.stderr)
+    if found is not None and int(found[1]) < _OLDEST_JAVA:
+        raise JavaMissingError(f"Spark needs Java 17 or newer, and {java} is {found[1]}: {install}")
+
+
+def _pyspark() -> tuple[Path, str]:
+    # Found, not imported: the import takes a second that the job then takes again.
+    spec = importlib.util.find_spec("pyspark")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("No module named 'pyspark'", name="pyspark")
+    return Path(spec.origin).parent, importlib.metadata.version("pyspark")

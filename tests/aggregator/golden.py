@@ -1,0 +1,38 @@
+"""The snapshot that the golden texts of console and JSON show."""
+
+from aggregator.analytics import Analytics
+from aggregator.snapshot import Audit, Snapshot
+
+WINDOW = Analytics(
+    average_temperature_by_state=(("FL", 70.70635838150288), ("HI", 70.59879999999998)),
+    total_messages=10000,
+    sensors_by_state=(("AK", 53),),
+    total_sensors=2086,
+)
+SINCE_START = Analytics(
+    average_temperature_by_state=(("FL", 71.5),),
+    total_messages=20000,
+    sensors_by_state=(("AK", 54),),
+    total_sensors=2090,
+)
+END = 1_479_735_009_000_000_000
+
+
+def snapshot(*, idle: bool = False, since_start: bool = False) -> Snapshot:
+    scopes = {"window": Analytics() if idle else WINDOW}
+    if since_start:
+        scopes["since_start"] = SINCE_START
+    return Snapshot(
+        query_id="q",
+        batch_id=7,
+        start=END - 3_000_000_000,
+        end=END,
+        idle=idle,
+        scopes=scopes,
+        audit=Audit() if idle else Audit(received=9000, unsynced=3),
+        rejected={} if idle else {"not_json": 2, "unknown_state": 1},
+        rejected_since_start={"not_json": 5} if since_start else None,
+        event_time=None if idle else ("2016-11-21T13:30:06Z", "2016-11-21T13:30:08.5Z"),
+        lag=0 if idle else None,
+        trigger_ms=0 if idle else 912,
+    )

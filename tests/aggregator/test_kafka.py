@@ -1,0 +1,77 @@
+import io
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aggregator import kafka
+from aggregator.errors import KafkaUnavailableError
+from aggregator.kafka import Presence, wait_for_topic
+from contract.log import Log, start_logging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def lines() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def log(lines: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> Log:
+    monkeypatch.setattr(kafka, "_PAUSE", 0)
+    return start_logging("aggregator", stream=lines)
+
+
+def look(*found: Presence) -> kafka.Look:
+    script: Iterator[Presence] = iter(found)
+    return lambda: next(script)
+
+
+def test_a_topic_that_is_there_is_no_news(log: Log, lines: io.StringIO) -> None:
+    assert wait_for_topic(
+        look(Presence.READY), brokers="k", topic="t", patience=1, stop=threading.Event(), log=log
+    )
+    assert lines.getvalue() == ""
+
+
+def test_says_once_for_each_thing_what_is_waited_for(log: Log, lines: io.StringIO) -> None:
+    script = look(*[Presence.NO_BROKER] * 3, *[Presence.NO_TOPIC] * 3, Presence.READY)
+    assert wait_for_topic(
+        script, brokers="k:1", topic="t", patience=None, stop=threading.Event(), log=log
+    )
+    said = [line.partition(" ")[2] for line in lines.getvalue().splitlines()]
+    assert said == [
+        "warn  aggregator waiting missing=broker kafka=k:1 topic=t",
+        "warn  aggregator waiting missing=topic kafka=k:1 topic=t",
+        "info  aggregator found kafka=k:1 topic=t",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("missing", "sentence"),
+    (
+        (Presence.NO_BROKER, "no Kafka broker answers at k:1 after 2 s: check --kafka"),
+        (Presence.NO_TOPIC, "Kafka at k:1 has no topic t after 2 s"),
+    ),
+)
+def test_gives_up_when_patience_runs_out(missing: Presence, sentence: str, log: Log) -> None:
+    ticks = iter(range(10))
+    with pytest.raises(KafkaUnavailableError, match=sentence) as raised:
+        wait_for_topic(
+            look(*[missing] * 10),
+            brokers="k:1",
+            topic="t",
+            patience=2,
+            stop=threading.Event(),
+            log=log,
+            clock=lambda: next(ticks),
+        )
+    assert raised.value.exit_code == 3
+
+
+def test_a_stop_ends_the_wait(log: Log) -> None:
+    stop = threading.Event()
+    stop.set()
+    assert not wait_for_topic(look(), brokers="k", topic="t", patience=None, stop=stop, log=log)

@@ -1,0 +1,91 @@
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator import partials as module
+from aggregator.partials import SCHEMA, partials
+from contract import Clock
+from tests.aggregator.records import BAD, batch, reading, reasons, summed
+
+
+def rows(*records: bytes | None) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = summed(records).to_pylist()
+    return found
+
+
+def test_readings_of_one_sensor_become_one_row() -> None:
+    (row,) = rows(
+        reading(temperature=60.0, seq=8, event_time=2_000_000_000),
+        reading(temperature=61.5, seq=7, event_time=1_000_000_000, clock=Clock.UNSYNCED),
+        reading(temperature=62.0, seq=9, event_time=3_000_000_000),
+    )
+    assert row == {
+        "reason": None,
+        "state": "CA",
+        "guid": "g1",
+        "epoch": "00000000000000a1",
+        "readings": 3,
+        "total": 183.5,
+        "min_seq": 7,
+        "max_seq": 9,
+        "first_event": "1970-01-01T00:00:01.000000",
+        "last_event": "1970-01-01T00:00:03.000000",
+        "unsynced": 1,
+    }
+
+
+def test_a_reading_without_origin_has_neither_epoch_nor_seq() -> None:
+    (row,) = rows(reading(), reading())
+    assert (row["epoch"], row["min_seq"], row["max_seq"], row["readings"]) == (None, None, None, 2)
+
+
+def test_states_guids_and_epochs_stay_apart() -> None:
+    found = rows(
+        reading("a", "CA", seq=1),
+        reading("a", "NV", seq=1),
+        reading("b", "CA", seq=1),
+        reading("a", "CA", seq=1, epoch="00000000000000b2"),
+        reading("a", "CA"),
+    )
+    assert len(found) == 5
+
+
+def test_event_times_of_different_length_are_ordered_by_time() -> None:
+    late = reading().replace(b"2016-11-16T13:26:39.447974Z", b"2016-11-16T13:26:39.4Z")
+    early = reading().replace(b"2016-11-16T13:26:39.447974Z", b"2016-11-16T13:26:39Z")
+    (row,) = rows(late, early)
+    assert row["first_event"] == "2016-11-16T13:26:39"
+    assert row["last_event"] == "2016-11-16T13:26:39.4"
+
+
+def test_a_tombstone_is_rejected_as_not_json() -> None:
+    (row,) = rows(None, None)
+    assert (row["reason"], row["readings"], row["guid"]) == ("not_json", 2, None)
+
+
+def test_bad_records_are_counted_by_the_reason_of_the_contract() -> None:
+    found = {row["reason"]: row["readings"] for row in rows(*BAD)}
+    assert found == reasons(BAD)
+    assert len(found) >= 6
+
+
+def test_no_record_gives_an_empty_batch_of_the_same_schema() -> None:
+    (found,) = partials([])
+    assert found.num_rows == 0
+    assert found.schema == SCHEMA
+
+
+def test_many_sensors_are_handed_on_before_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_SENSORS", 2)
+    batches = [batch([reading(guid), b"bad"]) for guid in ("a", "b", "c", "a")]
+    found = list(partials(batches))
+    assert [part.num_rows for part in found] == [2, 2, 1]
+    assert sum(row["readings"] for part in found for row in part.to_pylist()) == 8
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.binary(max_size=60), max_size=8))
+def test_no_bytes_can_stop_it(records: list[bytes]) -> None:
+    assert {row["reason"]: row["readings"] for row in rows(*records)} == reasons(records)

@@ -1,0 +1,37 @@
+import pytest
+
+from aggregator.errors import AggregatorError, DataLossError, KafkaUnavailableError, QueryError
+from aggregator.query import reason
+from aggregator.settings import PREFIX, AggregatorSettings
+from contract.settings import load
+
+SETTINGS = load(AggregatorSettings, PREFIX, flags={"kafka": "k:1", "topic": "t", "checkpoint": "c"})
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "sentence"),
+    (
+        (
+            "[STREAM_FAILED] Query …\nCaused by: [KAFKA_DATA_LOSS.ALREADY_PROCESSED] …",
+            DataLossError,
+            "records of topic t that were not counted yet are gone",
+        ),
+        (
+            "[STREAM_FAILED] …\norg.apache.kafka.common.errors.TimeoutException: Timed out",
+            KafkaUnavailableError,
+            "Kafka at k:1 no longer answers",
+        ),
+        (
+            "[STREAM_FAILED] …\n\tat x\nCaused by: a.B: one\nCaused by: c.D: disk full\n\tat y",
+            QueryError,
+            "Spark ended the query: Caused by: c.D: disk full",
+        ),
+        ("[STREAM_FAILED] alone", QueryError, "Spark ended the query: .STREAM_FAILED. alone"),
+        ("", QueryError, "no reason given"),
+    ),
+)
+def test_the_reason_is_a_sentence(text: str, kind: type[AggregatorError], sentence: str) -> None:
+    found = reason(text, SETTINGS)
+    assert type(found) is kind
+    assert sentence.replace(".STREAM_FAILED.", "[STREAM_FAILED]") in str(found)
+    assert found.retriable is (kind is KafkaUnavailableError)

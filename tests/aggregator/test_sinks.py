@@ -1,0 +1,47 @@
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from aggregator.console import render
+from aggregator.errors import SinkError
+from aggregator.sinks import ConsoleSink, JsonLinesSink
+from tests.aggregator.golden import snapshot
+
+
+def test_the_console_gets_the_rendered_text() -> None:
+    stream = io.StringIO()
+    ConsoleSink(stream).emit(snapshot())
+    assert stream.getvalue() == render(snapshot())
+
+
+def test_each_snapshot_is_a_line_that_can_be_read_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "s.jsonl"
+    sink = JsonLinesSink(path)
+    for count in (1, 2):
+        sink.emit(snapshot())
+        assert len(path.read_text().splitlines()) == count
+    sink.close()
+
+
+def test_a_second_job_appends_after_ending_a_line_that_was_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    path.write_text('{"schema":"isotherm.snap')
+    sink = JsonLinesSink(path)
+    sink.emit(snapshot())
+    sink.close()
+    _, line = path.read_text().splitlines()
+    assert json.loads(line)["batch_id"] == 7
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match=r"--snapshots .*cannot be written: Is a directory"):
+        JsonLinesSink(tmp_path)
+
+
+def test_a_full_disk_is_said_at_once() -> None:
+    sink = JsonLinesSink(Path("/dev/full"))
+    with pytest.raises(SinkError, match="No space left"):
+        sink.emit(snapshot())
+    sink.close()

@@ -1,0 +1,51 @@
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+import aggregator
+from aggregator.snapshot import Snapshot, to_json
+from contract import Reason
+from tests.aggregator.golden import snapshot
+
+SCHEMA = json.loads(
+    (Path(aggregator.__file__).parent / "snapshot.schema.json").read_text(encoding="utf-8")
+)
+GOLDEN = (
+    '{"schema":"isotherm.snapshot/1","query_id":"q","batch_id":7,'
+    '"window":{"start":"2016-11-21T13:30:06.000000Z","end":"2016-11-21T13:30:09.000000Z"},'
+    '"idle":false,"scopes":{"window":{"average_temperature_by_state":'
+    '[["FL",70.70635838150288],["HI",70.59879999999998]],"total_messages":10000,'
+    '"sensors_by_state":[["AK",53]],"total_sensors":2086}},'
+    '"audit":{"received":9000,"unsynced":3},"rejected":{"not_json":2,"unknown_state":1},'
+    '"event_time":{"min":"2016-11-21T13:30:06Z","max":"2016-11-21T13:30:08.5Z"},'
+    '"lag":null,"trigger_ms":912}'
+)
+
+
+def test_the_line_is_as_documented() -> None:
+    assert to_json(snapshot()) == GOLDEN
+
+
+@pytest.mark.parametrize(
+    "made",
+    (
+        snapshot(),
+        snapshot(since_start=True),
+        snapshot(idle=True),
+        snapshot(idle=True, since_start=True),
+    ),
+)
+def test_every_line_fits_the_schema(made: Snapshot) -> None:
+    jsonschema.validate(json.loads(to_json(made)), SCHEMA)
+
+
+def test_the_schema_refuses_what_is_not_documented() -> None:
+    strange = json.loads(GOLDEN) | {"surprise": 1}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(strange, SCHEMA)
+
+
+def test_the_schema_knows_the_reasons_of_the_contract() -> None:
+    assert SCHEMA["$defs"]["reasons"]["propertyNames"]["enum"] == [*Reason]

@@ -1,0 +1,120 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aggregator.ledger import Ledger
+from aggregator.snapshot import Snapshot
+from aggregator.trigger import Triggers
+from tests.aggregator.records import assert_same, oracle, reading, summed
+
+FIRST = [reading("a", temperature=60.1, seq=1), reading("b", "NV", seq=4), b"bad"]
+SECOND = [reading("a", temperature=61.3, seq=2)]
+
+
+class Kept:
+    """A sink that keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.snapshots: list[Snapshot] = []
+
+    def emit(self, snapshot: Snapshot) -> None:
+        self.snapshots.append(snapshot)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger(tmp_path / "l.duckdb") as opened:
+        yield opened
+
+
+class Ticks:
+    """A clock that goes on by a second at each look."""
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def __call__(self) -> int:
+        self.now += 1_000_000_000
+        return self.now
+
+
+def test_window_and_since_start_come_from_the_same_batch(ledger: Ledger) -> None:
+    sink = Kept()
+    triggers = Triggers(
+        scopes=("window", "since_start"), ledger=ledger, sinks=[sink], clock=Ticks()
+    )
+    triggers.batch("q", 0, lambda: summed(FIRST))
+    triggers.batch("q", 1, lambda: summed(SECOND))
+    first, second = sink.snapshots
+    assert list(second.scopes) == ["window", "since_start"]
+    assert_same(first.scopes["since_start"], first.scopes["window"])
+    assert_same(second.scopes["window"], oracle(SECOND))
+    assert_same(second.scopes["since_start"], oracle(FIRST + SECOND))
+    assert (second.rejected, second.rejected_since_start) == ({}, {"not_json": 1})
+    assert (first.audit.received, first.batch_id, second.batch_id) == (2, 0, 1)
+    assert triggers.batches == 2
+
+
+def test_windows_follow_each_other_without_gap() -> None:
+    sink = Kept()
+    triggers = Triggers(scopes=("window",), ledger=None, sinks=[sink], clock=Ticks())
+    triggers.batch("q", 0, lambda: summed(FIRST))
+    triggers.idle("q")
+    triggers.batch("q", 1, lambda: summed(SECOND))
+    first, second, third = sink.snapshots
+    assert first.end == second.start
+    assert second.end == third.start
+    assert first.trigger_ms == 1000
+
+
+def test_an_idle_trigger_keeps_the_totals(ledger: Ledger) -> None:
+    sink = Kept()
+    triggers = Triggers(
+        scopes=("window", "since_start"), ledger=ledger, sinks=[sink], clock=Ticks()
+    )
+    triggers.batch("q", 0, lambda: summed(FIRST))
+    triggers.idle("q")
+    idle = sink.snapshots[-1]
+    assert idle.idle
+    assert (idle.batch_id, idle.scopes["window"].total_messages) == (0, 0)
+    assert_same(idle.scopes["since_start"], oracle(FIRST))
+
+
+def test_a_new_life_shows_the_totals_before_its_first_batch(ledger: Ledger) -> None:
+    sink = Kept()
+    for life in range(2):
+        triggers = Triggers(scopes=("since_start",), ledger=ledger, sinks=[sink], clock=Ticks())
+        if life == 0:
+            triggers.batch("q", 0, lambda: summed(FIRST))
+    triggers.idle("q")
+    assert sink.snapshots[-1].batch_id == 0
+    assert_same(sink.snapshots[-1].scopes["since_start"], oracle(FIRST))
+
+
+def test_a_replayed_batch_gives_the_same_totals_again(ledger: Ledger) -> None:
+    sink = Kept()
+    triggers = Triggers(scopes=("since_start",), ledger=ledger, sinks=[sink], clock=Ticks())
+    for _ in range(2):
+        triggers.batch("q", 0, lambda: summed(FIRST))
+    first, again = sink.snapshots
+    assert first.scopes == again.scopes
+    assert first.rejected_since_start == again.rejected_since_start
+
+
+def test_a_batch_without_any_record_is_idle() -> None:
+    sink = Kept()
+    triggers = Triggers(scopes=("window",), ledger=None, sinks=[sink], clock=Ticks())
+    triggers.batch("q", 0, lambda: summed([]))
+    assert sink.snapshots[0].idle
+
+
+def test_a_batch_of_only_bad_records_is_not_idle() -> None:
+    sink = Kept()
+    triggers = Triggers(scopes=("window",), ledger=None, sinks=[sink], clock=Ticks())
+    triggers.batch("q", 0, lambda: summed([None]))
+    assert not sink.snapshots[0].idle
+    assert sink.snapshots[0].rejected == {"not_json": 1}
