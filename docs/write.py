@@ -11,10 +11,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from aggregator.settings import PREFIX as AGGREGATOR_PREFIX
+from aggregator.settings import AggregatorSettings
 from bridge.settings import PREFIX as BRIDGE_PREFIX
 from bridge.settings import BridgeSettings
 from contract.fields import FIELDS
 from contract.settings import markdown
+from edge_agent.command_settings import (
+    REPLAY_PREFIX,
+    SIMULATE_PREFIX,
+    ReplaySettings,
+    SimulateSettings,
+)
+from edge_agent.settings import PREFIX as AGENT_PREFIX
+from edge_agent.settings import AgentSettings
 
 DOCS: Final = Path(__file__).parent
 BEGIN: Final = "<!-- fields: written by docs/write.py -->\n"
@@ -39,11 +49,36 @@ class Page(NamedTuple):
 
 PAGES: Final = (
     Page(
+        "isotherm-agent run",
+        "`isotherm-agent sample-config` prints an agent.toml to begin with, probes included; "
+        "`check-config` reads yours. Probes are tables named `[[probe]]`, which only the file has.",
+        AgentSettings,
+        AGENT_PREFIX,
+    ),
+    Page(
+        "isotherm-agent replay",
+        "Sends a file's lines, byte for byte; flags and environment only.",
+        ReplaySettings,
+        REPLAY_PREFIX,
+    ),
+    Page(
+        "isotherm-agent simulate",
+        "Writes the reference workload to stdout; flags and environment only.",
+        SimulateSettings,
+        SIMULATE_PREFIX,
+    ),
+    Page(
         "isotherm-bridge",
         "`isotherm-bridge sample-config` prints a bridge.toml to begin with; `check-config` reads "
         "yours and shows what `run` would use.",
         BridgeSettings,
         BRIDGE_PREFIX,
+    ),
+    Page(
+        "isotherm-aggregator submit, and aggregator/job.py under spark-submit",
+        "Both take the same flags; `submit` adds `--master` and `--print`.",
+        AggregatorSettings,
+        AGGREGATOR_PREFIX,
     ),
 )
 
