@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from contract.verdict import MAX_BYTES, MAX_DEPTH
 from docs.write import DOCS, PAGES, configuration, contract
 from tests.golden import cases
 
+ROOT = Path(__file__).parents[1]
 STALE = "stale; run: python -m docs.write"
 
 
@@ -64,5 +66,16 @@ def test_the_topics_are_those_of_the_code(page: str) -> None:
 
 
 def test_contributing_is_short() -> None:
-    text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) < 60
+
+
+def test_what_a_page_names_exists() -> None:
+    """Relative links, and files of ours in backticks."""
+    named = re.compile(r"\]\(([^)#:]+)\)|`((?:[a-z_]+/)+[a-z_0-9.]+\.[a-z]+)`")
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+    assert len(pages) > 5
+    for page in pages:
+        for match in named.finditer(page.read_text(encoding="utf-8")):
+            path = page.parent / match[1] if match[1] else ROOT / match[2]
+            assert path.exists(), f"{page.name} names {match[1] or match[2]}"
