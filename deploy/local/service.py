@@ -67,8 +67,7 @@ class Service(ABC):
         Raises:
             PortTakenError: the port that was asked for is in use.
         """
-        fixed = bool(self._ports)
-        if not fixed:
+        if not self._ports:
             self._ports = self._choose_ports()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.configure(*self._ports)
@@ -90,7 +89,8 @@ class Service(ABC):
                 self.when_ready()
                 return
             assert self._child is not None
-            fate = self._child.fate()
+            alive = self._child.ended() is None
+            fate = f"no answer in {self.patience:.0f} s" if alive else self._child.fate()
             self.stop(kill=True)
             if not (may_move and self._lost_port()) or attempt == _TRIES - 1:
                 raise ServiceFailedError(f"{self.name} did not start: {fate}", self.tail())

@@ -138,3 +138,14 @@ def test_death_at_start_is_told_with_the_log(make: Callable[[int | None], Listen
     with pytest.raises(ServiceFailedError, match=r"did not start: exit code 1[^$]*no such luck"):
         listener.wait_ready()
     assert listener.child is None
+
+
+def test_service_that_runs_but_does_not_answer_is_told(
+    make: Callable[[int | None], Listener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Listener, "patience", 0.2)
+    listener = make(None)
+    listener.code = "import time; time.sleep(600)"
+    listener.launch()
+    with pytest.raises(ServiceFailedError, match=r"did not start: no answer in 0 s"):
+        listener.wait_ready()
