@@ -88,10 +88,10 @@ def test_what_a_device_wrote_cannot_forge_a_line_nor_steer_a_terminal(
 
 def test_warnings_of_libraries_are_named(stream: io.StringIO) -> None:
     start_logging("bridge", stream=stream)
-    logging.getLogger("kafka.conn").warning("no route to %s", "host")
-    logging.getLogger("kafka.conn").info("chatter")
+    logging.getLogger("library.part").warning("no route to %s", "host")
+    logging.getLogger("library.part").info("chatter")
     lines = stream.getvalue().splitlines()
-    assert [line[25:] for line in lines] == ["warn  bridge kafka.conn: no route to host"]
+    assert [line[25:] for line in lines] == ["warn  bridge library.part: no route to host"]
 
 
 def test_starting_again_does_not_double_the_lines(stream: io.StringIO) -> None:
