@@ -29,7 +29,7 @@ class Arrivals(NamedTuple):
     Attributes:
         connection: counts the connections of this process from 1; an acknowledgement is for this
             one only.
-        frames: never empty.
+        frames: in arrival order; empty in `Pump.prove` alone.
     """
 
     connection: int

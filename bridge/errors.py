@@ -4,7 +4,9 @@ BridgeError
 ├── MalformedPacketError   the MQTT byte stream is not MQTT; the connection is closed
 ├── SinkError              Kafka did not take a batch
 │   ├── SinkUnavailableError   not now: unreachable, topic missing, not enough replicas (retriable)
-│   └── SinkClosingError       the bridge is stopping; the batch stays with the MQTT broker
+│   ├── SinkClosingError       the bridge is stopping; the batch stays with the MQTT broker
+│   ├── RecordsRefusedError    Kafka will never take some of the records
+│   └── FencedError            another process runs under the same client id
 └── MissingClientError     the chosen Kafka client is not installed
 """
 
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 from contract.errors import EXIT_DEPENDENCY, IsothermError
 
 if TYPE_CHECKING:
-    from bridge.records import Batch
+    from bridge.records import Batch, Record
 
 
 class BridgeError(IsothermError):
@@ -50,6 +52,30 @@ class SinkUnavailableError(SinkError, ConnectionError):
 
 class SinkClosingError(SinkError):
     """A delivery was given up since the bridge is stopping; the MQTT broker keeps the messages."""
+
+
+class RecordsRefusedError(SinkError):
+    """Kafka will never take some readings, such as one above the topic's limit.
+
+    Args:
+        refusals: the readings, as they stood in the batch, each with Kafka's own words.
+        remaining: what is still to be delivered, without those.
+    """
+
+    def __init__(self, refusals: list[tuple[Record, str]], remaining: Batch) -> None:
+        self.refusals = refusals
+        self.remaining = remaining
+        super().__init__(f"Kafka refuses {len(refusals)} records: {refusals[0][1]}")
+
+
+class FencedError(SinkError):
+    """Another process took over this client id; this one must end, and not come back."""
+
+    def __init__(self, client_id: str) -> None:
+        super().__init__(
+            f"another bridge runs under the client id {client_id!r}, so this one ends; give each "
+            "bridge a --client-id of its own"
+        )
 
 
 class MissingClientError(BridgeError, ImportError):

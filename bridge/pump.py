@@ -10,7 +10,9 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
-from bridge.errors import SinkClosingError, SinkUnavailableError
+from bridge.client import Arrivals
+from bridge.errors import RecordsRefusedError, SinkClosingError, SinkUnavailableError
+from bridge.positions import position
 from bridge.records import Batch, Letter, Record, dead_letter, split_payload
 from contract.reasons import Reason, Rejection
 
@@ -18,13 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from bridge.availability import Availability
-    from bridge.client import Arrivals
-    from bridge.sink import Refusal, Sink
+    from bridge.frames import Frame
+    from bridge.positions import Positions
+    from bridge.sink import Sink
     from bridge.stats import Stats
     from contract.backoff import Backoff
     from contract.log import Log
 
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
+_LAST_WORDS_S: Final = 5.0
 
 
 class Acknowledge(Protocol):
@@ -45,6 +49,8 @@ class Pump:
         now: nanoseconds since 1970, for dead letters.
         stats: counted as batches end.
         log: for the first dead letter of each reason.
+        positions: tells redeliveries of what is delivered; None delivers them again
+            (at-least-once).
         stopping: set by `drain` when waiting for Kafka must end; the sink heeds it too.
     """
 
@@ -58,6 +64,7 @@ class Pump:
         now: Callable[[], int],
         stats: Stats,
         log: Log,
+        positions: Positions | None,
         stopping: threading.Event,
     ) -> None:
         self._sink = sink
@@ -70,6 +77,7 @@ class Pump:
         self._waiting: deque[Arrivals] = deque()
         self._changed = threading.Condition()
         self._draining = False
+        self._positions = positions
         self._stopping = stopping
         self.opened = threading.Event()
         """Set once Kafka was reached for the first time."""
@@ -92,6 +100,10 @@ class Pump:
             self._waiting.append(arrivals)
             self._changed.notify()
 
+    def prove(self) -> None:
+        """Have the sink show, with an empty batch, that the client id is still ours."""
+        self.arrived(Arrivals(0, []))
+
     def drain(self, timeout: float) -> bool:
         """Deliver and acknowledge what has arrived, then end.
 
@@ -107,12 +119,13 @@ class Pump:
         self._thread.join(timeout)
         in_time = not self._thread.is_alive()
         self._stopping.set()
-        self._thread.join()
+        # A client library may not heed it; the thread ends with the process then.
+        self._thread.join(_LAST_WORDS_S)
         return in_time and not self._waiting
 
     def _run(self) -> None:
         try:
-            self._patiently(self._sink.open)
+            self._patiently(self._open)
             self.opened.set()
             while arrivals := self._take():
                 self.move(arrivals)
@@ -140,24 +153,44 @@ class Pump:
 
         Raises:
             SinkClosingError: the bridge is stopping; nothing of the batch is acknowledged.
+            FencedError: another process has taken over; the same.
         """
-        batch = Batch([], [])
+        readings: list[Record] = []
+        letters: list[Record] = []
         reasons: list[str] = []
-        for topic, item in _items(arrivals):
-            if isinstance(item, Record):
-                batch.readings.append(item)
-            else:
-                reasons.append(item.rejection.reason.value)
-                batch.dead_letters.extend(self._letter(item, topic))
-        delivered = len(batch.readings)
-        for refusal in self._deliver(batch):
-            delivered -= 1
-            reasons.append(Reason.TOO_LARGE.value)
-            letter = Letter(refusal.record.value, Rejection(Reason.TOO_LARGE, refusal.why))
-            self._deliver(Batch([], self._letter(letter, _topic_of(refusal, arrivals))))
-        self._stats.delivered += delivered
+        marks: list[bytes] = []
+        for frame in self._new_frames(arrivals, marks):
+            for item in split_payload(frame.payload):
+                if isinstance(item, Record):
+                    readings.append(item)
+                else:
+                    reasons.append(item.rejection.reason.value)
+                    letters += self._letter(item, frame.topic)
+        proof = any(not frames for _connection, frames in arrivals)
+        if readings or letters or proof:
+            refused = self._deliver(Batch(readings, letters, b"".join(marks)), arrivals)
+            reasons += [Reason.TOO_LARGE.value] * refused
+            self._stats.delivered += len(readings) - refused
         self._stats.rejected.update(reasons)
         self._release(arrivals)
+
+    def _new_frames(self, arrivals: Iterable[Arrivals], marks: list[bytes]) -> Iterable[Frame]:
+        """The frames that are not delivered yet; their positions go into `marks`."""
+        known = self._positions
+        for connection, frames in arrivals:
+            if known is None:
+                yield from frames
+                continue
+            for frame in frames:
+                if frame.mid:
+                    mark = position(frame)
+                    # The flag alone proves nothing: the first delivery may never have come here.
+                    if frame.duplicate and known.delivered(mark, connection):
+                        self._stats.suppressed += 1
+                        continue
+                    known.add(mark, connection)
+                    marks.append(mark)
+                yield frame
 
     def _letter(self, letter: Letter, topic: bytes) -> list[Record]:
         reason = letter.rejection.reason.value
@@ -172,19 +205,34 @@ class Pump:
             self._stats.rejected[reason] = 0
         return dead_letter(letter, topic, self._now())
 
-    def _deliver(self, batch: Batch) -> list[Refusal]:
-        refused: list[Refusal] = []
+    def _open(self) -> None:
+        earlier = self._sink.open()
+        if self._positions is not None:
+            self._positions.load(earlier)
+
+    def _deliver(self, batch: Batch, arrivals: Sequence[Arrivals]) -> int:
+        """Deliver a batch to its end; how many readings became dead letters on the way."""
+        refused = 0
 
         def attempt() -> None:
             nonlocal batch
             try:
-                refused.extend(self._sink.deliver(batch))
+                self._sink.deliver(batch)
             except SinkUnavailableError as error:
                 batch = error.remaining or batch
                 raise
 
-        self._patiently(attempt)
-        return refused
+        while True:
+            try:
+                self._patiently(attempt)
+            except RecordsRefusedError as error:
+                batch = error.remaining._replace(dead_letters=error.remaining.dead_letters[:])
+                for record, why in error.refusals:
+                    letter = Letter(record.value, Rejection(Reason.TOO_LARGE, why))
+                    batch.dead_letters.extend(self._letter(letter, _topic_of(record, arrivals)))
+                refused += len(error.refusals)
+            else:
+                return refused
 
     def _patiently(self, attempt: Callable[[], None]) -> None:
         """Try for ever: withheld acknowledgements are the only backpressure there is."""
@@ -212,18 +260,11 @@ class Pump:
                 self._stats.stale += len(mids)
 
 
-def _items(arrivals: Iterable[Arrivals]) -> Iterable[tuple[bytes, Record | Letter]]:
-    for _connection, frames in arrivals:
-        for frame in frames:
-            for item in split_payload(frame.payload):
-                yield frame.topic, item
-
-
-def _topic_of(refusal: Refusal, arrivals: Iterable[Arrivals]) -> bytes:
+def _topic_of(record: Record, arrivals: Iterable[Arrivals]) -> bytes:
     # Looked up afterwards: refusals are rare, and a topic kept with every record is not free.
     return next(
         frame.topic
         for _connection, frames in arrivals
         for frame in frames
-        if refusal.record.value in frame.payload
+        if record.value in frame.payload
     )

@@ -41,10 +41,12 @@ class Batch(NamedTuple):
     Attributes:
         readings: for the readings topic, in arrival order.
         dead_letters: for the dead-letter topic.
+        positions: of the MQTT messages that all this came in (`bridge.positions`).
     """
 
     readings: list[Record]
     dead_letters: list[Record]
+    positions: bytes = b""
 
 
 class Letter(NamedTuple):

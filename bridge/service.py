@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.availability import Availability
 from bridge.client import SessionOptions
+from bridge.positions import Positions
 from bridge.pump import Pump
 from bridge.session import Session
 from bridge.sinks import make_sink
@@ -69,6 +70,7 @@ class Bridge:
             now=time.time_ns,
             stats=self.stats,
             log=log,
+            positions=Positions() if settings.delivery == "exactly-once" else None,
             stopping=stopping,
         )
 
@@ -89,18 +91,21 @@ class Bridge:
         try:
             self._pump.start()
             self._session.start()
-            while not self._stop.wait(_LOOK_S) and self._pump.alive:
+            while not self._stop.wait(_LOOK_S) and self._pump.alive and not self._session.failure:
                 self._say_ready()
-            self._log.info("stopping", drain_timeout_s=self._settings.drain_timeout)
+            # Whoever took the session over gets what is not acknowledged, and delivers it.
+            patience = 0.0 if self._session.failure else self._settings.drain_timeout
+            self._log.info("stopping", drain_timeout_s=patience)
             self._session.pause()
-            drained = self._pump.drain(self._settings.drain_timeout)
+            drained = self._pump.drain(patience)
             self._session.close(_CLOSE_S)
             self._log.info("stopped", drained=str(drained).lower(), **self.stats.facts())
         finally:
             for number, handler in former.items():
                 signal.signal(number, handler)
-        if self._pump.failure is not None:
-            raise self._pump.failure
+        failure = self._pump.failure or self._session.failure
+        if failure is not None:
+            raise failure
 
     def arrived(self, arrivals: Arrivals) -> None:
         """See `bridge.session.SessionEvents`."""
@@ -113,6 +118,10 @@ class Bridge:
                 "mqtt session lost",
                 note="the broker forgot the session; what it held for this bridge is gone with it",
             )
+        if self._was_connected and self._settings.delivery == "exactly-once":
+            # A broker closes the connection whose client id another client takes, and need not say
+            # why; Kafka knows whether that was another bridge.
+            self._pump.prove()
         self._was_connected = True
         self._mqtt.back(session="resumed" if resumed else "new")
 

@@ -11,7 +11,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from bridge.client import BulkClient
-from bridge.errors import MalformedPacketError
+from bridge.errors import FencedError, MalformedPacketError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _KEEPALIVE_S = 30
 _FAILURE = 0x80
+_TAKEN_OVER = 0x8E
 _RETAINED_ONLY_IF_NEW = 1
 
 
@@ -68,6 +69,8 @@ class Session:
         self._client.on_subscribe = self._on_subscribe
         self._client.on_disconnect = self._on_disconnect
         self._resumed = False
+        self.failure: FencedError | None = None
+        """Why the session ended by itself: another client took it over."""
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
     def start(self) -> None:
@@ -168,6 +171,9 @@ class Session:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
+        if reason.value == _TAKEN_OVER:
+            self.failure = FencedError(self._options.client_id)
+            self._closing.set()
         if not self._closing.is_set():
             self._events.disconnected(str(reason))
 

@@ -18,7 +18,7 @@ from contract.settings import (
     text,
     whole,
 )
-from contract.topics import ALL_READINGS, DEAD_LETTER_SUFFIX, KAFKA_READINGS
+from contract.topics import ALL_READINGS, DEAD_LETTER_SUFFIX, KAFKA_READINGS, POSITIONS_SUFFIX
 
 PREFIX: Final = "ISOTHERM_BRIDGE"
 
@@ -140,6 +140,22 @@ class BridgeSettings:
         metavar="CLIENT",
         help="auto, librdkafka (faster; needs the confluent-kafka wheel) or kafka-python.",
     )
+    delivery: str = setting(
+        "kafka.delivery",
+        choice("exactly-once", "at-least-once"),
+        default="exactly-once",
+        flag="--delivery",
+        metavar="WORD",
+        help="exactly-once: one transaction per batch, so that not even a crash doubles a message; "
+        "at-least-once: a few milliseconds sooner, and doubles after a crash.",
+    )
+    positions: str | None = setting(
+        "kafka.position_topic",
+        optional(text),
+        default=None,
+        help="Kafka topic in which bridges note what they delivered, made where it is missing. "
+        "Default: the topic with .bridge behind.",
+    )
     drain_timeout: float = setting(
         "bridge.drain_timeout",
         duration,
@@ -152,6 +168,11 @@ class BridgeSettings:
     def dead_letter_topic(self) -> str:
         """The Kafka topic of what is not a reading."""
         return self.dead_letters or self.topic + DEAD_LETTER_SUFFIX
+
+    @property
+    def position_topic(self) -> str:
+        """The Kafka topic in which bridges note what they delivered."""
+        return self.positions or self.topic + POSITIONS_SUFFIX
 
     @property
     def brokers(self) -> str:

@@ -3,44 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from bridge.errors import SinkUnavailableError
+from bridge.errors import RecordsRefusedError, SinkUnavailableError
 
 if TYPE_CHECKING:
     from bridge.records import Batch, Record
 
 
-class Refusal(NamedTuple):
-    """A reading that Kafka will never take, such as one above the topic's limit.
-
-    Attributes:
-        record: the reading, as it stood in the batch.
-        why: Kafka's own words.
-    """
-
-    record: Record
-    why: str
-
-
 class Sink(Protocol):
     """Takes batches into Kafka; used by one thread."""
 
-    def open(self) -> None:
-        """Reach Kafka and see that both topics are there.
+    def open(self) -> bytes:
+        """Reach Kafka and see that the topics are there.
+
+        Returns:
+            The positions of what an earlier life of this bridge delivered, oldest first; empty
+            where that is not kept (at-least-once).
 
         Raises:
             SinkUnavailableError: not now; says what is wrong. May be called again.
+            FencedError: another process has taken over the client id.
         """
 
-    def deliver(self, batch: Batch) -> list[Refusal]:
-        """Return once every record is on all in-sync replicas (acks=all), but for the refused ones.
+    def deliver(self, batch: Batch) -> None:
+        """Return once every record is on all in-sync replicas (acks=all).
 
         Keeps the order of records with the same key. May take as long as Kafka is away.
 
         Raises:
             SinkUnavailableError: some records are not delivered; its `remaining` has them.
+            RecordsRefusedError: Kafka will never take some; its `remaining` has the others that
+                are not delivered.
             SinkClosingError: the bridge is stopping and Kafka does not answer.
+            FencedError: another process has taken over the client id.
         """
 
     def close(self) -> None:
@@ -56,24 +52,32 @@ class MemorySink:
         dead_letters: all dead letters that were taken.
         failures: how many of the next calls raise SinkUnavailableError.
         refuse_above: bytes; a longer reading is refused.
+        positions: of all batches that were taken, and what `open` gives.
     """
 
     readings: list[Record] = field(default_factory=list)
     dead_letters: list[Record] = field(default_factory=list)
     failures: int = 0
     refuse_above: int = 1_000_000
+    positions: bytes = b""
 
-    def open(self) -> None:
+    def open(self) -> bytes:
         """See `Sink.open`."""
         self._fail(None)
+        return self.positions
 
-    def deliver(self, batch: Batch) -> list[Refusal]:
-        """See `Sink.deliver`."""
+    def deliver(self, batch: Batch) -> None:
+        """See `Sink.deliver`; all or nothing, as with transactions."""
         self._fail(batch)
-        refused = [record for record in batch.readings if len(record.value) > self.refuse_above]
-        self.readings += [r for r in batch.readings if len(r.value) <= self.refuse_above]
+        refused = [r for r in batch.readings if len(r.value) > self.refuse_above]
+        if refused:
+            rest = [r for r in batch.readings if len(r.value) <= self.refuse_above]
+            raise RecordsRefusedError(
+                [(record, "too large") for record in refused], batch._replace(readings=rest)
+            )
+        self.readings += batch.readings
         self.dead_letters += batch.dead_letters
-        return [Refusal(record, "too large") for record in refused]
+        self.positions += batch.positions
 
     def close(self) -> None:
         """See `Sink.close`."""

@@ -13,6 +13,7 @@ class Stats:
     Attributes:
         received: MQTT messages taken from the broker.
         duplicates: those among them that the broker marked as sent before.
+        suppressed: redeliveries that were in Kafka already and are not written again.
         delivered: readings that Kafka confirmed.
         rejected: dead letters that Kafka confirmed, by reason.
         acknowledged: MQTT messages whose PUBACK was sent.
@@ -21,6 +22,7 @@ class Stats:
 
     received: int = 0
     duplicates: int = 0
+    suppressed: int = 0
     delivered: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     acknowledged: int = 0
@@ -32,6 +34,7 @@ class Stats:
         return {
             "received": self.received,
             "duplicates": self.duplicates,
+            "suppressed": self.suppressed,
             "delivered": self.delivered,
             "rejected": reasons or 0,
             "acknowledged": self.acknowledged,

@@ -21,6 +21,7 @@ def make_sink(settings: BridgeSettings, kafka: Availability, stopping: threading
     Raises:
         MissingClientError: the chosen client is not installed.
     """
+    exactly_once = settings.delivery == "exactly-once"
     installed = importlib.util.find_spec("confluent_kafka") is not None
     if settings.kafka_client == "librdkafka" and not installed:
         raise MissingClientError(
@@ -28,9 +29,13 @@ def make_sink(settings: BridgeSettings, kafka: Availability, stopping: threading
             "pip install confluent-kafka, or choose kafka-python"
         )
     if settings.kafka_client != "kafka-python" and installed:
-        from bridge.sinks.librdkafka import LibrdkafkaSink  # noqa: PLC0415 an optional wheel
+        from bridge.sinks import librdkafka, rd_transactions  # noqa: PLC0415 an optional wheel
 
-        return LibrdkafkaSink(settings, kafka, stopping)
-    from bridge.sinks.kafka_python import KafkaPythonSink  # noqa: PLC0415 only where it is chosen
+        if exactly_once:
+            return rd_transactions.TransactionalLibrdkafkaSink(settings, kafka, stopping)
+        return librdkafka.LibrdkafkaSink(settings, kafka, stopping)
+    from bridge.sinks import kafka_python, kp_transactions  # noqa: PLC0415 only where it is chosen
 
-    return KafkaPythonSink(settings, kafka, stopping)
+    if exactly_once:
+        return kp_transactions.TransactionalKafkaPythonSink(settings, kafka, stopping)
+    return kafka_python.KafkaPythonSink(settings, kafka, stopping)

@@ -11,9 +11,10 @@ from bridge.availability import Availability
 from bridge.client import Arrivals
 from bridge.errors import SinkClosingError, SinkUnavailableError
 from bridge.frames import Frame
+from bridge.positions import Positions
 from bridge.pump import Pump
 from bridge.records import Batch
-from bridge.sink import MemorySink, Refusal
+from bridge.sink import MemorySink
 from bridge.stats import Stats
 from contract.backoff import Backoff
 from contract.log import Log
@@ -42,7 +43,9 @@ class Broker:
         return True
 
 
-def make(sink: MemorySink) -> tuple[Pump, Broker, Stats]:
+def make(
+    sink: MemorySink, *, at_least_once: bool = False, stopping: threading.Event | None = None
+) -> tuple[Pump, Broker, Stats]:
     broker = Broker(sink)
     stats = Stats()
     log = Log("test")
@@ -54,7 +57,8 @@ def make(sink: MemorySink) -> tuple[Pump, Broker, Stats]:
         now=lambda: NOW,
         stats=stats,
         log=log,
-        stopping=threading.Event(),
+        positions=None if at_least_once else Positions(),
+        stopping=stopping or threading.Event(),
     )
     return pump, broker, stats
 
@@ -111,11 +115,11 @@ def test_a_batch_is_delivered_again_until_kafka_takes_it() -> None:
 def test_only_what_remains_is_delivered_again() -> None:
     @dataclass(slots=True)
     class Halfway(MemorySink):
-        def deliver(self, batch: Batch) -> list[Refusal]:
+        def deliver(self, batch: Batch) -> None:
             if len(batch.readings) == 2:
                 self.readings.append(batch.readings[0])
                 raise SinkUnavailableError("half", Batch([batch.readings[1]], []))
-            return MemorySink.deliver(self, batch)
+            MemorySink.deliver(self, batch)
 
     sink = Halfway()
     pump, broker, _ = make(sink)
@@ -137,21 +141,9 @@ def test_a_reading_that_kafka_refuses_becomes_a_dead_letter_and_harms_no_neighbo
 
 
 def test_stopping_while_kafka_is_away_acknowledges_nothing() -> None:
-    sink = MemorySink(failures=1_000_000)
-    broker = Broker(sink)
     stopping = threading.Event()
     stopping.set()
-    log = Log("test")
-    pump = Pump(
-        sink=sink,
-        acknowledge=broker.acknowledge,
-        kafka=Availability("kafka", log),
-        backoff=Backoff(first=0.001, longest=0.002),
-        now=lambda: NOW,
-        stats=Stats(),
-        log=log,
-        stopping=stopping,
-    )
+    pump, broker, _ = make(MemorySink(failures=1_000_000), stopping=stopping)
     with pytest.raises(SinkClosingError):
         pump.move([Arrivals(1, [frame(1)])])
     assert broker.acknowledged == []
@@ -177,9 +169,65 @@ def test_drain_gives_up_on_a_kafka_that_stays_away() -> None:
     assert pump.failure is None
 
 
-def test_redeliveries_are_counted_and_never_skipped() -> None:
+def test_the_dup_flag_alone_skips_nothing() -> None:
+    for at_least_once in (True, False):
+        sink = MemorySink()
+        pump, _, stats = make(sink, at_least_once=at_least_once)
+        pump.move([Arrivals(1, [frame(1, duplicate=True)])])
+        assert len(sink.readings) == 1
+        assert (stats.duplicates, stats.suppressed) == (1, 0)
+
+
+def test_a_redelivery_of_what_is_delivered_is_acknowledged_and_not_written_again() -> None:
     sink = MemorySink()
-    pump, _, stats = make(sink)
-    pump.move([Arrivals(1, [frame(1, duplicate=True)])])
+    pump, broker, stats = make(sink)
+    broker.connection = 2
+    pump.move([Arrivals(1, [frame(1), frame(2), frame(3)])])
+    pump.move([Arrivals(2, [frame(2, duplicate=True), frame(3, duplicate=True), frame(4)])])
+    assert [record.value for record in sink.readings] == [reading("a", n) for n in (1, 2, 3, 4)]
+    assert broker.acknowledged == [2, 3, 4]
+    assert stats.suppressed == 2
+
+
+def test_frames_of_both_connections_in_one_batch_are_written_once() -> None:
+    sink = MemorySink()
+    pump, broker, _ = make(sink)
+    broker.connection = 2
+    pump.move([Arrivals(1, [frame(1)]), Arrivals(2, [frame(1, duplicate=True)])])
     assert len(sink.readings) == 1
-    assert stats.duplicates == 1
+    assert broker.acknowledged == [1]
+
+
+def test_what_an_earlier_life_delivered_is_not_written_again() -> None:
+    sink = MemorySink()
+    pump, _, _ = make(sink)
+    pump.arrived(Arrivals(1, [frame(1), frame(2, b"hello")]))
+    pump.start()
+    assert pump.drain(timeout=30)
+    pump, broker, stats = make(sink)
+    again = [frame(1, duplicate=True), frame(2, b"hello", duplicate=True), frame(3)]
+    pump.arrived(Arrivals(1, again))
+    pump.start()
+    assert pump.drain(timeout=30)
+    assert broker.acknowledged == [1, 2, 3]
+    assert len(sink.readings) == 2
+    assert len(sink.dead_letters) == 1
+    assert stats.suppressed == 2
+
+
+def test_an_equal_message_under_another_packet_identifier_is_another_message() -> None:
+    sink = MemorySink()
+    pump, broker, _ = make(sink)
+    broker.connection = 2
+    pump.move([Arrivals(1, [frame(1, b"hello")])])
+    pump.move([Arrivals(2, [frame(2, b"hello", duplicate=True), frame(1, b"hello")])])
+    assert len(sink.dead_letters) == 3
+
+
+def test_at_least_once_writes_redeliveries_again() -> None:
+    sink = MemorySink()
+    pump, broker, _ = make(sink, at_least_once=True)
+    broker.connection = 2
+    pump.move([Arrivals(1, [frame(1)])])
+    pump.move([Arrivals(2, [frame(1, duplicate=True)])])
+    assert len(sink.readings) == 2

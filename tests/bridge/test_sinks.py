@@ -7,9 +7,15 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from confluent_kafka import Producer
 
 from bridge.availability import Availability
-from bridge.errors import SinkClosingError, SinkUnavailableError
+from bridge.errors import (
+    FencedError,
+    RecordsRefusedError,
+    SinkClosingError,
+    SinkUnavailableError,
+)
 from bridge.records import Batch, Record
 from bridge.settings import PREFIX, BridgeSettings
 from bridge.sink import MemorySink, Sink
@@ -27,26 +33,49 @@ if TYPE_CHECKING:
 CLIENTS = ("librdkafka", "kafka-python")
 
 
-def settings(kafka: str, topic: str, client: str) -> BridgeSettings:
-    flags = {"kafka": kafka, "topic": topic, "kafka_client": client, "client_id": topic}
+DELIVERIES = ("at-least-once", "exactly-once")
+SINKS = tuple((client, delivery) for client in CLIENTS for delivery in DELIVERIES)
+
+
+def settings(kafka: str, topic: str, client: str, delivery: str) -> BridgeSettings:
+    flags = {
+        "kafka": kafka,
+        "topic": topic,
+        "kafka_client": client,
+        "client_id": topic,
+        "delivery": delivery,
+    }
     return load(BridgeSettings, PREFIX, flags=flags)
+
+
+def sink_of(
+    kafka: str,
+    topic: str,
+    client: str,
+    delivery: str,
+    *,
+    stopping: threading.Event | None = None,
+    availability: Availability | None = None,
+) -> Sink:
+    return make_sink(
+        settings(kafka, topic, client, delivery),
+        availability or Availability("kafka", Log("test")),
+        stopping or threading.Event(),
+    )
 
 
 class Bench:
     """A sink, and how to look at what it wrote."""
 
-    def __init__(self, name: str, stack: Any) -> None:
+    def __init__(self, name: str, delivery: str, stack: Any) -> None:
         self.topic = unique("sink")
         self._stack = stack
         self._name = name
-        self.stopping = threading.Event()
         if name == "memory":
-            self.sink: Sink = MemorySink()
+            self.sink: Sink = MemorySink(refuse_above=1_000_000)
             return
-        # Small limits, so that a record can be too large for Kafka and yet a reading.
         stack.create_topics(self.topic, f"{self.topic}.dead-letter", partitions=3)
-        kafka = Availability("kafka", Log("test"))
-        self.sink = make_sink(settings(stack.kafka, self.topic, name), kafka, self.stopping)
+        self.sink = sink_of(stack.kafka, self.topic, name, delivery)
 
     def readings(self) -> list[Kept]:
         return self._records(self.topic, "readings")
@@ -63,13 +92,14 @@ class Bench:
 
 @pytest.fixture(
     params=(
-        "memory",
-        *(pytest.param(client, marks=pytest.mark.integration) for client in CLIENTS),
+        pytest.param(("memory", "exactly-once"), id="memory"),
+        *(pytest.param(s, marks=pytest.mark.integration, id="-".join(s)) for s in SINKS),
     )
 )
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    name: str = request.param
-    made = Bench(name, None if name == "memory" else request.getfixturevalue("stack"))
+    name, delivery = request.param
+    stack = None if name == "memory" else request.getfixturevalue("stack")
+    made = Bench(name, delivery, stack)
     yield made
     made.sink.close()
 
@@ -77,8 +107,8 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
 def test_a_batch_arrives_whole_keyed_and_in_order_for_each_key(bench: Bench) -> None:
     records = [Record(b"guid-%d" % (n % 7), reading(f"guid-{n % 7}", n + 1)) for n in range(2000)]
     bench.sink.open()
-    assert bench.sink.deliver(Batch(records[:1500], [])) == []
-    assert bench.sink.deliver(Batch(records[1500:], [])) == []
+    bench.sink.deliver(Batch(records[:1500], []))
+    bench.sink.deliver(Batch(records[1500:], []))
     expected: dict[bytes, list[bytes]] = defaultdict(list)
     for record in records:
         expected[record.key].append(record.value)
@@ -91,7 +121,7 @@ def test_a_batch_arrives_whole_keyed_and_in_order_for_each_key(bench: Bench) -> 
 def test_dead_letters_keep_their_bytes_and_headers(bench: Bench) -> None:
     letter = Record(b"key", b"\xff\x00{", (("reason", b"not_utf8"), ("mqtt_topic", b"a/b")))
     bench.sink.open()
-    assert bench.sink.deliver(Batch([], [letter])) == []
+    bench.sink.deliver(Batch([], [letter]))
     [kept] = bench.dead_letters()
     assert (kept.value, kept.headers) == (letter.value, dict(letter.headers))
 
@@ -100,9 +130,11 @@ def test_a_record_that_kafka_refuses_is_named_and_its_neighbours_arrive(bench: B
     huge = Record(b"huge", b"x" * 1_200_000)
     neighbours = [Record(b"n%d" % n, reading(f"n{n}")) for n in range(50)]
     bench.sink.open()
-    refusals = bench.sink.deliver(Batch([*neighbours[:25], huge, *neighbours[25:]], []))
-    assert [refusal.record for refusal in refusals] == [huge]
-    assert refusals[0].why
+    with pytest.raises(RecordsRefusedError) as raised:
+        bench.sink.deliver(Batch([*neighbours[:25], huge, *neighbours[25:]], []))
+    assert [record for record, _why in raised.value.refusals] == [huge]
+    assert raised.value.refusals[0][1]
+    bench.sink.deliver(raised.value.remaining)
     assert sorted(kept.value for kept in bench.readings()) == sorted(n.value for n in neighbours)
 
 
@@ -112,11 +144,7 @@ def test_a_guid_has_the_same_partition_whichever_client_writes(stack: Stack, cli
     topic = unique("partition")
     stack.create_topics(topic, f"{topic}.dead-letter", partitions=5)
     keys = [b"0-ZZZ12345678-%02dK" % n for n in range(50)]
-    sink = make_sink(
-        settings(stack.kafka, topic, client),
-        Availability("kafka", Log("test")),
-        threading.Event(),
-    )
+    sink = sink_of(stack.kafka, topic, client, "at-least-once")
     sink.open()
     sink.deliver(Batch([Record(key, key) for key in keys], []))
     sink.close()
@@ -125,17 +153,93 @@ def test_a_guid_has_the_same_partition_whichever_client_writes(stack: Stack, cli
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("client", CLIENTS)
-def test_a_missing_topic_is_named(stack: Stack, client: str) -> None:
+@pytest.mark.parametrize(("client", "delivery"), SINKS)
+def test_a_missing_topic_is_named(stack: Stack, client: str, delivery: str) -> None:
     topic = unique("absent")
-    sink = make_sink(
-        settings(stack.kafka, topic, client),
-        Availability("kafka", Log("test")),
-        threading.Event(),
-    )
+    sink = sink_of(stack.kafka, topic, client, delivery)
     with pytest.raises(SinkUnavailableError, match=f"topic {topic} does not exist"):
         sink.open()
     sink.close()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("client", CLIENTS)
+def test_the_next_life_knows_what_the_one_before_delivered(stack: Stack, client: str) -> None:
+    topic = unique("lives")
+    stack.create_topics(topic, f"{topic}.dead-letter")
+    first = sink_of(stack.kafka, topic, client, "exactly-once")
+    assert first.open() == b""
+    marks = [n.to_bytes(8, "big") for n in range(100)]
+    for n in range(0, 100, 10):
+        first.deliver(Batch([Record(b"k", reading("k", n + 1))], [], b"".join(marks[n : n + 10])))
+    second = sink_of(stack.kafka, topic, client, "exactly-once")
+    assert second.open() == b"".join(marks)
+    second.close()
+    first.close()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("client", CLIENTS)
+def test_other_bridges_and_thousands_of_batches_hide_nothing(stack: Stack, client: str) -> None:
+    topic = unique("crowd")
+    stack.create_topics(topic, f"{topic}.dead-letter", f"{topic}.bridge")
+    mine = sink_of(stack.kafka, topic, client, "exactly-once")
+    mine.open()
+    mine.deliver(Batch([Record(b"k", reading("k"))], [], b"position"))
+    mine.close()
+    flags = {"kafka": stack.kafka, "topic": topic, "client_id": unique("other")}
+    other = make_sink(
+        load(BridgeSettings, PREFIX, flags=flags),
+        Availability("kafka", Log("test")),
+        threading.Event(),
+    )
+    other.open()
+    for n in range(1200):
+        other.deliver(Batch([], [], n.to_bytes(8, "big")))
+    other.close()
+    mine = sink_of(stack.kafka, topic, client, "exactly-once")
+    assert mine.open() == b"position"
+    mine.close()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("client", CLIENTS)
+def test_of_two_under_one_client_id_the_older_ends(stack: Stack, client: str) -> None:
+    topic = unique("fence")
+    stack.create_topics(topic, f"{topic}.dead-letter")
+    older = sink_of(stack.kafka, topic, client, "exactly-once")
+    older.open()
+    older.deliver(Batch([Record(b"k", reading("k", 1))], [], b"first..."))
+    newer = sink_of(stack.kafka, topic, client, "exactly-once")
+    assert newer.open() == b"first..."
+    batch = Batch([Record(b"k", reading("k", 2))], [], b"second..")
+    with pytest.raises(SinkUnavailableError):
+        older.deliver(batch)
+    with pytest.raises(FencedError, match="another bridge runs under the client id"):
+        older.deliver(batch)
+    newer.deliver(batch)
+    older.close()
+    newer.close()
+    values = [kept.value for kept in topic_records(stack.kafka, topic)]
+    assert values == [reading("k", 1), reading("k", 2)]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("client", CLIENTS)
+def test_what_a_dead_bridge_left_open_is_never_seen(stack: Stack, client: str) -> None:
+    topic = unique("open")
+    stack.create_topics(topic, f"{topic}.dead-letter")
+    dead = Producer({"bootstrap.servers": stack.kafka, "transactional.id": topic})
+    dead.init_transactions(60)
+    dead.begin_transaction()
+    dead.produce(topic, b"half", b"k")
+    assert dead.flush(60) == 0
+    sink = sink_of(stack.kafka, topic, client, "exactly-once")
+    sink.open()
+    sink.deliver(Batch([Record(b"k", b"whole")], [], b"position"))
+    sink.close()
+    assert [kept.value for kept in topic_records(stack.kafka, topic)] == [b"whole"]
+    dead.purge()
 
 
 # A Kafka that goes away is met in this process by librdkafka alone: kafka-python leaves the sockets
@@ -144,27 +248,25 @@ def test_a_missing_topic_is_named(stack: Stack, client: str) -> None:
 
 
 @pytest.mark.integration
-def test_an_unreachable_kafka_is_retriable_and_named() -> None:
-    sink = make_sink(
-        settings("127.0.0.1:1", "t", "librdkafka"),
-        Availability("kafka", Log("test")),
-        threading.Event(),
-    )
+@pytest.mark.parametrize("delivery", DELIVERIES)
+def test_an_unreachable_kafka_is_retriable_and_named(delivery: str) -> None:
+    sink = sink_of("127.0.0.1:1", "t", "librdkafka", delivery)
     with pytest.raises(SinkUnavailableError, match=r"127\.0\.0\.1:1"):
         sink.open()
     sink.close()
 
 
 @pytest.mark.integration
-def test_a_delivery_outlives_a_kafka_that_stops_and_comes_back(stack: Stack) -> None:
+@pytest.mark.parametrize("delivery", DELIVERIES)
+def test_a_delivery_outlives_a_kafka_that_stops_and_comes_back(stack: Stack, delivery: str) -> None:
     topic = unique("outage")
     stack.create_topics(topic, f"{topic}.dead-letter")
     kafka = Availability("kafka", Log("test"))
-    sink = make_sink(settings(stack.kafka, topic, "librdkafka"), kafka, threading.Event())
+    sink = sink_of(stack.kafka, topic, "librdkafka", delivery, availability=kafka)
     sink.open()
     records = [Record(b"k", reading("k", n + 1)) for n in range(100)]
     stack.stop_kafka()
-    done = threading.Thread(target=sink.deliver, args=(Batch(records, []),))
+    done = threading.Thread(target=deliver_patiently, args=(sink, Batch(records, [], b"8 bytes.")))
     done.start()
     try:
         await_true(lambda: kafka.available is False, "the sink to say that Kafka is lost")
@@ -177,13 +279,12 @@ def test_a_delivery_outlives_a_kafka_that_stops_and_comes_back(stack: Stack) -> 
 
 
 @pytest.mark.integration
-def test_stopping_ends_a_delivery_that_kafka_does_not_answer(stack: Stack) -> None:
+@pytest.mark.parametrize("delivery", DELIVERIES)
+def test_stopping_ends_a_delivery_that_kafka_does_not_answer(stack: Stack, delivery: str) -> None:
     topic = unique("stopping")
     stack.create_topics(topic, f"{topic}.dead-letter")
     stopping = threading.Event()
-    sink = make_sink(
-        settings(stack.kafka, topic, "librdkafka"), Availability("kafka", Log("test")), stopping
-    )
+    sink = sink_of(stack.kafka, topic, "librdkafka", delivery, stopping=stopping)
     sink.open()
     stack.stop_kafka()
     stopping.set()
@@ -193,6 +294,17 @@ def test_stopping_ends_a_delivery_that_kafka_does_not_answer(stack: Stack) -> No
         sink.close()
     finally:
         stack.start_kafka()
+
+
+def deliver_patiently(sink: Sink, batch: Batch) -> None:
+    """As the pump does."""
+    while True:
+        try:
+            sink.deliver(batch)
+        except SinkUnavailableError as error:
+            batch = error.remaining or batch
+        else:
+            return
 
 
 def murmur2(data: bytes) -> int:

@@ -1,0 +1,90 @@
+"""Which MQTT messages stand in Kafka already: how a redelivery is told from a new message.
+
+A broker that did not get a PUBACK delivers the message again on the next connection, with the same
+packet identifier (MQTT-4.4.0-1) and the DUP flag (MQTT-3.3.1-1). So (packet identifier, topic,
+payload) names one delivery among the last 65,535: no broker can have more than that in flight, as
+packet identifiers are 16 bits.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final, NamedTuple
+from zlib import crc32
+
+from bridge.records import Record
+
+if TYPE_CHECKING:
+    from bridge.frames import Frame
+
+POSITION_BYTES: Final = 8
+MOST: Final = 65_535
+"""The largest window of unacknowledged messages that MQTT allows, and so the most that a broker can
+deliver again."""
+
+EARLIER_LIFE: Final = 0
+
+
+def position(frame: Frame) -> bytes:
+    """The 8 bytes that stand for one message: its packet identifier and 48 bits of a hash."""
+    digest = blake2b(frame.topic + b"\0" + frame.payload, digest_size=POSITION_BYTES - 2)
+    return frame.mid.to_bytes(2, "big") + digest.digest()
+
+
+PARTITIONS: Final = 16
+"""Of the position topic: bridges should seldom read through each other's records."""
+
+
+class Positions:
+    """The positions of at least the last `MOST` messages at QoS 1, and the connection of each."""
+
+    def __init__(self) -> None:
+        # Two generations: dropping a whole one is cheaper than dropping the oldest one by one.
+        self._newer: dict[bytes, int] = {}
+        self._older: dict[bytes, int] = {}
+
+    def load(self, positions: bytes) -> None:
+        """Begin with what an earlier life of this bridge delivered, oldest first."""
+        for start in range(0, len(positions), POSITION_BYTES):
+            self.add(positions[start : start + POSITION_BYTES], EARLIER_LIFE)
+
+    def add(self, position: bytes, connection: int) -> None:
+        """Note a message that is being delivered."""
+        self._newer[position] = connection
+        if len(self._newer) >= MOST:
+            self._older, self._newer = self._newer, {}
+
+    def delivered(self, position: bytes, connection: int) -> bool:
+        """Whether a message that came over `connection` was delivered over an earlier one."""
+        known = self._newer.get(position)
+        if known is None:
+            known = self._older.get(position, connection)
+        return known < connection
+
+
+class Last(NamedTuple):
+    """What stands in the position topic for one client id.
+
+    Attributes:
+        life: of the process that wrote last; empty where there was none.
+        positions: of the last `MOST` messages or all there are, oldest first.
+    """
+
+    life: bytes
+    positions: bytes
+
+
+def position_record(client_id: str, life: bytes, positions: bytes) -> Record:
+    """The record that goes into the position topic with a batch, in the same transaction.
+
+    Args:
+        client_id: whose messages they are; the record's key.
+        life: names this process, so that one that was fenced can tell by whom.
+        positions: of the batch, in arrival order; empty to claim the client id.
+    """
+    return Record(client_id.encode(), positions, (("life", life),))
+
+
+def position_partition(client_id: str, partitions: int) -> int:
+    """The partition of a client id's position records."""
+    return crc32(client_id.encode()) % partitions

@@ -1,0 +1,222 @@
+"""A kafka-python producer that takes whole batches; its public API only, but for one way out."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from kafka import KafkaProducer
+from kafka.admin import KafkaAdminClient
+from kafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
+
+from bridge.errors import SinkClosingError, SinkUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.availability import Availability
+    from bridge.records import Batch, Record
+    from bridge.settings import BridgeSettings
+
+BLOCK_MS: Final = 5_000
+_POLL_S: Final = 0.25
+_PATIENCE_S: Final = 3.0
+_WEEK_MS: Final = 7 * 86_400_000
+_UNFIXABLE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
+
+
+class Failure(NamedTuple):
+    """A record that was not delivered."""
+
+    record: Record
+    error: BaseException
+
+    @property
+    def unfixable(self) -> bool:
+        """Whether no later try can do better."""
+        return isinstance(self.error, _UNFIXABLE)
+
+
+class KpProducer:
+    """Wraps `kafka.KafkaProducer`; used by one thread.
+
+    Args:
+        settings: brokers, topics, client id.
+        kafka: told when Kafka does not answer during a wait.
+        stopping: ends a wait that Kafka does not answer.
+        more: configuration beside what every sink has.
+        longest: seconds after which a wait ends with KafkaTimeoutError.
+
+    Raises:
+        SinkUnavailableError: Kafka does not answer.
+    """
+
+    def __init__(
+        self,
+        settings: BridgeSettings,
+        kafka: Availability,
+        stopping: threading.Event,
+        more: dict[str, Any] | None = None,
+        longest: float = math.inf,
+    ) -> None:
+        self._settings = settings
+        self._longest = longest
+        self._kafka = kafka
+        self._stopping = stopping
+        # It would repeat itself while Kafka is away; `kafka` says it once.
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
+        try:
+            self.raw: Any = KafkaProducer(
+                **client_settings(settings),
+                acks="all",
+                # Said explicitly: kafka-python turns a conflict with a default into a warning.
+                enable_idempotence=True,
+                retries=2**31 - 1,
+                delivery_timeout_ms=_WEEK_MS,
+                max_block_ms=BLOCK_MS,
+                max_request_size=1_048_576,
+                batch_size=262_144,
+                linger_ms=5,
+                metadata_max_age_ms=30_000,
+                allow_auto_create_topics=False,
+                **(more or {}),
+            )
+        except KafkaError as error:
+            raise unavailable(settings, error) from error
+
+    def send(self, batch: Batch) -> list[Failure]:
+        """Send a batch and wait until Kafka confirmed or refused each record.
+
+        Raises:
+            SinkClosingError: the bridge is stopping, and Kafka does not answer.
+        """
+        return self.send_to(self._settings.topic, batch.readings) + self.send_to(
+            self._settings.dead_letter_topic, batch.dead_letters
+        )
+
+    def send_to(
+        self, topic: str, records: list[Record], partition: int | None = None
+    ) -> list[Failure]:
+        """Send records and wait; what failed."""
+        sent: list[tuple[Record, Any]] = []
+        failures: list[Failure] = []
+        for record in records:
+            try:
+                future = self.raw.send(
+                    topic,
+                    record.value,
+                    record.key,
+                    headers=list(record.headers),
+                    partition=partition,
+                )
+            except KafkaError as error:
+                failures.append(Failure(record, error))
+            else:
+                sent.append((record, future))
+        self._wait([future for _record, future in sent])
+        failures += [Failure(record, f.exception) for record, f in sent if f.failed()]
+        return failures
+
+    def call(self, step: Callable[[], object], what: str) -> None:
+        """Take a step of a transaction, for which kafka-python itself would wait without an end.
+
+        Raises:
+            KafkaError: the step's own, or that it took too long; give the producer up.
+            SinkClosingError: the bridge is stopping, and Kafka does not answer.
+        """
+        outcome: list[BaseException | None] = []
+
+        def take() -> None:
+            try:
+                step()
+            except BaseException as error:  # noqa: BLE001 handed over to the caller's thread
+                outcome.append(error)
+            else:
+                outcome.append(None)
+
+        thread = threading.Thread(target=take, name="kafka-step", daemon=True)
+        thread.start()
+        began = time.monotonic()
+        while thread.is_alive():
+            thread.join(_POLL_S)
+            if thread.is_alive():
+                self._wear(began, what)
+        if outcome[0] is not None:
+            raise outcome[0]
+
+    def abandon(self) -> None:
+        """Let go; what is not confirmed is not waited for."""
+        try:
+            self.raw.close(timeout=_POLL_S)
+        except KafkaTimeoutError:
+            # Records that Kafka does not answer keep close() from its second half; without this,
+            # kafka-python tries again when the process ends, and fails with a traceback.
+            self.raw._sender.force_close()  # noqa: SLF001 no public way
+            self.raw._closed = True  # noqa: SLF001 no public way
+
+    def _wait(self, futures: list[Any]) -> None:
+        began = time.monotonic()
+        for done, future in enumerate(futures):
+            while not future.is_done:
+                # Either this look times out, or the record failed, which is sorted out later.
+                with contextlib.suppress(KafkaError):
+                    future.get(timeout=_POLL_S)
+                if not future.is_done:
+                    self._wear(began, f"{len(futures) - done} records await confirmation")
+
+    def _wear(self, began: float, what: str) -> None:
+        waited = time.monotonic() - began
+        if self._stopping.is_set():
+            raise SinkClosingError(f"{what} by Kafka")
+        if waited > _PATIENCE_S:
+            self._kafka.lost(f"{what} by {self._settings.brokers}")
+        if waited > self._longest:
+            raise KafkaTimeoutError(f"{what} for {waited:.0f} s")
+
+
+def topics(settings: BridgeSettings) -> set[str]:
+    """The topics that there are; those of readings and dead letters among them.
+
+    Raises:
+        SinkUnavailableError: Kafka does not answer, or names the topic that is missing.
+    """
+    try:
+        # The admin client says what is missing; the producer only that time ran out.
+        with KafkaAdminClient(**client_settings(settings)) as admin:
+            found = set(admin.list_topics())
+    except KafkaError as error:
+        raise unavailable(settings, error) from error
+    for topic in (settings.topic, settings.dead_letter_topic):
+        if topic not in found:
+            raise SinkUnavailableError(f"topic {topic} does not exist; create it")
+    return found
+
+
+def client_settings(settings: BridgeSettings) -> dict[str, Any]:
+    """What every kafka-python client of the bridge needs."""
+    return {
+        "bootstrap_servers": [str(broker) for broker in settings.kafka],
+        "client_id": settings.client_id,
+        "bootstrap_timeout_ms": BLOCK_MS,
+    }
+
+
+def unavailable(
+    settings: BridgeSettings, error: BaseException, remaining: Batch | None = None
+) -> SinkUnavailableError:
+    """What kafka-python says, as ours."""
+    return SinkUnavailableError(f"{settings.brokers}: {words(error)}", remaining)
+
+
+def words(error: BaseException) -> str:
+    """An error's text; kafka-python has errors without any."""
+    return str(error) or type(error).__name__

@@ -1,0 +1,133 @@
+"""The sink on kafka-python, exactly once; see `bridge.sinks.rd_transactions` for the protocol."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedError
+
+from bridge.errors import FencedError, RecordsRefusedError
+from bridge.positions import position_record
+from bridge.records import Batch
+from bridge.sinks.kp_positions import KpPositions
+from bridge.sinks.kp_producer import Failure, KpProducer, topics, unavailable, words
+
+if TYPE_CHECKING:
+    import threading
+
+    from bridge.availability import Availability
+    from bridge.positions import Last
+    from bridge.settings import BridgeSettings
+
+TRANSACTION_TIMEOUT_MS: Final = 10_000
+_GRACE_S: Final = 2.0
+_FENCED: Final = (ProducerFencedError, InvalidProducerEpochError)
+
+
+class TransactionalKafkaPythonSink:
+    """See `bridge.sink.Sink`; all of a batch is delivered, or nothing.
+
+    Args:
+        settings: brokers, topics, client id.
+        kafka: told when Kafka does not answer during a delivery.
+        stopping: gives up a delivery that Kafka does not answer.
+    """
+
+    def __init__(
+        self, settings: BridgeSettings, kafka: Availability, stopping: threading.Event
+    ) -> None:
+        self._settings = settings
+        self._kafka = kafka
+        self._stopping = stopping
+        self._positions = KpPositions(settings, stopping)
+        self._producer: KpProducer | None = None
+        self._life = os.urandom(8)
+        self._claimed = False
+
+    def open(self) -> bytes:
+        """See `Sink.open`."""
+        return self._reopen().positions
+
+    def deliver(self, batch: Batch) -> None:
+        """See `Sink.deliver`."""
+        if self._producer is None:
+            last = self._reopen()
+            # The commit whose answer never came may have been one.
+            if batch.positions and last.positions.endswith(batch.positions):
+                return
+        assert self._producer is not None
+        failures: list[Failure] = []
+        try:
+            failures = self._transact(self._producer, batch)
+        except KafkaError as error:
+            self.close()
+            if isinstance(error, _FENCED):
+                # Time for whoever shut us out to leave its mark.
+                self._stopping.wait(_GRACE_S)
+            raise unavailable(self._settings, error, batch) from error
+        if failures:
+            # kafka-python lets a transaction with a failed record only be aborted, and its
+            # producer begins best anew.
+            self.close()
+            self._refuse(batch, failures)
+
+    def close(self) -> None:
+        """See `Sink.close`."""
+        if self._producer is not None:
+            self._producer.abandon()
+            self._producer = None
+
+    def _reopen(self) -> Last:
+        """Take the transactional id over, and read back what is delivered."""
+        self._positions.require(topics(self._settings))
+        if self._claimed and self._positions.last().life not in (b"", self._life):
+            raise FencedError(self._settings.client_id)
+        producer = KpProducer(
+            self._settings,
+            self._kafka,
+            self._stopping,
+            {
+                "transactional_id": self._settings.client_id,
+                "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
+            },
+            # By then Kafka has aborted the transaction itself, and a new one serves better.
+            longest=2 * TRANSACTION_TIMEOUT_MS / 1000,
+        )
+        try:
+            producer.call(producer.raw.init_transactions, "the transactional id awaits release")
+            last = self._positions.last()
+            self._transact(producer, Batch([], []))
+        except KafkaError as error:
+            producer.abandon()
+            raise unavailable(self._settings, error) from error
+        self._claimed = True
+        self._producer = producer
+        return last
+
+    def _transact(self, producer: KpProducer, batch: Batch) -> list[Failure]:
+        """Deliver a batch in one transaction; what failed, and then nothing is delivered."""
+        producer.raw.begin_transaction()
+        record = position_record(self._settings.client_id, self._life, batch.positions)
+        failures = producer.send(batch) or producer.send_to(
+            self._settings.position_topic, [record], self._positions.partition
+        )
+        if failures:
+            producer.call(producer.raw.abort_transaction, "an abort awaits confirmation")
+        else:
+            producer.call(producer.raw.commit_transaction, "a commit awaits confirmation")
+        return failures
+
+    def _refuse(self, batch: Batch, failures: list[Failure]) -> None:
+        """Say which records Kafka will never take; others that failed failed with them.
+
+        Raises:
+            RecordsRefusedError: with those.
+            SinkUnavailableError: there are none.
+        """
+        refused = [(f.record, words(f.error)) for f in failures if f.unfixable]
+        out = {id(record) for record, _why in refused}
+        rest = [record for record in batch.readings if id(record) not in out]
+        if not refused or len(rest) == len(batch.readings):
+            raise unavailable(self._settings, failures[0].error, batch)
+        raise RecordsRefusedError(refused, batch._replace(readings=rest))

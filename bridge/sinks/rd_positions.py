@@ -1,0 +1,149 @@
+"""Reading back the position topic with librdkafka."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # its stub
+
+from bridge.errors import SinkUnavailableError
+from bridge.positions import MOST, PARTITIONS, POSITION_BYTES, Last, position_partition
+from bridge.sinks.rd_producer import (
+    OPEN_TIMEOUT_S,
+    POLL_S,
+    Patience,
+    client_settings,
+    unavailable,
+)
+
+if TYPE_CHECKING:
+    import threading
+
+    from bridge.availability import Availability
+    from bridge.settings import BridgeSettings
+
+_NO_LEADER_YET: Final = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+)
+_FIRST_LOOK: Final = 2_000
+_FURTHER: Final = 8
+
+
+class RdPositions:
+    """The position topic of one bridge.
+
+    Args:
+        settings: brokers, topics, client id.
+        kafka: told when Kafka does not answer.
+        stopping: ends a wait that Kafka does not answer.
+    """
+
+    def __init__(
+        self, settings: BridgeSettings, kafka: Availability, stopping: threading.Event
+    ) -> None:
+        self._settings = settings
+        self._kafka = kafka
+        self._stopping = stopping
+        self._topic = settings.position_topic
+        self._key = settings.client_id.encode()
+        self.partition = -1
+        """Of this client id's records; known after `require`."""
+
+    def require(self, topics: dict[str, int]) -> None:
+        """See that the topic is there, and make it where it is not: it is the bridges' own.
+
+        Args:
+            topics: those that there are, with their number of partitions.
+
+        Raises:
+            SinkUnavailableError: it cannot be made.
+        """
+        if self._topic not in topics:
+            admin = AdminClient(client_settings(self._settings))
+            keep = str(int(self._settings.session_expiry * 1000))
+            wanted = NewTopic(self._topic, PARTITIONS, config={"retention.ms": keep})
+            try:
+                admin.create_topics([wanted])[self._topic].result(OPEN_TIMEOUT_S)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    why = f"topic {self._topic} cannot be made: {error.args[0].str()}"
+                    raise SinkUnavailableError(why) from error
+        self.partition = position_partition(
+            self._settings.client_id, topics.get(self._topic, PARTITIONS)
+        )
+
+    def last(self) -> Last:
+        """What stands there under this client id, as far as it was committed.
+
+        Raises:
+            SinkUnavailableError: Kafka does not answer.
+            SinkClosingError: the bridge is stopping.
+        """
+        consumer = Consumer(
+            {
+                **client_settings(self._settings),
+                "group.id": self._settings.client_id,
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+            }
+        )
+        try:
+            where = TopicPartition(self._topic, self.partition)
+            low, high = self._watermarks(consumer, where)
+            look = _FIRST_LOOK
+            while True:
+                start = max(low, high - look)
+                found = self._read(consumer, start, high)
+                if start == low or len(found.positions) >= MOST * POSITION_BYTES:
+                    return found
+                look *= _FURTHER
+        except KafkaException as error:
+            raise unavailable(self._settings, error) from error
+        finally:
+            consumer.close()
+
+    def _watermarks(self, consumer: Any, where: TopicPartition) -> tuple[int, int]:
+        patience = Patience(self._settings, self._kafka, self._stopping)
+        while True:
+            try:
+                low, high = consumer.get_watermark_offsets(where, timeout=OPEN_TIMEOUT_S)
+            except KafkaException as error:
+                # A topic that was just made has no leaders yet.
+                if error.args[0].code() not in _NO_LEADER_YET:
+                    raise
+                patience.wear("the leader of the position topic awaits election")
+                self._stopping.wait(POLL_S)
+            else:
+                return low, high
+
+    def _read(self, consumer: Any, start: int, end: int) -> Last:
+        life = b""
+        positions: list[bytes] = []
+        consumer.assign([TopicPartition(self._topic, self.partition, start)])
+        patience = Patience(self._settings, self._kafka, self._stopping)
+        position = start
+        while position < end:
+            message = consumer.poll(POLL_S)
+            if message is None:
+                # Somebody's open transaction may hide what was committed after it began.
+                patience.wear("the end of the position topic awaits confirmation")
+                continue
+            error = message.error()
+            if error is None:
+                position = message.offset() + 1
+                if message.key() == self._key:
+                    life = dict(message.headers() or ()).get("life", b"")
+                    positions.append(message.value() or b"")
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 the library's own name
+                # Behind the last record stands a commit marker, which no reader is given.
+                position = max(position, message.offset())
+            else:
+                raise KafkaException(error)
+        return Last(life, b"".join(positions)[-MOST * POSITION_BYTES :])

@@ -1,0 +1,197 @@
+"""A librdkafka producer that takes whole batches, and remembers what failed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from bridge.errors import SinkClosingError, SinkUnavailableError
+
+if TYPE_CHECKING:
+    import threading
+
+    from bridge.availability import Availability
+    from bridge.records import Batch, Record
+    from bridge.settings import BridgeSettings
+
+POLL_S: Final = 0.25
+PATIENCE_S: Final = 3.0
+OPEN_TIMEOUT_S: Final = 5.0
+_UNFIXABLE: Final = frozenset(
+    {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.INVALID_MSG}
+)
+
+
+class Failure(NamedTuple):
+    """A record that was not delivered."""
+
+    error: Any
+    key: bytes
+    value: bytes
+
+    @property
+    def unfixable(self) -> bool:
+        """Whether no later try can do better."""
+        return self.error.code() in _UNFIXABLE
+
+
+class RdProducer:
+    """Wraps `confluent_kafka.Producer`; used by one thread.
+
+    Args:
+        settings: brokers, topics, client id.
+        kafka: told when Kafka does not answer during a wait.
+        stopping: ends a wait that Kafka does not answer.
+        more: configuration beside what every sink has.
+    """
+
+    def __init__(
+        self,
+        settings: BridgeSettings,
+        kafka: Availability,
+        stopping: threading.Event,
+        more: dict[str, Any] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._kafka = kafka
+        self._stopping = stopping
+        self.failures: list[Failure] = []
+        # It would repeat itself while Kafka is away; `kafka` says it once.
+        quiet = logging.getLogger("isotherm.librdkafka")
+        quiet.setLevel(logging.CRITICAL)
+        self.raw: Any = Producer(
+            {
+                **client_settings(settings),
+                "acks": "all",
+                "enable.idempotence": True,
+                "delivery.report.only.error": True,
+                # The partitioner of Java and kafka-python, so that a guid keeps its partition
+                # whichever client writes it.
+                "partitioner": "murmur2_random",
+                "queue.buffering.max.messages": 2_000_000,
+                "topic.metadata.refresh.interval.ms": 30_000,
+                **(more or {}),
+            },
+            logger=quiet,
+        )
+
+    def topics(self) -> dict[str, int]:
+        """The topics that there are, with their number of partitions.
+
+        Raises:
+            SinkUnavailableError: Kafka does not answer.
+        """
+        try:
+            found = self.raw.list_topics(timeout=OPEN_TIMEOUT_S).topics
+        except KafkaException as error:
+            raise unavailable(self._settings, error) from error
+        return {name: len(topic.partitions) for name, topic in found.items()}
+
+    def require_topics(self) -> None:
+        """See that the topics of readings and dead letters are there.
+
+        Raises:
+            SinkUnavailableError: Kafka does not answer, or names the topic that is missing.
+        """
+        found = self.topics()
+        for topic in (self._settings.topic, self._settings.dead_letter_topic):
+            if topic not in found:
+                raise SinkUnavailableError(f"topic {topic} does not exist; create it")
+
+    def send(self, batch: Batch) -> None:
+        """Queue a batch; `failures` begins anew."""
+        self.failures = []
+        self.send_readings(batch.readings)
+        for record in batch.dead_letters:
+            self.send_one(self._settings.dead_letter_topic, record)
+
+    def send_readings(self, records: list[Record]) -> None:
+        """Queue readings."""
+        if not records:
+            return
+        messages: list[dict[str, Any]] = [
+            {"key": key, "value": value} for key, value, _headers in records
+        ]
+        queued = self.raw.produce_batch(
+            self._settings.topic, messages, on_delivery=self._on_failure
+        )
+        if queued != len(messages):
+            self.failures += [
+                Failure(message["_error"], message["key"], message["value"])
+                for message in messages
+                if "_error" in message
+            ]
+
+    def send_one(self, topic: str, record: Record, partition: int = -1) -> None:
+        """Queue one record with its headers; -1: the partition follows from the key."""
+        self.raw.produce(
+            topic,
+            record.value,
+            record.key,
+            partition,
+            headers=list(record.headers),
+            on_delivery=self._on_failure,
+        )
+
+    def wait(self) -> None:
+        """Until Kafka confirmed or refused all that is queued.
+
+        Raises:
+            SinkClosingError: the bridge is stopping, and Kafka does not answer.
+        """
+        patience = Patience(self._settings, self._kafka, self._stopping)
+        while left := self.raw.flush(POLL_S):
+            patience.wear(f"{left} records await confirmation")
+
+    def abandon(self) -> None:
+        """Let go; what is queued is not sent."""
+        self.raw.purge()
+        self.raw.flush(POLL_S)
+
+    def _on_failure(self, error: Any, message: Any) -> None:
+        if error is not None:
+            self.failures.append(Failure(error, message.key(), message.value()))
+
+
+class Patience:
+    """One wait for Kafka: it ends when the bridge stops, and is told of when it takes long.
+
+    Args:
+        settings: for the sentence.
+        kafka: told after `PATIENCE_S` seconds.
+        stopping: ends it.
+    """
+
+    def __init__(
+        self, settings: BridgeSettings, kafka: Availability, stopping: threading.Event
+    ) -> None:
+        self._settings = settings
+        self._kafka = kafka
+        self._stopping = stopping
+        self._began = time.monotonic()
+
+    def wear(self, what: str) -> None:
+        """Called again and again while it lasts.
+
+        Raises:
+            SinkClosingError: the bridge is stopping.
+        """
+        if self._stopping.is_set():
+            raise SinkClosingError(f"{what} by Kafka")
+        if time.monotonic() - self._began > PATIENCE_S:
+            self._kafka.lost(f"{what} by {self._settings.brokers}")
+
+
+def client_settings(settings: BridgeSettings) -> dict[str, Any]:
+    """What every librdkafka client of the bridge needs."""
+    return {"bootstrap.servers": settings.brokers, "client.id": settings.client_id}
+
+
+def unavailable(
+    settings: BridgeSettings, error: KafkaException, remaining: Batch | None = None
+) -> SinkUnavailableError:
+    """What librdkafka says, as ours."""
+    return SinkUnavailableError(f"{settings.brokers}: {error.args[0].str()}", remaining)
