@@ -95,12 +95,11 @@ class Kafka(Service):
         self._config.write_text(text, encoding="utf-8")
         if (logs / "meta.properties").exists():
             return
-        identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         done = subprocess.run(
             [
                 *self._java("-XX:TieredStopAtLevel=1", "-Xmx128m"),
                 *("kafka.tools.StorageTool", "format", "--ignore-formatted"),
-                *("-t", identity, "-c", str(self._config)),
+                *("-t", cluster_id(), "-c", str(self._config)),
             ],
             capture_output=True,
             text=True,
@@ -145,6 +144,19 @@ def kafka_answers(port: int, timeout: float = 2.0) -> bool:
     except OSError:
         return False
     return answer[4:] == struct.pack(">ih", 1, 0)
+
+
+def cluster_id(draw: Callable[[], bytes] = lambda: uuid.uuid4().bytes) -> str:
+    """A new cluster id: 16 bytes in 22 characters of base64url.
+
+    Args:
+        draw: a source of 16 random bytes.
+    """
+    while True:
+        identity = base64.urlsafe_b64encode(draw()).decode().rstrip("=")
+        # One in 64; on a command line it would read as a flag (Kafka's Uuid.randomUuid agrees).
+        if not identity.startswith("-"):
+            return identity
 
 
 def create_topics(kafka: str, topics: Mapping[str, int]) -> None:
