@@ -89,6 +89,9 @@ class BulkClient(paho.Client):
         # With a write callback in place paho leaves all writing to the network thread.
         self.on_socket_register_write = _leave_to_the_loop
         self.paused = False
+        """Whether frames are passed over; the broker keeps them, as nothing acknowledges them."""
+        self._passed_over = False
+        self._resuming = False
         self._arrived = arrived
         self._modern = modern
         self._connection = 0
@@ -103,6 +106,10 @@ class BulkClient(paho.Client):
         # comes before and is cleared with it, or comes after and is found stale.
         with self._number:
             self._connection += 1
+            # All that is not acknowledged comes again, what was passed over among it.
+            self._passed_over = False
+            if self._resuming:
+                self.paused = self._resuming = False
         self._framer = Framer(properties=self._modern)
         self._for_paho = b""
         return super().reconnect()
@@ -155,9 +162,26 @@ class BulkClient(paho.Client):
             if result is not MQTTErrorCode.MQTT_ERR_SUCCESS or self.socket() is None:
                 self._for_paho = b""
                 return result
-        if frames and not self.paused:
+        if frames and not self._pass_over():
             self._arrived(Arrivals(connection, frames))
         return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def resume(self) -> bool:
+        """End the pause: now, or with the next connection where frames were passed over.
+
+        Returns:
+            Whether it takes a new connection. What comes over this one is newer than what was
+            passed over, so to take it would break the order.
+        """
+        with self._number:
+            self._resuming = self._passed_over
+            self.paused = self._passed_over
+            return self._resuming
+
+    def _pass_over(self) -> bool:
+        with self._number:
+            self._passed_over = self._passed_over or self.paused
+            return self.paused
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if not self._for_paho:

@@ -51,6 +51,7 @@ class Pump:
         log: for the first dead letter of each reason.
         positions: tells redeliveries of what is delivered; None delivers them again
             (at-least-once).
+        on_open: called once Kafka was reached, before the first message is taken.
         stopping: set by `drain` when waiting for Kafka must end; the sink heeds it too.
     """
 
@@ -65,6 +66,7 @@ class Pump:
         stats: Stats,
         log: Log,
         positions: Positions | None,
+        on_open: Callable[[], None],
         stopping: threading.Event,
     ) -> None:
         self._sink = sink
@@ -78,6 +80,7 @@ class Pump:
         self._changed = threading.Condition()
         self._draining = False
         self._positions = positions
+        self._on_open = on_open
         self._stopping = stopping
         self.opened = threading.Event()
         """Set once Kafka was reached for the first time."""
@@ -127,6 +130,7 @@ class Pump:
         try:
             self._patiently(self._open)
             self.opened.set()
+            self._on_open()
             while arrivals := self._take():
                 self.move(arrivals)
         except SinkClosingError:

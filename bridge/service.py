@@ -1,27 +1,25 @@
-"""The running bridge: session, pump and sink put together, until a signal ends it."""
+"""The running bridge: its lanes, until a signal ends them."""
 
 from __future__ import annotations
 
 import signal
 import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bridge.availability import Availability
-from bridge.client import SessionOptions
-from bridge.positions import Positions
-from bridge.pump import Pump
-from bridge.session import Session
-from bridge.sinks import make_sink
-from bridge.stats import Stats
-from contract.backoff import Backoff
+from bridge.errors import FencedError
+from bridge.lane import Lane
+from bridge.settings import SHARDS_IN_GROUP
+from bridge.stats import total
+from contract.topics import shard_filter
 
 if TYPE_CHECKING:
-    from bridge.client import Arrivals
     from bridge.settings import BridgeSettings
     from contract.log import Log
 
-_CLOSE_S: Final = 5.0
 _LOOK_S: Final = 1.0
 
 
@@ -42,95 +40,57 @@ class Bridge:
         self._log = log
         self._stop = threading.Event()
         self._was_ready = False
-        self._was_connected = False
-        self.stats = Stats()
-        self._mqtt = Availability("mqtt", log, url=settings.mqtt, client_id=settings.client_id)
         kafka = Availability("kafka", log, brokers=settings.brokers)
-        self._session = Session(
-            SessionOptions(
-                address=settings.mqtt,
-                client_id=settings.client_id,
-                filters=settings.subscribe,
-                version=5 if settings.mqtt_version == "5" else 3,
-                receive_maximum=settings.receive_maximum,
-                session_expiry=int(settings.session_expiry),
-                username=settings.username or settings.mqtt.username,
-                password=settings.password(),
-            ),
-            self,
-            Backoff(),
-            log,
-        )
-        stopping = threading.Event()
-        self._pump = Pump(
-            sink=make_sink(settings, kafka, stopping),
-            acknowledge=self._session.acknowledge,
-            kafka=kafka,
-            backoff=Backoff(longest=10.0),
-            now=time.time_ns,
-            stats=self.stats,
-            log=log,
-            positions=Positions() if settings.delivery == "exactly-once" else None,
-            stopping=stopping,
-        )
+        self.lanes = [Lane(lane, kafka, log) for lane in lane_settings(settings)]
+        self._ended: list[Lane] = []
 
     def run(self) -> None:
         """Forward until SIGTERM or SIGINT, then drain.
 
         Everything that has arrived is delivered and acknowledged, or left to the MQTT broker, which
         has it still. Signals are taken over for the time of the call, so this belongs into the
-        main thread.
+        main thread. A lane whose client id another process takes over ends alone.
 
         Raises:
-            BaseException: whatever ended the pump against its will.
+            FencedError: the last lane was taken over.
+            BaseException: whatever ended a pump against its will.
         """
         former = {
             number: signal.signal(number, lambda *_: self._stop.set())
             for number in (signal.SIGTERM, signal.SIGINT)
         }
         try:
-            self._pump.start()
-            self._session.start()
-            while not self._stop.wait(_LOOK_S) and self._pump.alive and not self._session.failure:
-                self._say_ready()
-            # Whoever took the session over gets what is not acknowledged, and delivers it.
-            patience = 0.0 if self._session.failure else self._settings.drain_timeout
-            self._log.info("stopping", drain_timeout_s=patience)
-            self._session.pause()
-            drained = self._pump.drain(patience)
-            self._session.close(_CLOSE_S)
-            self._log.info("stopped", drained=str(drained).lower(), **self.stats.facts())
+            for lane in self.lanes:
+                lane.start()
+            failure = self._watch()
+            running = [lane for lane in self.lanes if lane not in self._ended]
+            self._log.info("stopping", drain_timeout_s=self._settings.drain_timeout)
+            drained = stop_all(running, self._settings.drain_timeout)
+            facts = total(lane.stats for lane in self.lanes).facts()
+            self._log.info("stopped", drained=str(drained).lower(), **facts)
         finally:
             for number, handler in former.items():
                 signal.signal(number, handler)
-        failure = self._pump.failure or self._session.failure
         if failure is not None:
             raise failure
 
-    def arrived(self, arrivals: Arrivals) -> None:
-        """See `bridge.session.SessionEvents`."""
-        self._pump.arrived(arrivals)
-
-    def subscribed(self, *, resumed: bool) -> None:
-        """See `bridge.session.SessionEvents`."""
-        if self._was_connected and not resumed:
-            self._log.warning(
-                "mqtt session lost",
-                note="the broker forgot the session; what it held for this bridge is gone with it",
-            )
-        if self._was_connected and self._settings.delivery == "exactly-once":
-            # A broker closes the connection whose client id another client takes, and need not say
-            # why; Kafka knows whether that was another bridge.
-            self._pump.prove()
-        self._was_connected = True
-        self._mqtt.back(session="resumed" if resumed else "new")
-
-    def disconnected(self, why: str) -> None:
-        """See `bridge.session.SessionEvents`."""
-        self._mqtt.lost(why)
+    def _watch(self) -> BaseException | None:
+        """Wait for a reason to stop; None for a signal."""
+        while not self._stop.wait(_LOOK_S):
+            for lane in self.lanes:
+                if lane in self._ended or (failure := lane.failure) is None:
+                    continue
+                self._ended.append(lane)
+                # Whoever took the session over gets what is not acknowledged, and delivers it.
+                lane.stop(0.0)
+                if not isinstance(failure, FencedError) or len(self._ended) == len(self.lanes):
+                    return failure
+                self._log.error("lane ended", client_id=lane.client_id, why=str(failure))
+            self._say_ready()
+        return None
 
     def _say_ready(self) -> None:
-        if not self._was_ready and self._mqtt.available and self._pump.opened.is_set():
+        if not self._was_ready and all(lane.ready for lane in self.lanes):
             self._was_ready = True
             self._log.info(
                 "ready",
@@ -138,3 +98,34 @@ class Bridge:
                 kafka=self._settings.brokers,
                 topic=self._settings.topic,
             )
+
+
+def lane_settings(settings: BridgeSettings) -> list[BridgeSettings]:
+    """The settings of each lane: one for all filters, or one for each group of shards."""
+    shards = settings.shards
+    if shards is None:
+        return [settings]
+    groups = [
+        shards[start : start + SHARDS_IN_GROUP] for start in range(0, len(shards), SHARDS_IN_GROUP)
+    ]
+    return [
+        replace(
+            settings,
+            client_id=f"{settings.client_id}-{group[0] // SHARDS_IN_GROUP:02d}",
+            subscribe=tuple(shard_filter(shard) for shard in group),
+        )
+        for group in groups
+    ]
+
+
+def stop_all(lanes: list[Lane], drain_timeout: float) -> bool:
+    """Stop lanes side by side; whether all that had arrived was delivered.
+
+    Args:
+        lanes: those that still run.
+        drain_timeout: seconds, for all of them together.
+    """
+    if not lanes:
+        return True
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        return all(list(pool.map(partial(Lane.stop, drain_timeout=drain_timeout), lanes)))

@@ -69,13 +69,25 @@ class Session:
         self._client.on_subscribe = self._on_subscribe
         self._client.on_disconnect = self._on_disconnect
         self._resumed = False
+        self._renewing = False
         self.failure: FencedError | None = None
         """Why the session ended by itself: another client took it over."""
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
-    def start(self) -> None:
-        """Begin to connect, in a thread of the session's own."""
+    def start(self, *, paused: bool = False) -> None:
+        """Begin to connect, in a thread of the session's own.
+
+        Args:
+            paused: take no frames before `resume`; the broker keeps them from the subscription on.
+        """
+        self._client.paused = paused
         self._thread.start()
+
+    def resume(self) -> None:
+        """Take frames; connect anew for those that were passed over, which come again then."""
+        if self._client.resume():
+            self._renewing = True
+            self._client.disconnect()
 
     def acknowledge(self, connection: int, mids: Sequence[int]) -> bool:
         """Send PUBACKs, in the order given, as one write; from any thread.
@@ -174,7 +186,9 @@ class Session:
         if reason.value == _TAKEN_OVER:
             self.failure = FencedError(self._options.client_id)
             self._closing.set()
-        if not self._closing.is_set():
+        if self._renewing:
+            self._renewing = False
+        elif not self._closing.is_set():
             self._events.disconnected(str(reason))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +17,17 @@ from contract.settings import (
     text,
     whole,
 )
-from contract.topics import ALL_READINGS, DEAD_LETTER_SUFFIX, KAFKA_READINGS, POSITIONS_SUFFIX
+from contract.topics import (
+    ALL_READINGS,
+    DEAD_LETTER_SUFFIX,
+    KAFKA_READINGS,
+    POSITIONS_SUFFIX,
+    SHARDS,
+)
+
+SHARDS_IN_GROUP: Final = 4
+"""A group has one MQTT session, with the same name whichever bridge holds it: the 16 sessions are
+what moves between bridges, and their number can never change."""
 
 PREFIX: Final = "ISOTHERM_BRIDGE"
 
@@ -35,8 +44,18 @@ def _broker(value: Any) -> Address:
     return parse_host_port(text(value), 9092)
 
 
-def _client_id(value: Any) -> str:
-    return f"isotherm-bridge-{socket.gethostname()}" if value is None else text(value)
+def _shards(value: Any) -> tuple[int, ...]:
+    fix = (
+        f"write A-B within 0-{SHARDS - 1}, in whole groups of {SHARDS_IN_GROUP}, "
+        "such as 0-31 or 20-43"
+    )
+    first, dash, last = text(value).partition("-")
+    if not (dash and first.isdecimal() and last.isdecimal()):
+        raise ValueError(fix)
+    start, stop = int(first), int(last) + 1
+    if start % SHARDS_IN_GROUP or stop % SHARDS_IN_GROUP or not start < stop <= SHARDS:
+        raise ValueError(fix)
+    return tuple(range(start, stop))
 
 
 def _filter(value: Any) -> str:
@@ -62,11 +81,12 @@ class BridgeSettings:
     )
     client_id: str = setting(
         "mqtt.client_id",
-        _client_id,
-        default=None,
+        text,
+        default="isotherm-bridge",
         flag="--client-id",
         metavar="ID",
-        help="Names the MQTT session; keep it over restarts. Default: isotherm-bridge-HOSTNAME.",
+        help="Names the MQTT session, on whatever machine the bridge runs; one process at a time "
+        "may have it. With --shards a number is put behind it.",
     )
     subscribe: tuple[str, ...] = setting(
         "mqtt.subscribe",
@@ -76,6 +96,15 @@ class BridgeSettings:
         metavar="FILTER",
         many=True,
         help="Topic filter to forward; may be given several times.",
+    )
+    shards: tuple[int, ...] | None = setting(
+        "mqtt.shards",
+        optional(_shards),
+        default=None,
+        flag="--shards",
+        metavar="A-B",
+        help="Forward these shards of isotherm/v1/readings, and not mqtt.subscribe: several "
+        "bridges divide 0-63 among themselves, in whole groups of 4.",
     )
     username: str | None = setting(
         "mqtt.username", optional(text), default=None, help="User name for the MQTT broker."

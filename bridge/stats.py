@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(slots=True)
@@ -28,6 +32,16 @@ class Stats:
     acknowledged: int = 0
     stale: int = 0
 
+    def add(self, other: Stats) -> None:
+        """Count what another lane counted, too."""
+        self.received += other.received
+        self.duplicates += other.duplicates
+        self.suppressed += other.suppressed
+        self.delivered += other.delivered
+        self.rejected.update(other.rejected)
+        self.acknowledged += other.acknowledged
+        self.stale += other.stale
+
     def facts(self) -> dict[str, object]:
         """For a log line."""
         reasons = ",".join(f"{reason}:{count}" for reason, count in sorted(self.rejected.items()))
@@ -40,3 +54,11 @@ class Stats:
             "acknowledged": self.acknowledged,
             "stale": self.stale,
         }
+
+
+def total(lanes: Iterable[Stats]) -> Stats:
+    """The sum over lanes."""
+    result = Stats()
+    for stats in lanes:
+        result.add(stats)
+    return result

@@ -22,6 +22,11 @@ def shard(device: str) -> int:
     return zlib.crc32(device.encode()) % SHARDS
 
 
+def shard_filter(number: int) -> str:
+    """The MQTT topic filter for the readings of one shard, 0 to 63."""
+    return f"isotherm/v1/readings/{number:02d}/#"
+
+
 def is_device(name: str) -> bool:
     """Whether a name can stand in a topic: 1 to 128 printable characters, none of ``/ + #``."""
     return 0 < len(name) <= MAX_DEVICE_LENGTH and name.isprintable() and not set(name) & set("/+#")

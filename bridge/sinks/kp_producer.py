@@ -109,7 +109,7 @@ class KpProducer:
         """Send records and wait; what failed."""
         sent: list[tuple[Record, Any]] = []
         failures: list[Failure] = []
-        for record in records:
+        for index, record in enumerate(records):
             try:
                 future = self.raw.send(
                     topic,
@@ -118,6 +118,10 @@ class KpProducer:
                     headers=list(record.headers),
                     partition=partition,
                 )
+            except KafkaTimeoutError as error:
+                # Each further record would wait as long for the same thing.
+                failures += [Failure(other, error) for other in records[index:]]
+                break
             except KafkaError as error:
                 failures.append(Failure(record, error))
             else:

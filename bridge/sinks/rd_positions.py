@@ -84,19 +84,9 @@ class RdPositions:
             SinkUnavailableError: Kafka does not answer.
             SinkClosingError: the bridge is stopping.
         """
-        consumer = Consumer(
-            {
-                **client_settings(self._settings),
-                "group.id": self._settings.client_id,
-                "isolation.level": "read_committed",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "earliest",
-            }
-        )
+        consumer = self._consumer("read_committed")
         try:
-            where = TopicPartition(self._topic, self.partition)
-            low, high = self._watermarks(consumer, where)
+            low, high = self._watermarks()
             look = _FIRST_LOOK
             while True:
                 start = max(low, high - look)
@@ -109,7 +99,30 @@ class RdPositions:
         finally:
             consumer.close()
 
-    def _watermarks(self, consumer: Any, where: TopicPartition) -> tuple[int, int]:
+    def _consumer(self, isolation: str) -> Any:
+        return Consumer(
+            {
+                **client_settings(self._settings),
+                "group.id": self._settings.client_id,
+                "isolation.level": isolation,
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+            }
+        )
+
+    def _watermarks(self) -> tuple[int, int]:
+        """The partition's first offset, and the one behind its last."""
+        where = TopicPartition(self._topic, self.partition)
+        # A reader of committed records is told the end before the first open transaction, which may
+        # be another bridge's, and behind which records of ours may stand.
+        consumer = self._consumer("read_uncommitted")
+        try:
+            return self._ask_watermarks(consumer, where)
+        finally:
+            consumer.close()
+
+    def _ask_watermarks(self, consumer: Any, where: TopicPartition) -> tuple[int, int]:
         patience = Patience(self._settings, self._kafka, self._stopping)
         while True:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -59,6 +60,7 @@ class RdProducer:
         self._kafka = kafka
         self._stopping = stopping
         self.failures: list[Failure] = []
+        self._abandoned = False
         # It would repeat itself while Kafka is away; `kafka` says it once.
         quiet = logging.getLogger("isotherm.librdkafka")
         quiet.setLevel(logging.CRITICAL)
@@ -148,11 +150,15 @@ class RdProducer:
 
     def abandon(self) -> None:
         """Let go; what is queued is not sent."""
-        self.raw.purge()
-        self.raw.flush(POLL_S)
+        # Reports about what is purged are not looked at: in a producer with a fatal error they
+        # cannot be (confluent-kafka raises SystemError), and it refuses to flush, too.
+        self._abandoned = True
+        with contextlib.suppress(KafkaException):
+            self.raw.purge()
+            self.raw.flush(POLL_S)
 
     def _on_failure(self, error: Any, message: Any) -> None:
-        if error is not None:
+        if error is not None and not self._abandoned:
             self.failures.append(Failure(error, message.key(), message.value()))
 
 

@@ -58,6 +58,7 @@ def make(
         stats=stats,
         log=log,
         positions=None if at_least_once else Positions(),
+        on_open=lambda: None,
         stopping=stopping or threading.Event(),
     )
     return pump, broker, stats

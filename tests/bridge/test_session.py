@@ -158,3 +158,38 @@ def test_after_pause_no_frame_is_taken() -> None:
         assert end(made, peer) == [PINGREQ, DISCONNECT]
         with pytest.raises(queue.Empty):
             events.arrivals.get_nowait()
+
+
+def test_frames_that_were_passed_over_come_again_after_resume() -> None:
+    with ScriptedBroker() as broker:
+        events = Events()
+        options = SessionOptions(
+            address=Address("mqtt", "127.0.0.1", broker.port), client_id="b", filters=("t",)
+        )
+        made = Session(options, events, Backoff(first=0.001, longest=0.002), Log("test"))
+        made.start(paused=True)
+        peer = greet(broker, with_it=publish(b"t", b"early", 1))
+        assert events.states.get(timeout=10) == "new"
+        made.resume()
+        assert peer.packet()[0] == DISCONNECT
+        peer = greet(broker, CONNACK_RESUMED, with_it=publish(b"t", b"early", 1, duplicate=True))
+        [frame] = events.arrivals.get(timeout=10).frames
+        assert (frame.payload, frame.duplicate) == (b"early", True)
+        assert events.states.get(timeout=10) == "resumed"
+        made.close(1)
+
+
+def test_resume_keeps_a_connection_on_which_nothing_was_passed_over() -> None:
+    with ScriptedBroker() as broker:
+        events = Events()
+        options = SessionOptions(
+            address=Address("mqtt", "127.0.0.1", broker.port), client_id="b", filters=("t",)
+        )
+        made = Session(options, events, Backoff(first=0.001, longest=0.002), Log("test"))
+        made.start(paused=True)
+        peer = greet(broker)
+        assert events.states.get(timeout=10) == "new"
+        made.resume()
+        peer.send(publish(b"t", b"one", 1))
+        assert events.arrivals.get(timeout=10).frames[0].payload == b"one"
+        made.close(1)

@@ -41,6 +41,10 @@ def test_the_dead_letter_topic_follows_the_topic() -> None:
         ({"subscribe": ("a#",)}, "is no topic filter"),
         ({"subscribe": ("a/#/b",)}, "is no topic filter"),
         ({"receive_maximum": "0"}, "--receive-maximum = '0': write a whole number from 1 to 65535"),
+        ({"shards": "0-63x"}, "--shards = '0-63x': write A-B within 0-63, in whole groups of 4"),
+        ({"shards": "0-64"}, "write A-B within 0-63"),
+        ({"shards": "0-1"}, "in whole groups of 4"),
+        ({"shards": "32-31"}, "write A-B within 0-63"),
         ({"kafka_client": "java"}, "write one of: auto, librdkafka, kafka-python"),
     ),
 )

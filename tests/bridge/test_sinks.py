@@ -7,61 +7,24 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from confluent_kafka import Producer
 
 from bridge.availability import Availability
 from bridge.errors import (
-    FencedError,
     RecordsRefusedError,
     SinkClosingError,
     SinkUnavailableError,
 )
 from bridge.records import Batch, Record
-from bridge.settings import PREFIX, BridgeSettings
 from bridge.sink import MemorySink, Sink
-from bridge.sinks import make_sink
 from contract.log import Log
-from contract.settings import load
 from tests.bridge.readings import reading
+from tests.bridge.sink_bench import CLIENTS, DELIVERIES, SINKS, sink_of
 from tests.support import Kept, await_true, topic_records, unique
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from deploy.local import Stack
-
-CLIENTS = ("librdkafka", "kafka-python")
-
-
-DELIVERIES = ("at-least-once", "exactly-once")
-SINKS = tuple((client, delivery) for client in CLIENTS for delivery in DELIVERIES)
-
-
-def settings(kafka: str, topic: str, client: str, delivery: str) -> BridgeSettings:
-    flags = {
-        "kafka": kafka,
-        "topic": topic,
-        "kafka_client": client,
-        "client_id": topic,
-        "delivery": delivery,
-    }
-    return load(BridgeSettings, PREFIX, flags=flags)
-
-
-def sink_of(
-    kafka: str,
-    topic: str,
-    client: str,
-    delivery: str,
-    *,
-    stopping: threading.Event | None = None,
-    availability: Availability | None = None,
-) -> Sink:
-    return make_sink(
-        settings(kafka, topic, client, delivery),
-        availability or Availability("kafka", Log("test")),
-        stopping or threading.Event(),
-    )
 
 
 class Bench:
@@ -160,86 +123,6 @@ def test_a_missing_topic_is_named(stack: Stack, client: str, delivery: str) -> N
     with pytest.raises(SinkUnavailableError, match=f"topic {topic} does not exist"):
         sink.open()
     sink.close()
-
-
-@pytest.mark.integration
-@pytest.mark.parametrize("client", CLIENTS)
-def test_the_next_life_knows_what_the_one_before_delivered(stack: Stack, client: str) -> None:
-    topic = unique("lives")
-    stack.create_topics(topic, f"{topic}.dead-letter")
-    first = sink_of(stack.kafka, topic, client, "exactly-once")
-    assert first.open() == b""
-    marks = [n.to_bytes(8, "big") for n in range(100)]
-    for n in range(0, 100, 10):
-        first.deliver(Batch([Record(b"k", reading("k", n + 1))], [], b"".join(marks[n : n + 10])))
-    second = sink_of(stack.kafka, topic, client, "exactly-once")
-    assert second.open() == b"".join(marks)
-    second.close()
-    first.close()
-
-
-@pytest.mark.integration
-@pytest.mark.parametrize("client", CLIENTS)
-def test_other_bridges_and_thousands_of_batches_hide_nothing(stack: Stack, client: str) -> None:
-    topic = unique("crowd")
-    stack.create_topics(topic, f"{topic}.dead-letter", f"{topic}.bridge")
-    mine = sink_of(stack.kafka, topic, client, "exactly-once")
-    mine.open()
-    mine.deliver(Batch([Record(b"k", reading("k"))], [], b"position"))
-    mine.close()
-    flags = {"kafka": stack.kafka, "topic": topic, "client_id": unique("other")}
-    other = make_sink(
-        load(BridgeSettings, PREFIX, flags=flags),
-        Availability("kafka", Log("test")),
-        threading.Event(),
-    )
-    other.open()
-    for n in range(1200):
-        other.deliver(Batch([], [], n.to_bytes(8, "big")))
-    other.close()
-    mine = sink_of(stack.kafka, topic, client, "exactly-once")
-    assert mine.open() == b"position"
-    mine.close()
-
-
-@pytest.mark.integration
-@pytest.mark.parametrize("client", CLIENTS)
-def test_of_two_under_one_client_id_the_older_ends(stack: Stack, client: str) -> None:
-    topic = unique("fence")
-    stack.create_topics(topic, f"{topic}.dead-letter")
-    older = sink_of(stack.kafka, topic, client, "exactly-once")
-    older.open()
-    older.deliver(Batch([Record(b"k", reading("k", 1))], [], b"first..."))
-    newer = sink_of(stack.kafka, topic, client, "exactly-once")
-    assert newer.open() == b"first..."
-    batch = Batch([Record(b"k", reading("k", 2))], [], b"second..")
-    with pytest.raises(SinkUnavailableError):
-        older.deliver(batch)
-    with pytest.raises(FencedError, match="another bridge runs under the client id"):
-        older.deliver(batch)
-    newer.deliver(batch)
-    older.close()
-    newer.close()
-    values = [kept.value for kept in topic_records(stack.kafka, topic)]
-    assert values == [reading("k", 1), reading("k", 2)]
-
-
-@pytest.mark.integration
-@pytest.mark.parametrize("client", CLIENTS)
-def test_what_a_dead_bridge_left_open_is_never_seen(stack: Stack, client: str) -> None:
-    topic = unique("open")
-    stack.create_topics(topic, f"{topic}.dead-letter")
-    dead = Producer({"bootstrap.servers": stack.kafka, "transactional.id": topic})
-    dead.init_transactions(60)
-    dead.begin_transaction()
-    dead.produce(topic, b"half", b"k")
-    assert dead.flush(60) == 0
-    sink = sink_of(stack.kafka, topic, client, "exactly-once")
-    sink.open()
-    sink.deliver(Batch([Record(b"k", b"whole")], [], b"position"))
-    sink.close()
-    assert [kept.value for kept in topic_records(stack.kafka, topic)] == [b"whole"]
-    dead.purge()
 
 
 # A Kafka that goes away is met in this process by librdkafka alone: kafka-python leaves the sockets

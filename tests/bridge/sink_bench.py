@@ -1,0 +1,48 @@
+"""Sinks for tests, by client and delivery."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from bridge.availability import Availability
+from bridge.settings import PREFIX, BridgeSettings
+from bridge.sinks import make_sink
+from contract.log import Log
+from contract.settings import load
+
+if TYPE_CHECKING:
+    from bridge.sink import Sink
+
+CLIENTS = ("librdkafka", "kafka-python")
+
+
+DELIVERIES = ("at-least-once", "exactly-once")
+SINKS = tuple((client, delivery) for client in CLIENTS for delivery in DELIVERIES)
+
+
+def settings(kafka: str, topic: str, client: str, delivery: str) -> BridgeSettings:
+    flags = {
+        "kafka": kafka,
+        "topic": topic,
+        "kafka_client": client,
+        "client_id": topic,
+        "delivery": delivery,
+    }
+    return load(BridgeSettings, PREFIX, flags=flags)
+
+
+def sink_of(
+    kafka: str,
+    topic: str,
+    client: str,
+    delivery: str,
+    *,
+    stopping: threading.Event | None = None,
+    availability: Availability | None = None,
+) -> Sink:
+    return make_sink(
+        settings(kafka, topic, client, delivery),
+        availability or Availability("kafka", Log("test")),
+        stopping or threading.Event(),
+    )
