@@ -115,7 +115,7 @@ def wait_for_topic(
 def _sentence(found: Presence, brokers: str, topic: str, patience: float | None) -> str:
     if found is Presence.NO_TOPIC:
         return (
-            f"Kafka at {brokers} has no topic {topic} after {patience:g} s: check --topic, create "
-            "it, or start the bridge, which does"
+            f"Kafka at {brokers} has no topic {topic} after {patience:g} s: check --topic, or "
+            "create it"
         )
     return f"no Kafka broker answers at {brokers} after {patience:g} s: check --kafka"

@@ -34,6 +34,10 @@ def make_sink(settings: BridgeSettings, kafka: Availability, stopping: threading
         if exactly_once:
             return rd_transactions.TransactionalLibrdkafkaSink(settings, kafka, stopping)
         return librdkafka.LibrdkafkaSink(settings, kafka, stopping)
+    if importlib.util.find_spec("kafka") is None:
+        raise MissingClientError(
+            "no Kafka client is installed: pip install 'isotherm[bridge]', which brings both"
+        )
     from bridge.sinks import kafka_python, kp_transactions  # noqa: PLC0415 only where it is chosen
 
     if exactly_once:

@@ -1,6 +1,16 @@
 """`python -m deploy.local up|down|status`."""
 
-from deploy.local.cli import main
+import sys
+
+from contract.errors import EXIT_DEPENDENCY
+
+try:
+    from deploy.local.cli import main
+except ImportError as missing:
+    if missing.name != "click":
+        raise
+    sys.stderr.write("deploy.local needs click: pip install 'isotherm[all]'\n")
+    sys.exit(EXIT_DEPENDENCY)
 
 if __name__ == "__main__":
     main()

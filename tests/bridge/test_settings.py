@@ -84,3 +84,27 @@ def test_a_wrong_config_ends_with_2_and_one_sentence(tmp_path: Path) -> None:
     assert checked.stderr == (
         "isotherm-bridge: kafka.topics = 'x': is not a setting; did you mean kafka.topic?\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("absent", "words"),
+    (
+        (("paho",), "isotherm-bridge needs paho"),
+        (("click",), "isotherm-bridge needs click"),
+        (("kafka", "confluent_kafka"), "no Kafka client is installed"),
+    ),
+)
+def test_a_missing_package_is_named_with_the_command_that_mends_it(
+    absent: tuple[str, ...], words: str
+) -> None:
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({absent})); sys.argv[1:] = ['run'];"
+        "from bridge.cli import main; main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 3
+    assert words in ended.stderr
+    assert "pip install 'isotherm[bridge]'" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -163,3 +163,15 @@ def running_commands() -> str:
         except OSError:
             continue
     return "\n".join(texts)
+
+
+def test_a_missing_package_is_named_with_the_command_that_mends_it() -> None:
+    code = (
+        "import sys, runpy; sys.modules['click'] = None;"
+        "runpy.run_module('deploy.local', run_name='__main__')"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 3
+    assert ended.stderr == "deploy.local needs click: pip install 'isotherm[all]'\n"
