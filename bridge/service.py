@@ -11,6 +11,7 @@ from bridge.availability import Availability
 from bridge.client import SessionOptions
 from bridge.positions import Positions
 from bridge.pump import Pump
+from bridge.security import check_files, mqtt_context
 from bridge.session import Session
 from bridge.sinks import make_sink
 from bridge.stats import Stats
@@ -34,10 +35,11 @@ class Bridge:
 
     Raises:
         MissingClientError: the chosen Kafka client is not installed.
-        SettingsError: the password file cannot be read.
+        SettingsError: a file of a password or a certificate cannot be used.
     """
 
     def __init__(self, settings: BridgeSettings, log: Log) -> None:
+        check_files(settings)
         self._settings = settings
         self._log = log
         self._stop = threading.Event()
@@ -56,6 +58,7 @@ class Bridge:
                 session_expiry=int(settings.session_expiry),
                 username=settings.username or settings.mqtt.username,
                 password=settings.password(),
+                tls=mqtt_context(settings),
             ),
             self,
             Backoff(),
@@ -125,9 +128,9 @@ class Bridge:
         self._was_connected = True
         self._mqtt.back(session="resumed" if resumed else "new")
 
-    def disconnected(self, why: str) -> None:
+    def disconnected(self, why: str, *, refused: bool = False) -> None:
         """See `bridge.session.SessionEvents`."""
-        self._mqtt.lost(why)
+        self._mqtt.lost(why, refused=refused)
 
     def _say_ready(self) -> None:
         if not self._was_ready and self._mqtt.available and self._pump.opened.is_set():
