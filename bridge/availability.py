@@ -23,10 +23,20 @@ class Availability:
         self._facts = facts
         self.available: bool | None = None
         """None before the first answer."""
+        self._refusal = ""
 
-    def lost(self, why: str) -> None:
-        """It does not answer; logged at the first time in a row."""
-        if self.available is not False:
+    def lost(self, why: str, *, refused: bool = False) -> None:
+        """It does not answer; logged at the first time in a row.
+
+        Args:
+            why: for people.
+            refused: it answers, but will not have us, which a person must mend: logged also where
+                it was lost before, once for each reason.
+        """
+        if refused and why != self._refusal:
+            self._refusal = why
+            self._log.error(f"{self._service} refuses this bridge", **self._facts, why=why)
+        elif self.available is not False:
             event = f"{self._service} lost" if self.available else f"waiting for {self._service}"
             self._log.warning(event, **self._facts, why=why)
         self.available = False
@@ -36,3 +46,4 @@ class Availability:
         if not self.available:
             self._log.info(f"{self._service} connected", **self._facts, **more)
         self.available = True
+        self._refusal = ""

@@ -20,6 +20,7 @@ except ImportError as missing:
 import os
 from pathlib import Path
 
+from bridge.security import check_files
 from bridge.settings import PREFIX, BridgeSettings
 from contract.log import start_logging
 from contract.settings import load, option, read_file, rows, sample
@@ -67,7 +68,7 @@ def run(config: Path | None, *, verbose: bool, **flags: Any) -> None:
 def check_config(config: Path | None, **flags: Any) -> None:
     """Read the settings as `run` would, and show them; nothing is connected."""
     settings = _load(config, flags)
-    settings.password()
+    check_files(settings)
     for row in rows(BridgeSettings):
         value = getattr(settings, row.name)
         shown = ",".join(map(str, value)) if isinstance(value, tuple) else value

@@ -99,6 +99,8 @@ class BulkClient(paho.Client):
         self._framer = Framer(properties=modern)
         self._for_paho = b""
         self._answered = threading.Event()
+        self.read_error: OSError | None = None
+        """What ended the connection; paho forgets it."""
 
     def reconnect(self) -> MQTTErrorCode:
         """Connect as paho does, under a new connection number."""
@@ -112,6 +114,7 @@ class BulkClient(paho.Client):
                 self.paused = self._resuming = False
         self._framer = Framer(properties=self._modern)
         self._for_paho = b""
+        self.read_error = None
         return super().reconnect()
 
     def drop(self) -> None:
@@ -146,7 +149,8 @@ class BulkClient(paho.Client):
             data = super()._sock_recv(_READ_BYTES)
         except BlockingIOError:
             return MQTTErrorCode.MQTT_ERR_SUCCESS
-        except OSError:
+        except OSError as error:
+            self.read_error = error
             # paho reads again, meets the same error and closes the connection in its own way.
             return super().loop_read(max_packets)
         if not data:

@@ -40,13 +40,15 @@ class SinkUnavailableError(SinkError, ConnectionError):
     Args:
         why: what is wrong, and what a person may do.
         remaining: what is to be delivered again; None where nothing was being delivered.
+        refused: Kafka answers, but will not have us; see `bridge.refusal`.
     """
 
     retriable = True
     exit_code = EXIT_DEPENDENCY
 
-    def __init__(self, why: str, remaining: Batch | None = None) -> None:
+    def __init__(self, why: str, remaining: Batch | None = None, *, refused: bool = False) -> None:
         self.remaining = remaining
+        self.refused = refused
         super().__init__(why)
 
 

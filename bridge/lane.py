@@ -10,6 +10,7 @@ from bridge.availability import Availability
 from bridge.client import SessionOptions
 from bridge.positions import Positions
 from bridge.pump import Pump
+from bridge.security import mqtt_context
 from bridge.session import Session
 from bridge.sinks import make_sink
 from bridge.stats import Stats
@@ -53,6 +54,7 @@ class Lane:
                 session_expiry=int(settings.session_expiry),
                 username=settings.username or settings.mqtt.username,
                 password=settings.password(),
+                tls=mqtt_context(settings),
             ),
             self,
             Backoff(),
@@ -122,6 +124,6 @@ class Lane:
         self._was_connected = True
         self.mqtt.back(session="resumed" if resumed else "new")
 
-    def disconnected(self, why: str) -> None:
+    def disconnected(self, why: str, *, refused: bool = False) -> None:
         """See `bridge.session.SessionEvents`."""
-        self.mqtt.lost(why)
+        self.mqtt.lost(why, refused=refused)

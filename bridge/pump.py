@@ -244,7 +244,7 @@ class Pump:
             try:
                 attempt()
             except SinkUnavailableError as error:
-                self._kafka.lost(str(error))
+                self._kafka.lost(str(error), refused=error.refused)
                 if self._stopping.wait(self._backoff.next()):
                     raise SinkClosingError(str(error)) from error
             else:

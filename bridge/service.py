@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from bridge.availability import Availability
 from bridge.errors import FencedError
 from bridge.lane import Lane
+from bridge.security import check_files
 from bridge.settings import SHARDS_IN_GROUP
 from bridge.stats import total
 from contract.topics import shard_filter
@@ -32,10 +33,11 @@ class Bridge:
 
     Raises:
         MissingClientError: the chosen Kafka client is not installed.
-        SettingsError: the password file cannot be read.
+        SettingsError: a file of a password or a certificate cannot be used.
     """
 
     def __init__(self, settings: BridgeSettings, log: Log) -> None:
+        check_files(settings)
         self._settings = settings
         self._log = log
         self._stop = threading.Event()

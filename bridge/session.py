@@ -12,6 +12,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from bridge.client import BulkClient
 from bridge.errors import FencedError, MalformedPacketError
+from bridge.refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,8 +43,13 @@ class SessionEvents(Protocol):
             resumed: whether the broker still had the session of an earlier connection.
         """
 
-    def disconnected(self, why: str) -> None:
-        """The connection ended, or could not be made."""
+    def disconnected(self, why: str, *, refused: bool = False) -> None:
+        """The connection ended, or could not be made.
+
+        Args:
+            why: for people.
+            refused: the broker answers, but will not have us.
+        """
 
 
 class Session:
@@ -70,6 +76,7 @@ class Session:
         self._client.on_disconnect = self._on_disconnect
         self._resumed = False
         self._renewing = False
+        self._answered = False
         self.failure: FencedError | None = None
         """Why the session ended by itself: another client took it over."""
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
@@ -127,6 +134,7 @@ class Session:
             properties=_connect_properties(self._options),
         )
         while not self._closing.is_set():
+            self._answered = False
             try:
                 client.reconnect()
                 while client.loop(timeout=1.0) is MQTTErrorCode.MQTT_ERR_SUCCESS:
@@ -138,7 +146,7 @@ class Session:
             except (OSError, ValueError) as error:
                 # paho raises ValueError for a socket that was closed under select().
                 client.drop()
-                self._events.disconnected(str(error) or type(error).__name__)
+                self._say_lost(str(error) or type(error).__name__)
             if not self._closing.is_set():
                 self._closing.wait(self._backoff.next())
 
@@ -150,8 +158,9 @@ class Session:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
+        self._answered = True
         if reason.is_failure:
-            self._log.error("mqtt refused the connection", reason=str(reason))
+            self._events.disconnected(f"it answers: {reason}", refused=True)
             return
         self._resumed = flags.session_present
         client.subscribe(_subscriptions(self._options))
@@ -189,7 +198,18 @@ class Session:
         if self._renewing:
             self._renewing = False
         elif not self._closing.is_set():
-            self._events.disconnected(str(reason))
+            words = str(self._client.read_error or reason)
+            self._say_lost(words if self._answered else words + self._guess())
+
+    def _say_lost(self, words: str) -> None:
+        refused = refusal("mqtt", words)
+        self._events.disconnected(refused or words, refused=refused is not None)
+
+    def _guess(self) -> str:
+        """What it may mean that the broker hung up before it answered."""
+        tls = self._options.tls is not None
+        hint = "does it ask for a client certificate" if tls else "is it a TLS port (mqtts://)"
+        return f" (it hung up before it answered; {hint}?)"
 
 
 def _connect_properties(options: SessionOptions) -> Properties | None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
+from bridge.security import MECHANISMS, PROTOCOLS, check, read_secret
 from contract.address import Address, parse_address, parse_host_port
-from contract.errors import SettingsError
 from contract.settings import (
     choice,
     duration,
@@ -31,12 +30,10 @@ what moves between bridges, and their number can never change."""
 
 PREFIX: Final = "ISOTHERM_BRIDGE"
 
-_MQTT_PORTS: Final = {"mqtt": 1883}
+_MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 
 
 def _mqtt_address(value: Any) -> Address:
-    if isinstance(value, str) and value.startswith("mqtts://"):
-        raise ValueError("TLS is not supported yet; use mqtt:// on a network that you trust")
     return parse_address(text(value), _MQTT_PORTS)
 
 
@@ -77,7 +74,7 @@ class BridgeSettings:
         default="mqtt://127.0.0.1:1883",
         flag="--mqtt",
         metavar="URL",
-        help="The MQTT broker.",
+        help="The MQTT broker; mqtts:// for TLS, by default at port 8883.",
     )
     client_id: str = setting(
         "mqtt.client_id",
@@ -115,6 +112,18 @@ class BridgeSettings:
         default=None,
         help="File with the password for the MQTT broker; a last newline is cut off.",
     )
+    mqtt_ca_file: str | None = setting(
+        "mqtt.ca_file",
+        optional(text),
+        default=None,
+        help="Certificates to trust, PEM; if not set, those of the system.",
+    )
+    mqtt_cert_file: str | None = setting(
+        "mqtt.cert_file", optional(text), default=None, help="Client certificate, PEM."
+    )
+    mqtt_key_file: str | None = setting(
+        "mqtt.key_file", optional(text), default=None, help="Its key, PEM, not encrypted."
+    )
     mqtt_version: str = setting(
         "mqtt.version",
         choice("5", "3.1.1"),
@@ -144,6 +153,39 @@ class BridgeSettings:
         flag="--kafka",
         metavar="HOST:PORT[,…]",
         help="Kafka brokers to begin with.",
+    )
+    security_protocol: str = setting(
+        "kafka.security_protocol",
+        choice(*PROTOCOLS),
+        default="PLAINTEXT",
+        help="PLAINTEXT, SSL (TLS), SASL_SSL (TLS and a password) or SASL_PLAINTEXT.",
+    )
+    kafka_ca_file: str | None = setting(
+        "kafka.ca_file",
+        optional(text),
+        default=None,
+        help="Certificates to trust, PEM; if not set, those of the system.",
+    )
+    kafka_cert_file: str | None = setting(
+        "kafka.cert_file", optional(text), default=None, help="Client certificate, PEM."
+    )
+    kafka_key_file: str | None = setting(
+        "kafka.key_file", optional(text), default=None, help="Its key, PEM, not encrypted."
+    )
+    sasl_mechanism: str | None = setting(
+        "kafka.sasl_mechanism",
+        optional(choice(*MECHANISMS)),
+        default=None,
+        help=f"How to log in with SASL: {', '.join(MECHANISMS)}.",
+    )
+    kafka_username: str | None = setting(
+        "kafka.username", optional(text), default=None, help="User name for SASL."
+    )
+    kafka_password_file: str | None = setting(
+        "kafka.password_file",
+        optional(text),
+        default=None,
+        help="File with the password for SASL; a last newline is cut off.",
     )
     topic: str = setting(
         "kafka.topic",
@@ -193,6 +235,9 @@ class BridgeSettings:
         "the MQTT broker.",
     )
 
+    def __post_init__(self) -> None:
+        check(self)
+
     @property
     def dead_letter_topic(self) -> str:
         """The Kafka topic of what is not a reading."""
@@ -214,11 +259,4 @@ class BridgeSettings:
         Raises:
             SettingsError: its file cannot be read.
         """
-        if self.password_file is None:
-            return None
-        try:
-            return Path(self.password_file).read_text(encoding="utf-8").removesuffix("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                "mqtt.password_file", self.password_file, f"cannot be read: {error}"
-            ) from error
+        return read_secret("mqtt.password_file", self.password_file)

@@ -19,6 +19,8 @@ from kafka.errors import (
 )
 
 from bridge.errors import SinkClosingError, SinkUnavailableError
+from bridge.refusal import refusal
+from bridge.security import kafka_python_security, suspects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +34,29 @@ _POLL_S: Final = 0.25
 _PATIENCE_S: Final = 3.0
 _WEEK_MS: Final = 7 * 86_400_000
 _UNFIXABLE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
+
+
+class _Heard(logging.Handler):
+    """Keeps why the last connection ended: kafka-python logs that, and raises a timeout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.why = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        why = record.getMessage().partition("Connection lost: ")[2]
+        # Of many attempts some meet the end of the connection before its reason.
+        if why and not refusal("kafka", self.why):
+            self.why = why
+
+
+_HEARD: Final = _Heard()
+# It would repeat itself while Kafka is away; the bridge says it once.
+logging.getLogger("kafka").setLevel(logging.CRITICAL)
+_CONNECTIONS: Final = logging.getLogger("kafka.net.connection")
+_CONNECTIONS.setLevel(logging.ERROR)
+_CONNECTIONS.propagate = False
+_CONNECTIONS.addHandler(_HEARD)
 
 
 class Failure(NamedTuple):
@@ -72,8 +97,6 @@ class KpProducer:
         self._longest = longest
         self._kafka = kafka
         self._stopping = stopping
-        # It would repeat itself while Kafka is away; `kafka` says it once.
-        logging.getLogger("kafka").setLevel(logging.CRITICAL)
         try:
             self.raw: Any = KafkaProducer(
                 **client_settings(settings),
@@ -147,6 +170,7 @@ class KpProducer:
             else:
                 outcome.append(None)
 
+        _HEARD.why = ""
         thread = threading.Thread(target=take, name="kafka-step", daemon=True)
         thread.start()
         began = time.monotonic()
@@ -168,6 +192,7 @@ class KpProducer:
             self.raw._closed = True  # noqa: SLF001 no public way
 
     def _wait(self, futures: list[Any]) -> None:
+        _HEARD.why = ""
         began = time.monotonic()
         for done, future in enumerate(futures):
             while not future.is_done:
@@ -182,7 +207,10 @@ class KpProducer:
         if self._stopping.is_set():
             raise SinkClosingError(f"{what} by Kafka")
         if waited > _PATIENCE_S:
-            self._kafka.lost(f"{what} by {self._settings.brokers}")
+            refused = refusal("kafka", _HEARD.why)
+            self._kafka.lost(
+                refused or f"{what} by {self._settings.brokers}", refused=refused is not None
+            )
         if waited > self._longest:
             raise KafkaTimeoutError(f"{what} for {waited:.0f} s")
 
@@ -193,6 +221,7 @@ def topics(settings: BridgeSettings) -> set[str]:
     Raises:
         SinkUnavailableError: Kafka does not answer, or names the topic that is missing.
     """
+    _HEARD.why = ""
     try:
         # The admin client says what is missing; the producer only that time ran out.
         with KafkaAdminClient(**client_settings(settings)) as admin:
@@ -211,6 +240,7 @@ def client_settings(settings: BridgeSettings) -> dict[str, Any]:
         "bootstrap_servers": [str(broker) for broker in settings.kafka],
         "client_id": settings.client_id,
         "bootstrap_timeout_ms": BLOCK_MS,
+        **kafka_python_security(settings),
     }
 
 
@@ -218,7 +248,15 @@ def unavailable(
     settings: BridgeSettings, error: BaseException, remaining: Batch | None = None
 ) -> SinkUnavailableError:
     """What kafka-python says, as ours."""
-    return SinkUnavailableError(f"{settings.brokers}: {words(error)}", remaining)
+    why = words(error)
+    if isinstance(error, KafkaTimeoutError):
+        why = _HEARD.why or why
+        if why.endswith("socket disconnected"):
+            why = f"{why}; {suspects(settings)}"
+    refused = refusal("kafka", why)
+    return SinkUnavailableError(
+        refused or f"{settings.brokers}: {why}", remaining, refused=refused is not None
+    )
 
 
 def words(error: BaseException) -> str:

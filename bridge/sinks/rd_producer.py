@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from bridge.errors import SinkClosingError, SinkUnavailableError
+from bridge.refusal import refusal
+from bridge.security import librdkafka_security, suspects
 
 if TYPE_CHECKING:
     import threading
@@ -61,6 +63,7 @@ class RdProducer:
         self._stopping = stopping
         self.failures: list[Failure] = []
         self._abandoned = False
+        self._heard = ""
         # It would repeat itself while Kafka is away; `kafka` says it once.
         quiet = logging.getLogger("isotherm.librdkafka")
         quiet.setLevel(logging.CRITICAL)
@@ -75,6 +78,7 @@ class RdProducer:
                 "partitioner": "murmur2_random",
                 "queue.buffering.max.messages": 2_000_000,
                 "topic.metadata.refresh.interval.ms": 30_000,
+                "error_cb": self._hear,
                 **(more or {}),
             },
             logger=quiet,
@@ -89,7 +93,10 @@ class RdProducer:
         try:
             found = self.raw.list_topics(timeout=OPEN_TIMEOUT_S).topics
         except KafkaException as error:
-            raise unavailable(self._settings, error) from error
+            # The error knows that it took too long, `_hear` is told why.
+            self.raw.poll(0)
+            why = self._heard or f"{error.args[0].str()}; {suspects(self._settings)}"
+            raise SinkUnavailableError(f"{self._settings.brokers}: {why}") from error
         return {name: len(topic.partitions) for name, topic in found.items()}
 
     def require_topics(self) -> None:
@@ -157,6 +164,15 @@ class RdProducer:
             self.raw.purge()
             self.raw.flush(POLL_S)
 
+    def _hear(self, error: Any) -> None:
+        """What librdkafka meets in the background, and gets over by itself or not."""
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 the library's own name
+            return
+        refused = refusal("kafka", error.str())
+        self._heard = refused or error.str()
+        if refused:
+            self._kafka.lost(refused, refused=True)
+
     def _on_failure(self, error: Any, message: Any) -> None:
         if error is not None and not self._abandoned:
             self.failures.append(Failure(error, message.key(), message.value()))
@@ -193,7 +209,11 @@ class Patience:
 
 def client_settings(settings: BridgeSettings) -> dict[str, Any]:
     """What every librdkafka client of the bridge needs."""
-    return {"bootstrap.servers": settings.brokers, "client.id": settings.client_id}
+    return {
+        "bootstrap.servers": settings.brokers,
+        "client.id": settings.client_id,
+        **librdkafka_security(settings),
+    }
 
 
 def unavailable(

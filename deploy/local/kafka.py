@@ -60,6 +60,8 @@ class Kafka(Service):
     name: ClassVar[str] = "kafka"
     usual_ports: ClassVar[tuple[int, ...]] = (9092, 9093)
     patience: ClassVar[float] = 90.0
+    format_options: ClassVar[tuple[str, ...]] = ()
+    """Such as the users that a broker with passwords has from its first start."""
 
     def __init__(
         self,
@@ -84,15 +86,8 @@ class Kafka(Service):
         Raises:
             ServiceFailedError: the folder cannot be formatted.
         """
-        port, controller_port = ports
         logs = self.folder / "logs"
-        text = Template((_PROFILES / "server.properties").read_text(encoding="utf-8")).substitute(
-            port=port,
-            controller_port=controller_port,
-            folder=logs.resolve(),
-            partitions=READINGS_PARTITIONS,
-        )
-        self._config.write_text(text, encoding="utf-8")
+        self._config.write_text(self.properties(*ports), encoding="utf-8")
         if (logs / "meta.properties").exists():
             return
         done = subprocess.run(
@@ -100,6 +95,7 @@ class Kafka(Service):
                 *self._java("-XX:TieredStopAtLevel=1", "-Xmx128m"),
                 *("kafka.tools.StorageTool", "format", "--ignore-formatted"),
                 *("-t", cluster_id(), "-c", str(self._config)),
+                *self.format_options,
             ],
             capture_output=True,
             text=True,
@@ -109,6 +105,16 @@ class Kafka(Service):
             raise ServiceFailedError(
                 f"Kafka cannot format {logs}", (done.stdout + done.stderr).strip()
             )
+
+    def properties(self, *ports: int) -> str:
+        """Its configuration."""
+        port, controller_port = ports
+        return Template((_PROFILES / "server.properties").read_text(encoding="utf-8")).substitute(
+            port=port,
+            controller_port=controller_port,
+            folder=(self.folder / "logs").resolve(),
+            partitions=READINGS_PARTITIONS,
+        )
 
     def command(self) -> Sequence[str]:
         """The program and its arguments."""

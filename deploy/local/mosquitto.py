@@ -38,8 +38,7 @@ class Mosquitto(Service):
 
     def configure(self, *ports: int) -> None:
         """Write its configuration."""
-        (port,) = ports
-        text = profile(port, self.folder.resolve(), root=os.geteuid() == 0)
+        text = profile(ports[0], self.folder.resolve(), root=os.geteuid() == 0)
         self._config.write_text(text, encoding="utf-8")
 
     def command(self) -> Sequence[str]:

@@ -33,8 +33,8 @@ class Events:
     def subscribed(self, *, resumed: bool) -> None:
         self.states.put("resumed" if resumed else "new")
 
-    def disconnected(self, why: str) -> None:
-        self.states.put(f"lost: {why}")
+    def disconnected(self, why: str, *, refused: bool = False) -> None:
+        self.states.put(f"{'refused' if refused else 'lost'}: {why}")
 
 
 @contextmanager
@@ -144,6 +144,25 @@ def test_a_refused_subscription_is_no_subscription() -> None:
         peer.send(publish(b"t", b"marker"))
         assert events.arrivals.get(timeout=10).frames[0].payload == b"marker"
         assert events.states.empty()
+
+
+def test_a_refused_connection_is_told_with_the_broker_s_words_and_tried_again() -> None:
+    with ScriptedBroker() as broker, session(broker) as (_, events):
+        for _attempt in range(2):
+            peer = broker.accept()
+            assert peer.packet()[0] == CONNECT
+            peer.send(b"\x20\x03\x00\x87\x00")
+            assert events.states.get(timeout=10) == "refused: it answers: Not authorized"
+            assert events.states.get(timeout=10).startswith("lost: ")
+            peer.close()
+
+
+def test_a_broker_that_hangs_up_without_an_answer_may_want_tls() -> None:
+    with ScriptedBroker() as broker, session(broker) as (_, events):
+        peer = broker.accept()
+        peer.packet()
+        peer.close()
+        assert "before it answered; is it a TLS port" in events.states.get(timeout=10)
 
 
 def test_after_pause_no_frame_is_taken() -> None:

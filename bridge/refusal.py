@@ -1,0 +1,55 @@
+"""What a broker means that answers but will not have us, with the setting that mends it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_NOISE: Final = re.compile(r" \((?:after \d+ms in state \w+|_ssl\.c:\d+)\)")
+
+# In the order in which they are looked for, in the words of OpenSSL, Python and both Kafka clients.
+_MEANINGS: Final = (
+    (
+        r"(?:hostname|ip address) mismatch",
+        "its certificate is for another host name than the one in {section}.{address}",
+    ),
+    (r"certificate has expired", "its certificate has expired"),
+    (
+        r"certificate could not be verified",
+        "its certificate is not signed by an authority in {section}.ca_file, or has another name",
+    ),
+    (
+        r"certificate.verify.failed",
+        "its certificate is not signed by an authority in {section}.ca_file",
+    ),
+    (
+        r"alert (?:certificate|bad certificate|unknown ca|handshake failure)",
+        "it wants a client certificate that it trusts: {section}.cert_file, {section}.key_file",
+    ),
+    (r"wrong version number", "it does not speak TLS at this port"),
+    (
+        r"mechanism handshake failed|UnsupportedSaslMechanism|IllegalSaslState",
+        "it does not take {section}.sasl_mechanism; ask its operator which it does",
+    ),
+    (
+        r"authentication error|AuthenticationFailed",
+        "it does not take {section}.username with the password in {section}.password_file",
+    ),
+)
+
+
+def refusal(section: str, words: str) -> str | None:
+    """A sentence for a person, with the library's words behind it.
+
+    Args:
+        section: of the settings: ``mqtt`` or ``kafka``.
+        words: what the library says.
+
+    Returns:
+        None if it is no refusal: the broker is away, or whatever else may pass by itself.
+    """
+    address = "url" if section == "mqtt" else "brokers"
+    for pattern, meaning in _MEANINGS:
+        if re.search(pattern, words, re.IGNORECASE):
+            return f"{meaning.format(section=section, address=address)}: {_NOISE.sub('', words)}"
+    return None
