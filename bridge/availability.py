@@ -33,8 +33,10 @@ class Availability:
             refused: it answers, but will not have us, which a person must mend: logged also where
                 it was lost before, once for each reason.
         """
-        if refused and why != self._refusal:
-            self._refusal = why
+        # The library's own words behind our sentence differ from try to try.
+        sentence = why.partition(": ")[0]
+        if refused and sentence != self._refusal:
+            self._refusal = sentence
             self._log.error(f"{self._service} refuses this bridge", **self._facts, why=why)
         elif self.available is not False:
             event = f"{self._service} lost" if self.available else f"waiting for {self._service}"
