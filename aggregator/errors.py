@@ -4,6 +4,7 @@ AggregatorError
 ├── ConnectorError           spark-submit was started without the right Kafka connector
 ├── JavaMissingError         there is no Java that Spark can run on
 ├── KafkaUnavailableError    no broker answers, or the topic is not there (retriable)
+├── CheckpointError          the checkpoint cannot be read, or belongs to another topic
 ├── DataLossError            Kafka no longer has records that were not counted yet
 ├── LedgerError              the ledger does not fit the checkpoint, or cannot be read or written
 ├── SinkError                a snapshot could not be written where the person asked for it
@@ -36,6 +37,12 @@ class KafkaUnavailableError(AggregatorError):
 
     retriable = True
     exit_code = EXIT_DEPENDENCY
+
+
+class CheckpointError(AggregatorError):
+    """The checkpoint cannot be read, or belongs to another topic."""
+
+    exit_code = EXIT_USAGE
 
 
 class DataLossError(AggregatorError):

@@ -68,25 +68,53 @@ class AdminLook:
         return Presence.READY
 
 
-def wait_for_topic(
-    look: Look,
-    *,
-    brokers: str,
-    topic: str,
-    patience: float | None,
-    stop: Event,
-    log: Log,
-    clock: Callable[[], float] = time.monotonic,
-) -> bool:
-    """Wait until the topic is there, and say once what is waited for.
+class Attendance:
+    """Whether Kafka and the topic are there, said once when they go and once when they are back.
 
     Args:
         look: one look at Kafka.
         brokers: for messages.
         topic: for messages.
+        log: where it is said.
+
+    Attributes:
+        missing: what the last look found to be missing.
+    """
+
+    def __init__(self, look: Look, *, brokers: str, topic: str, log: Log) -> None:
+        self._look = look
+        self.brokers = brokers
+        self.topic = topic
+        self._log = log
+        self.missing = Presence.READY
+
+    def here(self) -> bool:
+        """Look, which takes up to a few seconds where Kafka is away, and say what has changed."""
+        before, self.missing = self.missing, self._look()
+        if self.missing is Presence.READY:
+            if before is not Presence.READY:
+                self._log.info("found", kafka=self.brokers, topic=self.topic)
+            return True
+        if self.missing is not before:
+            self._log.warning(
+                "waiting", missing=self.missing.value, kafka=self.brokers, topic=self.topic
+            )
+        return False
+
+
+def wait_for_topic(
+    attendance: Attendance,
+    *,
+    patience: float | None,
+    stop: Event,
+    clock: Callable[[], float] = time.monotonic,
+) -> bool:
+    """Wait until the topic is there, and say once what is waited for.
+
+    Args:
+        attendance: looks, and speaks.
         patience: seconds to wait; None waits for ever.
         stop: set where the person wants the program to end.
-        log: where it is said.
         clock: monotonic seconds.
 
     Returns:
@@ -96,26 +124,19 @@ def wait_for_topic(
         KafkaUnavailableError: the patience has run out.
     """
     deadline = None if patience is None else clock() + patience
-    said = Presence.READY
     while not stop.is_set():
-        found = look()
-        if found is Presence.READY:
-            if said is not Presence.READY:
-                log.info("found", kafka=brokers, topic=topic)
+        if attendance.here():
             return True
-        if found is not said:
-            said = found
-            log.warning("waiting", missing=found.value, kafka=brokers, topic=topic)
         if deadline is not None and clock() >= deadline:
-            raise KafkaUnavailableError(_sentence(found, brokers, topic, patience))
+            raise KafkaUnavailableError(_sentence(attendance, patience))
         stop.wait(_PAUSE)
     return False
 
 
-def _sentence(found: Presence, brokers: str, topic: str, patience: float | None) -> str:
-    if found is Presence.NO_TOPIC:
+def _sentence(attendance: Attendance, patience: float | None) -> str:
+    if attendance.missing is Presence.NO_TOPIC:
         return (
-            f"Kafka at {brokers} has no topic {topic} after {patience:g} s: check --topic, or "
-            "create it"
+            f"Kafka at {attendance.brokers} has no topic {attendance.topic} after {patience:g} s: "
+            "check --topic, or create it"
         )
-    return f"no Kafka broker answers at {brokers} after {patience:g} s: check --kafka"
+    return f"no Kafka broker answers at {attendance.brokers} after {patience:g} s: check --kafka"

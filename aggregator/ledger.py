@@ -6,7 +6,6 @@ replays after a crash changes nothing, and a batch that was cut off left nothing
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
@@ -17,6 +16,8 @@ from aggregator.errors import LedgerError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from aggregator.checkpoint import Checkpoint
 
 SCHEMA: Final = "isotherm.ledger/1"
 
@@ -46,35 +47,6 @@ class Progress:
 
     query_id: str
     batch_id: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
-    """What a checkpoint folder says about itself.
-
-    Attributes:
-        query_id: None where no query has used it yet.
-        committed: the last batch that Spark committed; None before the first.
-    """
-
-    query_id: str | None
-    committed: int | None
-
-
-def read_checkpoint(folder: Path) -> Checkpoint:
-    """Read a checkpoint folder; one that does not exist yet is a new one.
-
-    Raises:
-        LedgerError: its metadata cannot be read.
-    """
-    try:
-        query_id = json.loads((folder / "metadata").read_text(encoding="utf-8"))["id"]
-    except FileNotFoundError:
-        return Checkpoint(query_id=None, committed=None)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LedgerError(f"the checkpoint {folder} cannot be read: {error}") from error
-    batches = [int(entry.name) for entry in folder.glob("commits/*") if entry.name.isdigit()]
-    return Checkpoint(query_id=query_id, committed=max(batches, default=None))
 
 
 class Ledger:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +11,7 @@ from pyspark.errors import StreamingQueryException
 
 from aggregator.errors import AggregatorError, DataLossError, KafkaUnavailableError, QueryError
 from aggregator.heartbeat import Heartbeat
+from aggregator.kafka import Presence
 from aggregator.source import sensors
 from aggregator.stopping import StoppingError
 
@@ -17,12 +19,16 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming.query import StreamingQuery
 
+    from aggregator.kafka import Attendance
     from aggregator.settings import AggregatorSettings
     from aggregator.stopping import Gate
     from aggregator.trigger import Triggers
 
 _LOOK: Final = 0.1
 """Seconds between two looks at the query."""
+
+_SILENCE: Final = 3.0
+"""Seconds within one trigger after which it is asked whether Kafka is there: Spark waits mutely."""
 
 _COMMIT: Final = 5.0
 """Seconds that Spark may take after our part of a batch, before it is stopped all the same."""
@@ -36,6 +42,7 @@ class Run:
         settings: the person's choice.
         triggers: takes the batches.
         gate: the way to the end.
+        attendance: whether Kafka is there.
     """
 
     def __init__(
@@ -44,11 +51,13 @@ class Run:
         settings: AggregatorSettings,
         triggers: Triggers,
         gate: Gate,
+        attendance: Attendance,
     ) -> None:
         self._spark = spark
         self._settings = settings
         self._triggers = triggers
         self._gate = gate
+        self._attendance = attendance
         self._failure: Exception | None = None
 
     def run(self) -> None:
@@ -98,15 +107,22 @@ class Run:
 
     def _watch(self, query: StreamingQuery) -> None:
         heartbeat = Heartbeat(self._settings.trigger, time.time())
+        heard = time.monotonic()
         while query.isActive:
             if self._gate.stop.wait(_LOOK):
                 self._stop(query)
                 return
-            if self._settings.available_now:
-                continue
             # Asked before the count: a batch that ends in between is seen by the count.
             busy = query.status["isTriggerActive"]
-            if heartbeat.idle(time.time(), busy=busy, batches=self._triggers.batches):
+            idle = not self._settings.available_now and heartbeat.idle(
+                time.time(), busy=busy, batches=self._triggers.batches
+            )
+            if idle or time.monotonic() - heard > _SILENCE:
+                idle = self._attendance.here() and idle
+                heard = time.monotonic()
+            elif not busy and self._attendance.missing is Presence.READY:
+                heard = time.monotonic()
+            if idle:
                 self._triggers.idle(str(query.id))
         query.awaitTermination()
 
@@ -122,7 +138,11 @@ class Run:
     def _reason(self, error: StreamingQueryException) -> AggregatorError:
         if isinstance(self._failure, AggregatorError):
             return self._failure
-        return reason(str(error), self._settings)
+        found = reason(str(error), self._settings)
+        if isinstance(found, QueryError):
+            # Spark's own log of it is hushed (`session`); who must find an unknown cause needs it.
+            print(error, file=sys.stderr)
+        return found
 
 
 def reason(text: str, settings: AggregatorSettings) -> AggregatorError:
@@ -140,6 +160,11 @@ def reason(text: str, settings: AggregatorSettings) -> AggregatorError:
         )
     if "org.apache.kafka.common.errors.TimeoutException" in text:
         return KafkaUnavailableError(f"Kafka at {settings.kafka} no longer answers")
+    if "UnknownTopicOrPartitionException" in text:
+        # Also for a moment while a broker starts; if it was made anew, the next start says so.
+        return KafkaUnavailableError(
+            f"Kafka at {settings.kafka} no longer has topic {settings.topic}"
+        )
     return QueryError(f"Spark ended the query: {_cause(text)}")
 
 

@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aggregator.checkpoint import Checkpoint, read_checkpoint
 from aggregator.errors import AggregatorError
-from aggregator.kafka import AdminLook, wait_for_topic
-from aggregator.ledger import Ledger, read_checkpoint
+from aggregator.kafka import AdminLook, Attendance, wait_for_topic
+from aggregator.ledger import Ledger
 from aggregator.query import Run
 from aggregator.session import jvm, spark_session
 from aggregator.settings import SINCE_START
@@ -33,43 +34,40 @@ def run(settings: AggregatorSettings, log: Log) -> None:
     Raises:
         AggregatorError: the job cannot go on.
     """
+    folder = settings.checkpoint_folder
+    checkpoint = Checkpoint() if folder is None else read_checkpoint(folder)
+    checkpoint.require_topic(settings.topic)
     with ExitStack() as stack:
         sinks: list[Sink] = [ConsoleSink(sys.stdout)]
         if settings.snapshots is not None:
             sinks.append(JsonLinesSink(Path(settings.snapshots)))
         for sink in sinks:
             stack.callback(sink.close)
-        ledger = stack.enter_context(_ledger(settings)) if SINCE_START in settings.scopes else None
+        ledger = None
+        if SINCE_START in settings.scopes:
+            ledger = stack.enter_context(Ledger(settings.ledger_file))
+            if folder is not None:
+                ledger.require(checkpoint)
         spark = stack.enter_context(spark_session())
         gate = Gate()
         stop_on_signals(spark, gate)
-        look = AdminLook(jvm(spark), settings.kafka, settings.topic)
-        triggers = Triggers(scopes=settings.scopes, ledger=ledger, sinks=sinks, clock=time.time_ns)
-        while wait_for_topic(
-            look,
+        attendance = Attendance(
+            AdminLook(jvm(spark), settings.kafka, settings.topic),
             brokers=settings.kafka,
             topic=settings.topic,
+            log=log,
+        )
+        triggers = Triggers(scopes=settings.scopes, ledger=ledger, sinks=sinks, clock=time.time_ns)
+        while wait_for_topic(
+            attendance,
             patience=settings.kafka_wait if settings.available_now else None,
             stop=gate.stop,
-            log=log,
         ):
             try:
-                Run(spark, settings, triggers, gate).run()
+                Run(spark, settings, triggers, gate, attendance).run()
             except AggregatorError as error:
                 if not error.retriable:
                     raise
                 log.warning("the query starts again", reason=str(error))
             else:
                 return
-
-
-def _ledger(settings: AggregatorSettings) -> Ledger:
-    ledger = Ledger(settings.ledger_file)
-    folder = settings.checkpoint_folder
-    if folder is not None:
-        try:
-            ledger.require(read_checkpoint(folder))
-        except AggregatorError:
-            ledger.close()
-            raise
-    return ledger

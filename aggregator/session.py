@@ -34,6 +34,13 @@ SETTINGS: Final = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
 }
 
+_TOLD_BY_US: Final = (
+    "org.apache.spark.sql.execution.streaming",
+    "org.apache.spark.executor.Executor",
+    "org.apache.spark.scheduler.TaskSetManager",
+)
+"""Loggers that print a stack trace of what ends the query; it reaches us as an exception too."""
+
 
 def packages() -> str:
     """The Maven coordinates for ``--packages`` that fit the installed PySpark."""
@@ -62,6 +69,7 @@ def spark_session() -> Iterator[SparkSession]:
         ) from error
     try:
         _require_connector(jvm(spark))
+        _hush(jvm(spark))
         # Workers fetch the archive when their first task comes, so it stays until the end.
         with tempfile.TemporaryDirectory() as folder:
             archive = Path(folder) / "isotherm-workers.zip"
@@ -131,6 +139,12 @@ class _JavaStderr:
 
     def isatty(self) -> bool:
         return False
+
+
+def _hush(view: JVMView) -> None:
+    log4j = view.org.apache.logging.log4j
+    for name in _TOLD_BY_US:
+        log4j.core.config.Configurator.setLevel(name, log4j.Level.OFF)
 
 
 def _require_connector(view: JVMView) -> None:

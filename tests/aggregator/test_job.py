@@ -100,15 +100,15 @@ def until(condition: Callable[[], object], process: subprocess.Popen[str]) -> No
 
 @contextmanager
 def running(command: list[str], output: Path) -> Iterator[subprocess.Popen[str]]:
-    with output.open("w") as stream:
+    with output.open("w") as stdout, output.with_suffix(".err").open("w") as stderr:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=ENVIRONMENT, stdout=stream, stderr=subprocess.PIPE, text=True
+            command, cwd=ROOT, env=ENVIRONMENT, stdout=stdout, stderr=stderr, text=True
         )
         try:
             yield process
         finally:
             process.kill()
-            process.communicate()
+            process.wait()
 
 
 def test_counts_what_the_topic_holds_and_goes_on_there(
@@ -159,18 +159,21 @@ def job_starts(events: Path) -> int:
     return log.read_text(encoding="utf-8").count('"Event":"SparkListenerJobStart"')
 
 
+def submitted(stack: Any, topic: str, snapshots: Path) -> list[str]:
+    entry = "import sys; from aggregator.cli import main; sys.exit(main())"
+    return [
+        *(sys.executable, "-c", entry, "submit", "--kafka", stack.kafka, "--topic", topic),
+        *("--checkpoint", str(snapshots.with_name("ck")), "--snapshots", str(snapshots)),
+        *("--trigger", "1 second"),
+    ]
+
+
 def test_shows_data_then_that_it_is_idle_and_ends_well(
     stack: Any, topic: str, tmp_path: Path
 ) -> None:
     snapshots = tmp_path / "s.jsonl"
     output = tmp_path / "out"
-    entry = "import sys; from aggregator.cli import main; sys.exit(main())"
-    command = [
-        *(sys.executable, "-c", entry, "submit", "--kafka", stack.kafka, "--topic", topic),
-        *("--checkpoint", str(tmp_path / "ck"), "--snapshots", str(snapshots)),
-        *("--trigger", "1 second"),
-    ]
-    with running(command, output) as process:
+    with running(submitted(stack, topic, snapshots), output) as process:
         until(lambda: any(line["idle"] for line in lines(snapshots)), process)
         send(stack, topic, SECOND)
         until(lambda: any(not line["idle"] for line in lines(snapshots)), process)
@@ -186,6 +189,46 @@ def test_shows_data_then_that_it_is_idle_and_ends_well(
     text = output.read_text(encoding="utf-8")
     assert text.count("No new messages\n") == len(found) - len(with_data)
     assert text.count("Total number of messages: ") == len(with_data)
+
+
+def test_says_once_that_kafka_is_away_and_in_one_sentence_that_records_are_gone(
+    stack: Any, topic: str, tmp_path: Path
+) -> None:
+    snapshots = tmp_path / "s.jsonl"
+    output = tmp_path / "out"
+    errors = tmp_path / "out.err"
+    send(stack, topic, FIRST)
+    with running(submitted(stack, topic, snapshots), output) as process:
+        until(lambda: len(lines(snapshots)) > 1 and lines(snapshots)[-1]["idle"], process)
+        stack.stop_kafka()
+        try:
+            until(lambda: "aggregator waiting missing=broker" in errors.read_text(), process)
+        finally:
+            stack.start_kafka()
+        until(lambda: "aggregator found" in errors.read_text(), process)
+        send(stack, topic, SECOND)
+        until(lambda: counted(snapshots) == 1002, process)
+        said = [line for line in errors.read_text().splitlines() if " aggregator " in line]
+        assert [line.split()[3] for line in said] == ["waiting", "found"]
+        # Meanwhile Kafka started, which takes longer than a trigger.
+        away, back = (line.split()[0] for line in said)
+        ends = [line["window"]["end"] for line in lines(snapshots)]
+        assert not [end for end in ends if away < end < back]
+
+        admin = AdminClient({"bootstrap.servers": stack.kafka})
+        for deleted in admin.delete_topics([topic]).values():
+            deleted.result(timeout=30)
+        until(lambda: "missing=topic" in errors.read_text(), process)
+        for made in admin.create_topics([NewTopic(topic, 2, 1)]).values():
+            made.result(timeout=30)
+        assert process.wait(timeout=PATIENCE) == 1
+    assert "are gone from Kafka" in errors.read_text().splitlines()[-1]
+    assert "\n\tat " not in errors.read_text().replace("\tat.yawk", "")
+
+
+def counted(snapshots: Path) -> int:
+    """The valid readings of all triggers."""
+    return sum(line["scopes"]["window"]["total_messages"] for line in lines(snapshots))
 
 
 def test_a_missing_connector_is_one_sentence(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from aggregator import kafka
 from aggregator.errors import KafkaUnavailableError
-from aggregator.kafka import Presence, wait_for_topic
+from aggregator.kafka import Attendance, Presence, wait_for_topic
 from contract.log import Log, start_logging
 
 if TYPE_CHECKING:
@@ -29,22 +29,37 @@ def look(*found: Presence) -> kafka.Look:
     return lambda: next(script)
 
 
+def attendance(log: Log, *found: Presence) -> Attendance:
+    return Attendance(look(*found), brokers="k:1", topic="t", log=log)
+
+
+def said(lines: io.StringIO) -> list[str]:
+    return [line.partition(" ")[2] for line in lines.getvalue().splitlines()]
+
+
 def test_a_topic_that_is_there_is_no_news(log: Log, lines: io.StringIO) -> None:
-    assert wait_for_topic(
-        look(Presence.READY), brokers="k", topic="t", patience=1, stop=threading.Event(), log=log
-    )
+    here = attendance(log, Presence.READY)
+    assert wait_for_topic(here, patience=1, stop=threading.Event())
     assert lines.getvalue() == ""
 
 
 def test_says_once_for_each_thing_what_is_waited_for(log: Log, lines: io.StringIO) -> None:
-    script = look(*[Presence.NO_BROKER] * 3, *[Presence.NO_TOPIC] * 3, Presence.READY)
-    assert wait_for_topic(
-        script, brokers="k:1", topic="t", patience=None, stop=threading.Event(), log=log
-    )
-    said = [line.partition(" ")[2] for line in lines.getvalue().splitlines()]
-    assert said == [
+    script = (*[Presence.NO_BROKER] * 3, *[Presence.NO_TOPIC] * 3, Presence.READY)
+    assert wait_for_topic(attendance(log, *script), patience=None, stop=threading.Event())
+    assert said(lines) == [
         "warn  aggregator waiting missing=broker kafka=k:1 topic=t",
         "warn  aggregator waiting missing=topic kafka=k:1 topic=t",
+        "info  aggregator found kafka=k:1 topic=t",
+    ]
+
+
+def test_a_wait_that_follows_a_loss_says_nothing_twice(log: Log, lines: io.StringIO) -> None:
+    here = attendance(log, *[Presence.NO_BROKER] * 3, *[Presence.READY] * 2)
+    assert not here.here()
+    assert wait_for_topic(here, patience=None, stop=threading.Event())
+    assert here.here()
+    assert said(lines) == [
+        "warn  aggregator waiting missing=broker kafka=k:1 topic=t",
         "info  aggregator found kafka=k:1 topic=t",
     ]
 
@@ -53,19 +68,16 @@ def test_says_once_for_each_thing_what_is_waited_for(log: Log, lines: io.StringI
     ("missing", "sentence"),
     (
         (Presence.NO_BROKER, "no Kafka broker answers at k:1 after 2 s: check --kafka"),
-        (Presence.NO_TOPIC, "Kafka at k:1 has no topic t after 2 s"),
+        (Presence.NO_TOPIC, "Kafka at k:1 has no topic t after 2 s: check --topic, or create it"),
     ),
 )
 def test_gives_up_when_patience_runs_out(missing: Presence, sentence: str, log: Log) -> None:
     ticks = iter(range(10))
     with pytest.raises(KafkaUnavailableError, match=sentence) as raised:
         wait_for_topic(
-            look(*[missing] * 10),
-            brokers="k:1",
-            topic="t",
+            attendance(log, *[missing] * 10),
             patience=2,
             stop=threading.Event(),
-            log=log,
             clock=lambda: next(ticks),
         )
     assert raised.value.exit_code == 3
@@ -74,4 +86,4 @@ def test_gives_up_when_patience_runs_out(missing: Presence, sentence: str, log: 
 def test_a_stop_ends_the_wait(log: Log) -> None:
     stop = threading.Event()
     stop.set()
-    assert not wait_for_topic(look(), brokers="k", topic="t", patience=None, stop=stop, log=log)
+    assert not wait_for_topic(attendance(log), patience=None, stop=stop)

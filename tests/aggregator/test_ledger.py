@@ -1,11 +1,11 @@
-import json
 from pathlib import Path
 
 import pytest
 
 from aggregator.analytics import Tally
+from aggregator.checkpoint import Checkpoint
 from aggregator.errors import LedgerError
-from aggregator.ledger import Checkpoint, Ledger, Progress, read_checkpoint
+from aggregator.ledger import Ledger, Progress
 from tests.aggregator.records import assert_same, oracle, reading, tallied
 
 FIRST = [reading("a", "CA", 60.1, seq=1), reading("b", "NV", 50.7), b"bad"]
@@ -64,7 +64,7 @@ def test_another_query_is_refused(tmp_path: Path) -> None:
         with pytest.raises(LedgerError, match=r"belongs to query q.*new --checkpoint"):
             ledger.add("other", 0, tallied(SECOND))
         with pytest.raises(LedgerError, match="belongs to query q"):
-            ledger.require(Checkpoint(query_id=None, committed=None))
+            ledger.require(Checkpoint())
         assert_same(ledger.analytics(), oracle(FIRST))
 
 
@@ -79,7 +79,7 @@ def test_a_checkpoint_that_is_ahead_is_refused(tmp_path: Path) -> None:
 
 def test_a_checkpoint_that_is_one_batch_behind_is_a_crash_and_fits(tmp_path: Path) -> None:
     with Ledger(tmp_path / "l.duckdb") as ledger:
-        ledger.require(Checkpoint(query_id=None, committed=None))
+        ledger.require(Checkpoint())
         ledger.add("q", 0, tallied(FIRST))
         ledger.add("q", 1, tallied(SECOND))
         ledger.require(Checkpoint(query_id="q", committed=0))
@@ -89,16 +89,3 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
     (tmp_path / "l.duckdb").write_text("junk" * 5000)
     with pytest.raises(LedgerError, match="cannot be opened"):
         Ledger(tmp_path / "l.duckdb")
-
-
-def test_a_checkpoint_is_read_from_its_folder(tmp_path: Path) -> None:
-    assert read_checkpoint(tmp_path / "new") == Checkpoint(query_id=None, committed=None)
-    (tmp_path / "commits").mkdir()
-    (tmp_path / "metadata").write_text(json.dumps({"id": "q"}))
-    assert read_checkpoint(tmp_path) == Checkpoint(query_id="q", committed=None)
-    for name in ("9", "10", ".10.crc"):
-        (tmp_path / "commits" / name).touch()
-    assert read_checkpoint(tmp_path) == Checkpoint(query_id="q", committed=10)
-    (tmp_path / "metadata").write_text("[]")
-    with pytest.raises(LedgerError, match="cannot be read"):
-        read_checkpoint(tmp_path)

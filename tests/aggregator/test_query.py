@@ -22,6 +22,11 @@ SETTINGS = load(AggregatorSettings, PREFIX, flags={"kafka": "k:1", "topic": "t",
             "Kafka at k:1 no longer answers",
         ),
         (
+            "[STREAM_FAILED] … org.apache.kafka.common.errors.UnknownTopicOrPartitionException: …",
+            KafkaUnavailableError,
+            "Kafka at k:1 no longer has topic t",
+        ),
+        (
             "[STREAM_FAILED] …\n\tat x\nCaused by: a.B: one\nCaused by: c.D: disk full\n\tat y",
             QueryError,
             "Spark ended the query: Caused by: c.D: disk full",
