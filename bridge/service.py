@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.availability import Availability
 from bridge.client import SessionOptions
+from bridge.health import Vitals
 from bridge.positions import Positions
 from bridge.pump import Pump
 from bridge.session import Session
@@ -45,7 +46,7 @@ class Bridge:
         self._was_connected = False
         self.stats = Stats()
         self._mqtt = Availability("mqtt", log, url=settings.mqtt, client_id=settings.client_id)
-        kafka = Availability("kafka", log, brokers=settings.brokers)
+        self._kafka = kafka = Availability("kafka", log, brokers=settings.brokers)
         self._session = Session(
             SessionOptions(
                 address=settings.mqtt,
@@ -113,7 +114,9 @@ class Bridge:
 
     def subscribed(self, *, resumed: bool) -> None:
         """See `bridge.session.SessionEvents`."""
+        self.stats.reconnects += self._was_connected
         if self._was_connected and not resumed:
+            self.stats.sessions_lost += 1
             self._log.warning(
                 "mqtt session lost",
                 note="the broker forgot the session; what it held for this bridge is gone with it",
@@ -128,6 +131,19 @@ class Bridge:
     def disconnected(self, why: str) -> None:
         """See `bridge.session.SessionEvents`."""
         self._mqtt.lost(why)
+
+    def vitals(self) -> list[Vitals]:
+        """The state of each lane, for whoever asks over HTTP; from any thread."""
+        return [
+            Vitals(
+                client_id=self._settings.client_id,
+                stats=self.stats,
+                pumping=self._pump.alive,
+                listening=self._session.alive,
+                subscribed=bool(self._mqtt.available),
+                kafka=bool(self._kafka.available) and self._pump.opened.is_set(),
+            )
+        ]
 
     def _say_ready(self) -> None:
         if not self._was_ready and self._mqtt.available and self._pump.opened.is_set():

@@ -77,6 +77,11 @@ class Session:
         """Begin to connect, in a thread of the session's own."""
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs, connected or not."""
+        return self._thread.is_alive()
+
     def acknowledge(self, connection: int, mids: Sequence[int]) -> bool:
         """Send PUBACKs, in the order given, as one write; from any thread.
 

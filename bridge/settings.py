@@ -35,6 +35,10 @@ def _broker(value: Any) -> Address:
     return parse_host_port(text(value), 9092)
 
 
+def _listen(value: Any) -> Address:
+    return parse_host_port(text(value))
+
+
 def _client_id(value: Any) -> str:
     return f"isotherm-bridge-{socket.gethostname()}" if value is None else text(value)
 
@@ -162,6 +166,15 @@ class BridgeSettings:
         default="10s",
         help="How long SIGTERM waits for Kafka to confirm what has arrived; the rest stays with "
         "the MQTT broker.",
+    )
+    metrics: Address | None = setting(
+        "bridge.metrics",
+        optional(_listen),
+        default=None,
+        flag="--metrics",
+        metavar="HOST:PORT",
+        help="Where to answer over HTTP: /metrics, /healthz, /readyz, for whoever can reach it. "
+        "Default: nowhere.",
     )
 
     @property
