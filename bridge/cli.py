@@ -57,10 +57,14 @@ def _load(config: Path | None, flags: dict[str, Any]) -> BridgeSettings:
 @_settings_options
 def run(config: Path | None, *, verbose: bool, **flags: Any) -> None:
     """Forward until SIGTERM or Ctrl-C."""
+    from bridge.endpoint import observed  # noqa: PLC0415 as below
     from bridge.service import Bridge  # noqa: PLC0415 check-config needs no client libraries
 
     log = start_logging("bridge", verbose=verbose)
-    Bridge(_load(config, flags), log).run()
+    settings = _load(config, flags)
+    bridge = Bridge(settings, log)
+    with observed(settings, bridge.vitals, log):
+        bridge.run()
 
 
 @cli.command("check-config")

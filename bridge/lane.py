@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.availability import Availability
 from bridge.client import SessionOptions
+from bridge.health import Vitals
 from bridge.positions import Positions
 from bridge.pump import Pump
 from bridge.security import mqtt_context
@@ -42,6 +43,7 @@ class Lane:
         self.stats = Stats()
         self.mqtt = Availability("mqtt", log, url=settings.mqtt, client_id=settings.client_id)
         self._log = log
+        self._kafka = kafka
         self._exactly_once = settings.delivery == "exactly-once"
         self._was_connected = False
         self._session = Session(
@@ -81,6 +83,17 @@ class Lane:
         # what comes here, so nothing is taken before. But the subscription must stand at once.
         self._session.start(paused=self._exactly_once)
 
+    def vitals(self) -> Vitals:
+        """The state of this lane; from any thread."""
+        return Vitals(
+            client_id=self.client_id,
+            stats=self.stats,
+            pumping=self._pump.alive,
+            listening=self._session.alive,
+            subscribed=bool(self.mqtt.available),
+            kafka=bool(self._kafka.available) and self._pump.opened.is_set(),
+        )
+
     @property
     def ready(self) -> bool:
         """Whether the lane is subscribed, and Kafka was reached."""
@@ -111,7 +124,9 @@ class Lane:
 
     def subscribed(self, *, resumed: bool) -> None:
         """See `bridge.session.SessionEvents`."""
+        self.stats.reconnects += self._was_connected
         if self._was_connected and not resumed:
+            self.stats.sessions_lost += 1
             self._log.warning(
                 "mqtt session lost",
                 client_id=self.client_id,

@@ -7,6 +7,7 @@ and batches grow just as far as Kafka is slower than MQTT: no linger, and nothin
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -76,7 +77,7 @@ class Pump:
         self._now = now
         self._stats = stats
         self._log = log
-        self._waiting: deque[Arrivals] = deque()
+        self._waiting: deque[tuple[float, Arrivals]] = deque()
         self._changed = threading.Condition()
         self._draining = False
         self._positions = positions
@@ -99,8 +100,12 @@ class Pump:
 
     def arrived(self, arrivals: Arrivals) -> None:
         """Take frames over from the network thread; returns at once."""
+        now = time.monotonic()
         with self._changed:
-            self._waiting.append(arrivals)
+            if not self._stats.in_flight:
+                self._stats.oldest = now
+            self._stats.received += len(arrivals.frames)
+            self._waiting.append((now, arrivals))
             self._changed.notify()
 
     def prove(self) -> None:
@@ -144,10 +149,12 @@ class Pump:
         """All that waits, up to a bound; empty once drained."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._draining)
+            if self._waiting:
+                self._stats.oldest = self._waiting[0][0]
             taken: list[Arrivals] = []
             size = 0
             while self._waiting and size < MAX_BATCH_BYTES:
-                arrivals = self._waiting.popleft()
+                _came, arrivals = self._waiting.popleft()
                 size += sum(len(frame.payload) for frame in arrivals.frames)
                 taken.append(arrivals)
             return taken
@@ -244,6 +251,7 @@ class Pump:
             try:
                 attempt()
             except SinkUnavailableError as error:
+                self._stats.kafka_errors += 1
                 self._kafka.lost(str(error), refused=error.refused)
                 if self._stopping.wait(self._backoff.next()):
                     raise SinkClosingError(str(error)) from error
@@ -256,7 +264,7 @@ class Pump:
         for connection, frames in arrivals:
             mids = [frame.mid for frame in frames if frame.mid]
             current = self._acknowledge(connection, mids)
-            self._stats.received += len(frames)
+            self._stats.settled += len(frames)
             self._stats.duplicates += sum(frame.duplicate for frame in frames)
             if current:
                 self._stats.acknowledged += len(mids)

@@ -18,6 +18,7 @@ from bridge.stats import total
 from contract.topics import shard_filter
 
 if TYPE_CHECKING:
+    from bridge.health import Vitals
     from bridge.settings import BridgeSettings
     from contract.log import Log
 
@@ -90,6 +91,10 @@ class Bridge:
                 self._log.error("lane ended", client_id=lane.client_id, why=str(failure))
             self._say_ready()
         return None
+
+    def vitals(self) -> list[Vitals]:
+        """The state of each lane that has not been taken over, for whoever asks over HTTP."""
+        return [lane.vitals() for lane in self.lanes if lane not in self._ended]
 
     def _say_ready(self) -> None:
         if not self._was_ready and all(lane.ready for lane in self.lanes):

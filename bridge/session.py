@@ -96,6 +96,11 @@ class Session:
             self._renewing = True
             self._client.disconnect()
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs, connected or not."""
+        return self._thread.is_alive()
+
     def acknowledge(self, connection: int, mids: Sequence[int]) -> bool:
         """Send PUBACKs, in the order given, as one write; from any thread.
 

@@ -41,6 +41,10 @@ def _broker(value: Any) -> Address:
     return parse_host_port(text(value), 9092)
 
 
+def _listen(value: Any) -> Address:
+    return parse_host_port(text(value))
+
+
 def _shards(value: Any) -> tuple[int, ...]:
     fix = (
         f"write A-B within 0-{SHARDS - 1}, in whole groups of {SHARDS_IN_GROUP}, "
@@ -233,6 +237,15 @@ class BridgeSettings:
         default="10s",
         help="How long SIGTERM waits for Kafka to confirm what has arrived; the rest stays with "
         "the MQTT broker.",
+    )
+    metrics: Address | None = setting(
+        "bridge.metrics",
+        optional(_listen),
+        default=None,
+        flag="--metrics",
+        metavar="HOST:PORT",
+        help="Where to answer over HTTP: /metrics, /healthz, /readyz, for whoever can reach it. "
+        "Default: nowhere.",
     )
 
     def __post_init__(self) -> None:

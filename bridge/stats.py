@@ -12,29 +12,57 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Stats:
-    """Counts since the start; written by the pump's thread only.
+    """Counts since the start.
+
+    Each is written by one thread alone, and so needs no lock; whoever reads from another thread
+    sees each number as of now, but not all of them as of one moment.
 
     Attributes:
-        received: MQTT messages taken from the broker.
+        received: MQTT messages taken from the broker; written by the network thread.
+        settled: those among them that are done with: acknowledged, stale, or at QoS 0.
         duplicates: those among them that the broker marked as sent before.
         suppressed: redeliveries that were in Kafka already and are not written again.
         delivered: readings that Kafka confirmed.
         rejected: dead letters that Kafka confirmed, by reason.
         acknowledged: MQTT messages whose PUBACK was sent.
         stale: MQTT messages whose connection had ended before their PUBACK; they come again.
+        oldest: when the oldest message in flight came, seconds of the monotonic clock.
+        kafka_errors: deliveries that had to be repeated, and failed attempts to open Kafka.
+        reconnects: MQTT connections after the first; written by the network thread.
+        sessions_lost: reconnects that found no session; written by the network thread.
     """
 
     received: int = 0
+    settled: int = 0
     duplicates: int = 0
     suppressed: int = 0
     delivered: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     acknowledged: int = 0
     stale: int = 0
+    oldest: float = 0.0
+    kafka_errors: int = 0
+    reconnects: int = 0
+    sessions_lost: int = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Messages that came and are not done with."""
+        # In this order, or a message that comes meanwhile would make it negative.
+        settled = self.settled
+        return self.received - settled
+
+    def age(self, now: float) -> float:
+        """How long the oldest message in flight has waited at `now`, seconds; 0 without any."""
+        return max(0.0, now - self.oldest) if self.in_flight else 0.0
 
     def add(self, other: Stats) -> None:
         """Count what another lane counted, too."""
         self.received += other.received
+        self.settled += other.settled
+        self.kafka_errors += other.kafka_errors
+        self.reconnects += other.reconnects
+        self.sessions_lost += other.sessions_lost
         self.duplicates += other.duplicates
         self.suppressed += other.suppressed
         self.delivered += other.delivered

@@ -1,7 +1,8 @@
 """Write what the docs take from the code: `python -m docs.write`.
 
-docs/configuration.md is written whole, from the settings tables; in docs/contract.md the table of
-fields between its two markers. tests/test_docs.py fails while a file differs.
+docs/configuration.md and docs/metrics.md are written whole, from the tables of settings and of
+metrics; in docs/contract.md the table of fields between its two markers. tests/test_docs.py
+fails while a file differs.
 """
 
 # ruff: noqa: INP001 docs are pages, not a package
@@ -13,6 +14,7 @@ from typing import Final, NamedTuple
 
 from aggregator.settings import PREFIX as AGGREGATOR_PREFIX
 from aggregator.settings import AggregatorSettings
+from bridge.metrics import markdown as metrics_table
 from bridge.settings import PREFIX as BRIDGE_PREFIX
 from bridge.settings import BridgeSettings
 from contract.fields import FIELDS
@@ -108,6 +110,22 @@ def configuration() -> str:
     return "\n".join([HEAD, *parts])
 
 
+METRICS: Final = """\
+# Metrics
+
+`isotherm-bridge run --metrics HOST:PORT` answers at `/metrics` in Prometheus' text format. With
+several lanes the numbers are their sums. No metric has a label for a device. Counters begin at 0
+with each start. This page is written by `python -m docs.write` from the table that the bridge
+exports.
+
+"""
+
+
+def metrics() -> str:
+    """docs/metrics.md."""
+    return METRICS + metrics_table()
+
+
 def fields() -> str:
     """The table of the reading's fields."""
     lines = ["| field | JSON type | required | meaning | if not |", "|---|---|---|---|---|"]
@@ -127,7 +145,8 @@ def contract(page: str) -> str:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write all of them."""
+    (DOCS / "metrics.md").write_text(metrics(), encoding="utf-8")
     (DOCS / "configuration.md").write_text(configuration(), encoding="utf-8")
     page = DOCS / "contract.md"
     page.write_text(contract(page.read_text(encoding="utf-8")), encoding="utf-8")

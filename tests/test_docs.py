@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.metrics import METRICS, PREFIX
 from contract.fields import FIELDS, MAX_GUID_LENGTH, MAX_SEQ
 from contract.reasons import Reason
 from contract.settings import rows
@@ -18,7 +19,7 @@ from contract.topics import (
     status_topic,
 )
 from contract.verdict import MAX_BYTES, MAX_DEPTH
-from docs.write import DOCS, PAGES, configuration, contract
+from docs.write import DOCS, PAGES, configuration, contract, metrics
 from tests.golden import cases
 
 ROOT = Path(__file__).parents[1]
@@ -39,6 +40,11 @@ def test_the_configuration_page_has_every_setting() -> None:
         assert rows(settings)
         for row in rows(settings):
             assert row.variable(prefix) in configuration()
+
+
+def test_every_metric_is_documented() -> None:
+    assert (DOCS / "metrics.md").read_text(encoding="utf-8") == metrics(), STALE
+    assert all(f"| `{PREFIX}{metric.name}` | {metric.kind} |" in metrics() for metric in METRICS)
 
 
 def test_the_table_of_fields_is_up_to_date(page: str) -> None:

@@ -1,0 +1,210 @@
+"""What the bridge exports: one table, from which /metrics and docs/metrics.md come."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from bridge.health import missing
+from contract.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from bridge.health import Vitals
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+PREFIX: Final = "isotherm_bridge_"
+
+
+class View(NamedTuple):
+    """What the values are read from.
+
+    Attributes:
+        lanes: their numbers are summed.
+        kafka: whether a Kafka broker answers just now.
+        now: seconds of the monotonic clock.
+    """
+
+    lanes: Sequence[Vitals]
+    kafka: bool
+    now: float
+
+
+class Sample(NamedTuple):
+    """One value, with the pairs of its label or none."""
+
+    value: float
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+class Metric(NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        name: without the prefix, in base units; a counter ends with ``_total``.
+        kind: ``counter`` or ``gauge``.
+        help: one sentence.
+        read: its samples; always the same labels, none of them of a device.
+        label: the name of its label, for the docs.
+    """
+
+    name: str
+    kind: str
+    help: str
+    read: Callable[[View], Iterable[Sample]]
+    label: str = ""
+
+
+def _summed(name: str) -> Callable[[View], Iterable[Sample]]:
+    return lambda view: [Sample(sum(getattr(lane.stats, name) for lane in view.lanes))]
+
+
+def _all(holds: Callable[[Vitals], bool]) -> Callable[[View], Iterable[Sample]]:
+    return lambda view: [Sample(int(all(map(holds, view.lanes))))]
+
+
+def _rejected(view: View) -> Iterable[Sample]:
+    for reason in Reason:
+        # Looked up one by one: the pump may put a reason in at any time. Absent ones count 0.
+        count = sum(lane.stats.rejected[reason.value] for lane in view.lanes)
+        yield Sample(count, (("reason", reason.value),))
+
+
+def _age(view: View) -> Iterable[Sample]:
+    return [Sample(max((lane.stats.age(view.now) for lane in view.lanes), default=0.0))]
+
+
+def _kafka_up(view: View) -> Iterable[Sample]:
+    return [Sample(int(view.kafka and all(lane.kafka for lane in view.lanes)))]
+
+
+def _ready(view: View) -> Iterable[Sample]:
+    return [Sample(int(not missing(view.lanes, kafka=view.kafka)))]
+
+
+def _build(_view: View) -> Iterable[Sample]:
+    return [Sample(1, (("version", _VERSION),))]
+
+
+METRICS: Final = (
+    Metric("build_info", "gauge", "Always 1; the label has isotherm's version.", _build, "version"),
+    Metric("ready", "gauge", "1 while messages are forwarded, as in /readyz.", _ready),
+    Metric(
+        "mqtt_up",
+        "gauge",
+        "1 while every MQTT session is connected and subscribed.",
+        _all(lambda lane: lane.subscribed),
+    ),
+    Metric(
+        "kafka_up",
+        "gauge",
+        "1 while a Kafka broker answers and the last delivery did not fail.",
+        _kafka_up,
+    ),
+    Metric(
+        "messages_received_total",
+        "counter",
+        "MQTT messages taken from the broker, redeliveries included.",
+        _summed("received"),
+    ),
+    Metric(
+        "messages_redelivered_total",
+        "counter",
+        "MQTT messages that the broker marked as sent before.",
+        _summed("duplicates"),
+    ),
+    Metric(
+        "messages_suppressed_total",
+        "counter",
+        "Redeliveries that stood in Kafka already and were acknowledged without writing them.",
+        _summed("suppressed"),
+    ),
+    Metric(
+        "messages_acknowledged_total",
+        "counter",
+        "MQTT messages whose PUBACK was sent, after Kafka confirmed them.",
+        _summed("acknowledged"),
+    ),
+    Metric(
+        "messages_stale_total",
+        "counter",
+        "MQTT messages whose connection ended before their PUBACK; the broker sends them again.",
+        _summed("stale"),
+    ),
+    Metric(
+        "messages_in_flight",
+        "gauge",
+        "MQTT messages that arrived and are not acknowledged yet.",
+        _summed("in_flight"),
+    ),
+    Metric(
+        "oldest_unacknowledged_age_seconds",
+        "gauge",
+        "How long the oldest message in flight has waited; 0 without any.",
+        _age,
+    ),
+    Metric(
+        "readings_delivered_total",
+        "counter",
+        "Readings that Kafka confirmed; an MQTT message may hold several.",
+        _summed("delivered"),
+    ),
+    Metric(
+        "records_rejected_total",
+        "counter",
+        "Records that are no readings, and whose dead letter Kafka confirmed.",
+        _rejected,
+        "reason",
+    ),
+    Metric(
+        "mqtt_reconnects_total",
+        "counter",
+        "MQTT connections after the first.",
+        _summed("reconnects"),
+    ),
+    Metric(
+        "mqtt_sessions_lost_total",
+        "counter",
+        "Reconnects at which the broker had forgotten the session, and what it held.",
+        _summed("sessions_lost"),
+    ),
+    Metric(
+        "kafka_errors_total",
+        "counter",
+        "Deliveries that had to be repeated, and failed attempts to reach Kafka.",
+        _summed("kafka_errors"),
+    ),
+)
+
+
+def exposition(view: View) -> str:
+    """All metrics in Prometheus' text format."""
+    lines: list[str] = []
+    for metric in METRICS:
+        name = PREFIX + metric.name
+        lines += [f"# HELP {name} {metric.help}", f"# TYPE {name} {metric.kind}"]
+        for value, labels in metric.read(view):
+            pairs = ",".join(f'{label}="{word}"' for label, word in labels)
+            lines.append(f"{name}{{{pairs}}} {value}" if pairs else f"{name} {value}")
+    return "\n".join(lines) + "\n"
+
+
+def markdown() -> str:
+    """The table for the docs."""
+    lines = ["| name | type | label | meaning |", "|---|---|---|---|"]
+    lines += [
+        f"| `{PREFIX}{metric.name}` | {metric.kind} | {metric.label} | {metric.help} |"
+        for metric in METRICS
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _installed_version() -> str:
+    try:
+        return version("isotherm")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+_VERSION: Final = _installed_version()
