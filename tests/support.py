@@ -124,6 +124,22 @@ class Publisher:
         self._window.release(500)
 
 
+def forget_session(url: str, client_id: str) -> None:
+    """Have the broker drop a session that outlives its test, subscriptions and all."""
+    address = urlsplit(url)
+    assert address.hostname is not None
+    assert address.port is not None
+    connected = threading.Event()
+    # Without a Session Expiry Interval the session ends with the connection (MQTT 5.0, 3.1.2.11.2).
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=paho.MQTTv5)
+    client.on_connect = lambda *_: connected.set()
+    client.connect(address.hostname, address.port, clean_start=True)
+    client.loop_start()
+    assert connected.wait(PATIENCE_S)
+    client.disconnect()
+    client.loop_stop()
+
+
 class Program:
     """A program of ours in a process of its own, with its log lines."""
 
