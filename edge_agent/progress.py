@@ -6,14 +6,14 @@ import io
 from typing import Final, TextIO
 
 OFTEN: Final = 0.2
-SELDOM: Final = 5.0
+SELDOM: Final = 2.0
 
 
 class Progress(io.TextIOBase):
     """The progress line on a stream, and the stream on which a log may be written beside it.
 
     Args:
-        stream: a terminal gets one line that is rewritten, anything else a line every 5 s.
+        stream: a terminal gets one line that is rewritten, anything else a line every 2 s.
     """
 
     def __init__(self, stream: TextIO) -> None:

@@ -15,6 +15,7 @@ from contract.errors import EXIT_OTHER, IsothermError
 from deploy.demo.lines import InputError
 from deploy.demo.live import run_fleet
 from deploy.demo.replay import run_file
+from deploy.demo.report import Report
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -56,23 +57,24 @@ def cli(
     if snapshots is not None and not snapshots.resolve().parent.is_dir():
         raise click.BadParameter("its folder does not exist", param_hint="--snapshots")
     folder = _folder(data)
+    report = Report(sys.stderr)
     try:
         target = (snapshots or folder / "snapshots.jsonl").resolve()
         if source is None:
-            run_fleet(folder, target, sensors, _report)
+            run_fleet(folder, target, sensors, report)
         else:
-            run_file(folder, target, source.resolve(), _report)
+            run_file(folder, target, source.resolve(), report)
     except InputError:
         if data is None:
             shutil.rmtree(folder)
         raise
     except BaseException:
-        _report(f"data and logs are kept in {folder}")
+        report(f"data and logs are kept in {folder}")
         raise
     if data is None and not keep:
         shutil.rmtree(folder)
     else:
-        _report(f"data and logs are in {folder}")
+        report(f"data and logs are in {folder}")
 
 
 def main() -> NoReturn:
@@ -103,10 +105,6 @@ def _folder(data: Path | None) -> Path:
     if any(data.iterdir()):
         raise click.UsageError(f"--data {data} is not empty; each run needs a new folder")
     return data.resolve()
-
-
-def _report(line: str) -> None:
-    print(f"[demo] {line}", file=sys.stderr, flush=True)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -15,15 +16,15 @@ from deploy.errors import ProgramFailedError
 from deploy.local.process import log_tail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
+    from deploy.demo.report import Report
     from deploy.local.process import Child
 
 _STALLED_AFTER: Final = 300.0
 _FEW_LINES: Final = 100_000
 _LOOK_EVERY: Final = 0.1
-_TELL_EVERY: Final = 2.0
+_SENT: Final = re.compile(r"(\d+) acknowledged")
 
 
 @dataclass(slots=True)
@@ -32,11 +33,13 @@ class Account:
 
     Attributes:
         lines: lines of the file that are not blank.
+        sent: lines that the MQTT broker has acknowledged.
         counted: records that Spark has seen.
         dead: dead letters.
     """
 
     lines: int
+    sent: int = 0
     counted: int = 0
     dead: int = 0
 
@@ -46,17 +49,20 @@ class Account:
         return self.counted + self.dead >= self.lines
 
     def __str__(self) -> str:
-        return f"{self.counted} counted by Spark, {self.dead} dead letters, of {self.lines} lines"
+        return (
+            f"{self.sent} of {self.lines} lines sent, {self.counted} counted by Spark, "
+            f"{self.dead} dead letters"
+        )
 
 
-def run_file(data: Path, snapshots: Path, source: Path, report: Callable[[str], None]) -> None:
+def run_file(data: Path, snapshots: Path, source: Path, report: Report) -> None:
     """Send a file's lines through the pipeline, and print the analytics over all of them.
 
     Args:
         data: an empty folder.
         snapshots: where the job appends its snapshots.
         source: one reading a line.
-        report: shows one line of progress.
+        report: tells people.
 
     Raises:
         StackError: the file cannot be sent, or a part cannot be started, died or stalled.
@@ -115,18 +121,19 @@ def _settle(
     follow: Snapshots,
     letters: DeadLetters,
     *,
-    report: Callable[[str], None],
+    report: Report,
 ) -> float:
     """Wait until every line is accounted for.
 
     Returns:
         When the agent had sent all, by the monotonic clock.
     """
-    sent = moved = told = time.monotonic()
+    sent = moved = time.monotonic()
     last = str(account)
     while True:
         letters.read(_LOOK_EVERY)
         follow.read()
+        account.sent = lines_sent(log_tail(agent.log, lines=1)) or account.sent
         account.counted = follow.counted
         account.dead = letters.by_reason.total()
         sending = agent.ended() is None
@@ -138,16 +145,20 @@ def _settle(
                 f"the agent could not send every line: {agent.fate()}", log_tail(agent.log)
             )
         elif account.settled:
+            report(str(account))
             return sent
         pipeline.check()
         if str(account) != last:
             last, moved = str(account), now
-        if now - told >= _TELL_EVERY:
-            told = now
-            spark = "" if follow.first else "; Spark is starting"
-            report(f"{'sending' if sending else 'all sent'}: {account}{spark}")
+        report.progress(f"{account}{'' if follow.first else '; Spark is starting'}")
         if now - moved > _STALLED_AFTER:
             raise ProgramFailedError(
                 f"nothing has moved for {_STALLED_AFTER:.0f} s: {account}; "
                 f"the logs are in {pipeline.data}"
             )
+
+
+def lines_sent(said: str) -> int | None:
+    """How many lines the MQTT broker has acknowledged, by the last words of the agent's log."""
+    found = _SENT.findall(said)
+    return int(found[-1]) if found else None

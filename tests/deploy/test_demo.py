@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import tomllib
@@ -13,7 +14,8 @@ from contract.states import STATES
 from deploy.demo.fleet import fleet_config
 from deploy.demo.letters import reason
 from deploy.demo.lines import InputError, count_lines
-from deploy.demo.replay import Account
+from deploy.demo.replay import Account, lines_sent
+from deploy.demo.report import Report
 from deploy.demo.show import analytics_text, rejected_text
 from deploy.demo.snapshots import Snapshots
 
@@ -135,3 +137,46 @@ def test_rejected_says_why_and_where() -> None:
         "  2 not_json (dead letter)",
         "  1 bad_guid (by Spark)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "lines"),
+    (
+        ("8200 acknowledged, 100 under way", 8200),
+        ("replayed 10 messages: 9 acknowledged, 1 refused in 0.1 s", 9),
+        ("replayed 10 messages: 7 acknowledged, 0 refused, 3 not acknowledged in 1.0 s", 7),
+        ("", None),
+    ),
+)
+def test_lines_sent_come_from_the_agent_s_last_words(said: str, lines: int | None) -> None:
+    assert lines_sent(said) == lines
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def ticks(*seconds: float) -> Any:
+    return iter(seconds).__next__
+
+
+def test_progress_is_seldom_where_nobody_watches() -> None:
+    stream = io.StringIO()
+    report = Report(stream, ticks(0, 1, 3, 4, 6))
+    for number in range(4):
+        report.progress(f"{number}")
+    report("end")
+    assert stream.getvalue() == "[demo] 1\n[demo] 3\n[demo] end\n"
+
+
+def test_progress_is_one_line_that_is_rewritten_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "12")
+    stream = Terminal()
+    report = Report(stream, ticks(0, 1, 1.1, 2))
+    for line in ("1", "unseen", "longer than the line"):
+        report.progress(line)
+    report("end")
+    assert stream.getvalue() == "\r[demo] 1\x1b[K\r[demo] long\x1b[K\r\x1b[K[demo] end\n"
