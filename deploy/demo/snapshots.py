@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_NOTHING: Final[dict[str, Any]] = {
+    "average_temperature_by_state": [],
+    "total_messages": 0,
+    "sensors_by_state": [],
+    "total_sensors": 0,
+}
 
 
 class Snapshots:
@@ -38,9 +45,9 @@ class Snapshots:
 
     @property
     def analytics(self) -> dict[str, Any]:
-        """The four analytics over all; empty before the first snapshot."""
+        """The four analytics over all; over nothing before the first snapshot."""
         scopes: dict[str, Any] = self.last["scopes"] if self.last else {}
-        return dict(scopes.get("since_start") or {})
+        return dict(scopes.get("since_start") or _NOTHING)
 
     @property
     def rejected(self) -> dict[str, int]:

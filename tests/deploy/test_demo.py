@@ -105,6 +105,12 @@ def test_snapshots_of_a_job_that_has_not_begun(tmp_path: Path) -> None:
     assert (follow.counted, follow.began, follow.rejected) == (0, None, {})
 
 
+def test_a_file_of_bad_lines_alone_has_analytics_over_nothing(tmp_path: Path) -> None:
+    text = analytics_text(Snapshots(tmp_path / "none").analytics, 0)
+    assert "Total number of messages: 0\n" in text
+    assert "Total number of sensors: 0\n" in text
+
+
 def test_letter_in_parts_counts_once() -> None:
     parts = [(("reason", b"too_large"), ("part", str(n).encode())) for n in (1, 2)]
     assert [reason(part) for part in parts] == ["too_large", None]
