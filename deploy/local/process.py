@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
@@ -15,11 +17,12 @@ from deploy.errors import StackError
 from deploy.local import guard as guard_module
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 STOP_TIMEOUT: Final = 20.0
 TAIL_LINES: Final = 20
 _TAIL_BYTES: Final = 16_384
+_ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Guard:
@@ -87,7 +90,8 @@ class Child:
         self.name = name
         self.log = log
         self._guard = guard
-        with log.open("ab") as stream:
+        # One that is interrupted before it is under guard would be left running.
+        with log.open("ab") as stream, _undisturbed():
             try:
                 self._process = subprocess.Popen(
                     command,
@@ -100,7 +104,7 @@ class Child:
                 )
             except OSError as error:
                 raise StackError(f"{name} cannot be started: {command[0]}: {error}") from error
-        guard.watch(self.pid)
+            guard.watch(self.pid)
 
     @property
     def pid(self) -> int:
@@ -148,6 +152,30 @@ class Child:
         if code is None:
             return "still running"
         return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold back what Python does at Ctrl-C, SIGTERM and SIGHUP until the end of the block.
+
+    The signals are not blocked, since a child would inherit that.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        # Only the main thread is interrupted by signals.
+        yield
+        return
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in _ENDS}
+    ours = [number for number, handler in handlers.items() if callable(handler)]
+    try:
+        for number in ours:
+            signal.signal(number, lambda number, _: came.append(number))
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, handlers[number])
+        for caught in came:
+            signal.raise_signal(caught)
 
 
 def log_tail(path: Path, lines: int = TAIL_LINES) -> str:

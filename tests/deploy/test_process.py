@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -57,6 +58,28 @@ def test_child_writes_its_log_and_says_how_it_ended(tmp_path: Path, guard: Guard
 def test_program_that_does_not_exist_is_a_sentence(tmp_path: Path, guard: Guard) -> None:
     with pytest.raises(StackError, match="it cannot be started: /no/such"):
         Child("it", ["/no/such"], log=tmp_path / "log", guard=guard)
+
+
+class InterruptedGuard(Guard):
+    """Ctrl-C comes in the moment between a start and its entry under guard."""
+
+    group = 0
+
+    def watch(self, group: int) -> None:
+        self.group = group
+        signal.raise_signal(signal.SIGINT)
+        super().watch(group)
+
+
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+def test_ctrl_c_in_the_moment_of_a_start_leaves_nothing(tmp_path: Path) -> None:
+    guard = InterruptedGuard()
+    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+    with pytest.raises(KeyboardInterrupt):
+        Child("it", command, log=tmp_path / "log", guard=guard)
+    guard.close()
+    assert gone(guard.group)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_stop_ends_what_the_child_started(tmp_path: Path, guard: Guard) -> None:
