@@ -143,6 +143,10 @@ class BulkClient(paho.Client):
             self._packet_queue(_PINGREQ, b"\xc0\x00", 0, 0)
             self._answered.wait(timeout)
 
+    def stop_waiting(self) -> None:
+        """End `wait_for_answer`: the connection is gone, and no answer will come over it."""
+        self._answered.set()
+
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Read what is there: hand on the PUBLISH frames, have paho handle the rest."""
         try:

@@ -197,6 +197,7 @@ class Session:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
+        self._client.stop_waiting()
         if reason.value == _TAKEN_OVER:
             self.failure = FencedError(self._options.client_id)
             self._closing.set()

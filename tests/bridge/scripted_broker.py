@@ -27,9 +27,13 @@ class ScriptedBroker:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """End all connections, and take no more."""
+        self._listener.close()
         for peer in self._peers:
             peer.close()
-        self._listener.close()
 
     def accept(self) -> Peer:
         connection, _ = self._listener.accept()

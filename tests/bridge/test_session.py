@@ -55,7 +55,9 @@ def session(broker: ScriptedBroker) -> Iterator[tuple[Session, Events]]:
     try:
         yield made, events
     finally:
-        made.close(1)
+        # A broker that is gone need not be waited for.
+        broker.hang_up()
+        made.close(10)
 
 
 def greet(broker: ScriptedBroker, connack: bytes = CONNACK_NEW, *, with_it: bytes = b"") -> Peer:
@@ -195,7 +197,8 @@ def test_frames_that_were_passed_over_come_again_after_resume() -> None:
         [frame] = events.arrivals.get(timeout=10).frames
         assert (frame.payload, frame.duplicate) == (b"early", True)
         assert events.states.get(timeout=10) == "resumed"
-        made.close(1)
+        broker.hang_up()
+        made.close(10)
 
 
 def test_resume_keeps_a_connection_on_which_nothing_was_passed_over() -> None:
@@ -211,4 +214,16 @@ def test_resume_keeps_a_connection_on_which_nothing_was_passed_over() -> None:
         made.resume()
         peer.send(publish(b"t", b"one", 1))
         assert events.arrivals.get(timeout=10).frames[0].payload == b"one"
-        made.close(1)
+        broker.hang_up()
+        made.close(10)
+
+
+def test_close_waits_for_no_answer_of_a_broker_that_hangs_up() -> None:
+    with ScriptedBroker() as broker, session(broker) as (made, events):
+        peer = greet(broker)
+        assert events.states.get(timeout=10) == "new"
+        with ThreadPoolExecutor(1) as pool:
+            closed = pool.submit(made.close, 40)
+            assert peer.packet()[0] == PINGREQ
+            broker.hang_up()
+            closed.result(20)

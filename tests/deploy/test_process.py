@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,7 +78,11 @@ def test_ctrl_c_in_the_moment_of_a_start_leaves_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import time; time.sleep(600)"]
     with pytest.raises(KeyboardInterrupt):
         Child("it", command, log=tmp_path / "log", guard=guard)
-    guard.close()
+    # Nobody got the child to wait for it, and to the guard an unreaped one is still there.
+    with ThreadPoolExecutor(1) as pool:
+        reaped = pool.submit(os.waitpid, guard.group, 0)
+        guard.close()
+        reaped.result(10)
     assert gone(guard.group)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
