@@ -79,6 +79,20 @@ def check_config(config: Path | None, **flags: Any) -> None:
         click.echo(f"{row.key} = {'' if shown is None else shown}")
 
 
+@cli.command()
+@_settings_options
+def doctor(config: Path | None, **flags: Any) -> None:
+    """Check what the bridge depends on, a sentence each; a running bridge is not disturbed."""
+    from bridge.doctor.examine import examine  # noqa: PLC0415 as above
+    from bridge.doctor.finding import exit_code  # noqa: PLC0415 as above
+
+    findings = []
+    for finding in examine(_load(config, flags)):
+        findings.append(finding)
+        click.echo(finding)
+    sys.exit(exit_code(findings))
+
+
 @cli.command("sample-config")
 def sample_config() -> None:
     """Print a commented bridge.toml with every key at its default."""

@@ -1,0 +1,1 @@
+"""`isotherm-bridge doctor`: facts are gathered at the edge, findings are pure functions of them."""

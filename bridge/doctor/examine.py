@@ -1,0 +1,42 @@
+"""All checks in turn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.doctor.clock import ask_clock, check_clock
+from bridge.doctor.kafka import check_kafka
+from bridge.doctor.kafka_probe import ask_kafka
+from bridge.doctor.mqtt import check_mqtt
+from bridge.doctor.mqtt_probe import ask_mqtt
+from bridge.service import lane_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bridge.doctor.finding import Finding
+    from bridge.settings import BridgeSettings
+
+
+def examine(settings: BridgeSettings) -> Iterator[Finding]:
+    """Look at everything that the bridge depends on; each finding comes as soon as it is made.
+
+    Raises:
+        SettingsError: a file of a password or a certificate cannot be used.
+    """
+    filters = [name for lane in lane_settings(settings) for name in lane.subscribe]
+    yield from check_mqtt(
+        ask_mqtt(settings, filters),
+        url=str(settings.mqtt),
+        version=settings.mqtt_version,
+        session_expiry=int(settings.session_expiry),
+        receive_maximum=settings.receive_maximum,
+    )
+    yield from check_kafka(
+        ask_kafka(settings),
+        brokers=settings.brokers,
+        topics=(settings.topic, settings.dead_letter_topic),
+        position_topic=settings.position_topic if settings.delivery == "exactly-once" else None,
+        session_expiry=settings.session_expiry,
+    )
+    yield check_clock(ask_clock())
