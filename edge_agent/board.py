@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edge_agent.sampler import Sampler
     from edge_agent.schedule import Schedule
     from edge_agent.settings import AgentSettings
+    from edge_agent.stamper import Stamper
     from edge_agent.stop import Stop
 
 LAST_WAIT: Final = 2.0
@@ -39,11 +40,12 @@ def places(settings: AgentSettings) -> list[Place]:
 
 def run(
     sampler: Sampler,
+    stamper: Stamper,
     schedule: Schedule,
     outbox: MemoryOutbox,
+    *,
     publisher: Publisher,
     link: MqttLink,
-    *,
     stop: Stop,
     log: Log,
 ) -> int:
@@ -55,7 +57,7 @@ def run(
     while stop.signal is None:
         now = time.monotonic()
         if due := schedule.due(now):
-            outbox.put(packets(sampler.sample(due)))
+            outbox.put(packets(map(stamper.encode, sampler.sample(due))))
         timeout = publisher.turn()
         link.wait(min(timeout, schedule.next_tick - time.monotonic()), stop.fileno())
     deadline = time.monotonic() + LAST_WAIT

@@ -153,8 +153,9 @@ def run(config: str | None, *, verbose: bool, **flags: Any) -> int:
     from edge_agent import board  # noqa: PLC0415 only where it is needed
     from edge_agent.outbox import MemoryOutbox  # noqa: PLC0415 the same
     from edge_agent.publisher import Publisher  # noqa: PLC0415 the same
-    from edge_agent.sampler import Sampler, new_epoch  # noqa: PLC0415 the same
+    from edge_agent.sampler import Sampler  # noqa: PLC0415 the same
     from edge_agent.schedule import Schedule  # noqa: PLC0415 the same
+    from edge_agent.stamper import Stamper, new_epoch  # noqa: PLC0415 the same
     from edge_agent.stop import Stop  # noqa: PLC0415 the same
 
     chosen = load_agent(_tables(config), os.environ, flags)
@@ -170,16 +171,25 @@ def run(config: str | None, *, verbose: bool, **flags: Any) -> int:
     publisher = Publisher(link, outbox, topic=topic, window=chosen.window, log=log)
     sampler = Sampler(
         board.places(chosen),
-        destination=chosen.destination,
-        epoch=new_epoch(),
         log=log,
         clock=time.time_ns,
+        uptime=lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME),
     )
+    stamper = Stamper(destination=chosen.destination, epoch=new_epoch())
     with Stop() as stop:
         schedule = Schedule([probe.interval for probe in chosen.probes], time.monotonic())
         log.info("started", probes=len(chosen.probes), topic=topic, mqtt=chosen.mqtt)
         try:
-            return board.run(sampler, schedule, outbox, publisher, link, stop=stop, log=log)
+            return board.run(
+                sampler,
+                stamper,
+                schedule,
+                outbox,
+                publisher=publisher,
+                link=link,
+                stop=stop,
+                log=log,
+            )
         finally:
             publisher.close()
 
