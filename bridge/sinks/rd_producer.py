@@ -150,19 +150,32 @@ class RdProducer:
 
         Raises:
             SinkClosingError: the bridge is stopping, and Kafka does not answer.
+            KafkaException: the producer is of no use any more, for instance since it is fenced.
         """
         patience = Patience(self._settings, self._kafka, self._stopping)
-        while left := self.raw.flush(POLL_S):
+        while left := self._flush():
             patience.wear(f"{left} records await confirmation")
 
     def abandon(self) -> None:
         """Let go; what is queued is not sent."""
-        # Reports about what is purged are not looked at: in a producer with a fatal error they
-        # cannot be (confluent-kafka raises SystemError), and it refuses to flush, too.
+        # In a producer with a fatal error the reports about what is purged cannot be looked at, and
+        # it refuses to flush.
         self._abandoned = True
         with contextlib.suppress(KafkaException):
             self.raw.purge()
-            self.raw.flush(POLL_S)
+            self._flush()
+
+    def _flush(self) -> int:
+        """How many records are left after `POLL_S` seconds."""
+        try:
+            return int(self.raw.flush(POLL_S))
+        except SystemError as error:
+            # confluent-kafka raises a fatal error out of its callback for errors, and may then
+            # call the one for reports with that exception set, for which Python blames us.
+            origin: BaseException | None = error
+            while isinstance(origin, SystemError):
+                origin = origin.__cause__
+            raise origin or error from None
 
     def _hear(self, error: Any) -> None:
         """What librdkafka meets in the background, and gets over by itself or not."""

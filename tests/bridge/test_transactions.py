@@ -7,17 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 
 from bridge.availability import Availability
 from bridge.errors import FencedError, SinkUnavailableError
 from bridge.records import Batch, Record
 from bridge.settings import PREFIX, BridgeSettings
 from bridge.sinks import make_sink
+from bridge.sinks.rd_producer import RdProducer
 from contract.log import Log
 from contract.settings import load
 from tests.bridge.readings import reading
-from tests.bridge.sink_bench import CLIENTS, sink_of
+from tests.bridge.sink_bench import CLIENTS, settings, sink_of
 from tests.support import topic_records, unique
 
 if TYPE_CHECKING:
@@ -108,6 +109,31 @@ def test_of_two_under_one_client_id_the_older_ends(stack: Stack, client: str) ->
     newer.close()
     values = [kept.value for kept in topic_records(stack.kafka, topic)]
     assert values == [reading("k", 1), reading("k", 2)]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("waits", (True, False))
+def test_a_fence_that_is_met_among_unsent_records_is_kafkas_own_error(
+    stack: Stack, *, waits: bool
+) -> None:
+    topic = unique("flush")
+    stack.create_topics(topic, f"{topic}.dead-letter", partitions=4)
+    older = RdProducer(
+        settings(stack.kafka, topic, "librdkafka", "exactly-once"),
+        Availability("kafka", Log("test")),
+        threading.Event(),
+        {"transactional.id": topic},
+    )
+    older.raw.init_transactions(60)
+    newer = Producer({"bootstrap.servers": stack.kafka, "transactional.id": topic})
+    newer.init_transactions(60)
+    older.raw.begin_transaction()
+    # The fence comes with the answer to the first request, before most records are sent.
+    older.send(Batch([Record(b"%d" % n, reading("k", n + 1)) for n in range(3000)], []))
+    if waits:
+        with pytest.raises(KafkaException, match="fenced"):
+            older.wait()
+    older.abandon()
 
 
 @pytest.mark.integration
