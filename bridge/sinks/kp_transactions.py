@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedError
 
-from bridge.errors import FencedError, RecordsRefusedError
+from bridge.errors import FencedError, RecordsRefusedError, SinkError
 from bridge.positions import position_record
 from bridge.records import Batch
 from bridge.sinks.kp_positions import KpPositions
@@ -81,8 +81,8 @@ class TransactionalKafkaPythonSink:
     def _reopen(self) -> Last:
         """Take the transactional id over, and read back what is delivered."""
         self._positions.require(topics(self._settings))
-        if self._claimed and self._positions.last().life not in (b"", self._life):
-            raise FencedError(self._settings.client_id)
+        if self._claimed:
+            self._look_for_successor(self._positions.last())
         producer = KpProducer(
             self._settings,
             self._kafka,
@@ -97,13 +97,24 @@ class TransactionalKafkaPythonSink:
         try:
             producer.call(producer.raw.init_transactions, "the transactional id awaits release")
             last = self._positions.last()
-            self._transact(producer, Batch([], []))
+            # Again, now that nobody else can write: one may have come since.
+            self._look_for_successor(last)
+            for failure in self._transact(producer, Batch([], [])):
+                raise failure.error
         except KafkaError as error:
             producer.abandon()
             raise unavailable(self._settings, error) from error
+        except SinkError:
+            producer.abandon()
+            raise
         self._claimed = True
         self._producer = producer
         return last
+
+    def _look_for_successor(self, last: Last) -> None:
+        """End here if another process wrote after this one did."""
+        if self._claimed and last.life not in (b"", self._life):
+            raise FencedError(self._settings.client_id)
 
     def _transact(self, producer: KpProducer, batch: Batch) -> list[Failure]:
         """Deliver a batch in one transaction; what failed, and then nothing is delivered."""
