@@ -141,16 +141,22 @@ def forget_session(url: str, client_id: str) -> None:
 
 
 class Program:
-    """A program of ours in a process of its own, with its log lines."""
+    """A program of ours in a process of its own, with its log lines.
 
-    def __init__(self, *arguments: str) -> None:
+    Args:
+        arguments: of `python -m`.
+        folder: to run it there and without our environment, as on another machine.
+    """
+
+    def __init__(self, *arguments: str, folder: Path | None = None) -> None:
+        inherited = {"PYTHONPATH": str(ROOT)} if folder else os.environ
         self.process = subprocess.Popen(
             [sys.executable, "-m", *arguments],
-            cwd=ROOT,
+            cwd=folder or ROOT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**inherited, "PYTHONUNBUFFERED": "1"},
         )
         self.lines: list[str] = []
         self._news: queue.Queue[str | None] = queue.Queue()

@@ -1,0 +1,235 @@
+"""Readings under way through a bridge, and what became of them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import signal
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from confluent_kafka import Consumer, TopicPartition
+
+from deploy.local.ports import free_port
+from tests.bridge.readings import reading
+from tests.bridge.test_health import get
+from tests.bridge.test_metrics import parsed
+from tests.support import Program, Publisher, await_true, topic_records, unique
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from deploy.local import Stack
+
+GUIDS = 50
+PARTITIONS = 3
+_PIECE = 50
+_QUIET = logging.getLogger("tests.reader")
+_QUIET.setLevel(logging.CRITICAL + 1)
+
+
+class Source:
+    """Sensors that send without end, each its own sequence.
+
+    Args:
+        mqtt: the broker's address.
+        topic: where to.
+        rate: readings a second; as fast as the broker takes them if not given.
+    """
+
+    def __init__(self, mqtt: str, topic: str, rate: float = 1e6) -> None:
+        self.sent = 0
+        self._mqtt, self._topic, self._rate = mqtt, topic, rate
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        began = time.monotonic()
+        with Publisher(self._mqtt) as publisher:
+            while not self._stop.is_set():
+                piece = range(self.sent, self.sent + _PIECE)
+                publisher.publish(
+                    self._topic, [reading(f"guid-{n % GUIDS}", n // GUIDS + 1) for n in piece]
+                )
+                self.sent += _PIECE
+                ahead = self.sent / self._rate - (time.monotonic() - began)
+                self._stop.wait(max(0.0, ahead))
+            publisher.finish()
+
+    def stop(self) -> int:
+        """How many readings the MQTT broker has acknowledged."""
+        self._stop.set()
+        self._thread.join(120)
+        assert not self._thread.is_alive()
+        return self.sent
+
+    def await_sent(self, more: int) -> None:
+        goal = self.sent + more
+        await_true(lambda: self.sent >= goal, f"{more} more readings to be sent")
+
+
+class Reader:
+    """Reads committed records as they come."""
+
+    def __init__(self, kafka: str, topic: str) -> None:
+        self.count = 0
+        self.longest_pause = 0.0
+        """Between two looks that found something, seconds."""
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": kafka,
+                "group.id": topic,
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+            },
+            logger=_QUIET,
+        )
+        self._consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        last: float | None = None
+        while not self._stop.is_set():
+            found = [m for m in self._consumer.consume(1000, 0.1) if m.error() is None]
+            if not found:
+                continue
+            now = time.monotonic()
+            if last is not None:
+                self.longest_pause = max(self.longest_pause, now - last)
+            last = now
+            self.count += len(found)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._consumer.close()
+
+
+class Outcome(NamedTuple):
+    """What became of what was sent."""
+
+    sent: int
+    delivered: int
+    lost: int
+    doubled: int
+    disordered: int
+
+
+class Flow:
+    """One route under fire: its source, its bridges' lives, its reader.
+
+    Args:
+        stack: the brokers.
+        client: the Kafka client of its bridges.
+        report: takes the line with the numbers.
+        mqtt, kafka: the brokers as the bridge sees them, where that differs.
+        readings: the Kafka topic, where several flows share one.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        client: str,
+        report: Callable[[str], None],
+        *,
+        mqtt: str = "",
+        kafka: str = "",
+        rate: float = 1e6,
+    ) -> None:
+        self.name = unique("fault")
+        self.kafka = stack.kafka
+        self.mqtt_topic = f"tests/{self.name}"
+        self._rate = rate
+        self._mqtt = stack.mqtt
+        self._report = report
+        self._redelivered = self._suppressed = 0
+        self.port = free_port()
+        self.options = (
+            *("--mqtt", mqtt or stack.mqtt, "--kafka", kafka or stack.kafka),
+            *("--topic", self.name, "--subscribe", self.mqtt_topic, "--client-id", self.name),
+            *("--kafka-client", client, "--metrics", f"127.0.0.1:{self.port}"),
+        )
+        stack.create_topics(self.name, f"{self.name}.dead-letter", partitions=PARTITIONS)
+
+    def __enter__(self) -> Self:
+        self._running = ExitStack()
+        self._reader = Reader(self.kafka, self.name)
+        self._running.callback(self._reader.stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
+
+    def start(self) -> Source:
+        """Begin to send; once the MQTT broker has the session."""
+        self.source = Source(self._mqtt, self.mqtt_topic, self._rate)
+        self._running.callback(self.source.stop)
+        return self.source
+
+    @contextmanager
+    def bridge(self, *more: str, folder: Path | None = None) -> Iterator[Program]:
+        """One life; ended in whatever way, it is dead afterwards."""
+        life = Program("bridge", "run", *self.options, *more, folder=folder)
+        try:
+            yield life
+        finally:
+            life.end(signal.SIGKILL)
+
+    def numbers(self) -> dict[str, float]:
+        """What the bridge counts."""
+        return parsed(get(self.port, "/metrics")[1])
+
+    def kill(self, bridge: Program) -> None:
+        """By SIGKILL, in the middle of what it does."""
+        numbers = self.numbers()
+        bridge.end(signal.SIGKILL)
+        self._redelivered += int(numbers["messages_redelivered_total"])
+        self._suppressed += int(numbers["messages_suppressed_total"])
+
+    def finish(self, bridge: Program, *more: str) -> None:
+        """Stop sending, wait for all, end the bridge, and look at every record.
+
+        Args:
+            bridge: the one that runs.
+            more: for the line with the numbers.
+        """
+        sent = self.source.stop()
+        await_true(lambda: self._reader.count >= sent, f"{sent} readings in Kafka", 180)
+        assert bridge.end() == 0, "\n".join(bridge.lines)
+        facts = dict(re.findall(r"(\w+)=(\d+)", bridge.lines[-1]))
+        self._redelivered += int(facts["duplicates"])
+        self._suppressed += int(facts["suppressed"])
+        outcome = self.outcome(sent)
+        words = (
+            f"sent {sent}, delivered {outcome.delivered}, lost {outcome.lost}, "
+            f"doubled {outcome.doubled}, out of order {outcome.disordered}, "
+            f"redelivered {self._redelivered}, suppressed {self._suppressed}, "
+            f"longest pause {self._reader.longest_pause:.1f} s"
+        )
+        self._report("; ".join((words, *more)))
+        assert outcome == Outcome(sent, sent, 0, 0, 0)
+
+    def outcome(self, sent: int) -> Outcome:
+        """All committed records against all that was sent."""
+        found: dict[str, list[int]] = {f"guid-{n}": [] for n in range(GUIDS)}
+        records = topic_records(self.kafka, self.name)
+        for kept in records:
+            assert kept.key is not None
+            found[kept.key.decode()].append(json.loads(kept.value)["origin"]["seq"])
+        each = range(1, sent // GUIDS + 1)
+        return Outcome(
+            sent,
+            len(records),
+            sum(len(set(each) - set(seqs)) for seqs in found.values()),
+            sum(len(seqs) - len(set(seqs)) for seqs in found.values()),
+            sum(a > b for seqs in found.values() for a, b in pairwise(seqs)),
+        )
