@@ -10,7 +10,7 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -23,8 +23,6 @@ from tests.support import Program, Publisher, await_true, topic_records, unique
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from deploy.local import Stack
 
 GUIDS = 50
 PARTITIONS = 3
@@ -124,20 +122,35 @@ class Outcome(NamedTuple):
     disordered: int
 
 
+class Brokers(Protocol):
+    """The brokers of a flow, such as a stack's."""
+
+    @property
+    def mqtt(self) -> str:
+        """URL."""
+
+    @property
+    def kafka(self) -> str:
+        """``host:port``."""
+
+    def create_topics(self, *names: str, partitions: int = 1) -> None:
+        """Create Kafka topics."""
+
+
 class Flow:
     """One route under fire: its source, its bridges' lives, its reader.
 
     Args:
-        stack: the brokers.
+        brokers: as the source and the reader see them.
         client: the Kafka client of its bridges.
         report: takes the line with the numbers.
         mqtt, kafka: the brokers as the bridge sees them, where that differs.
-        readings: the Kafka topic, where several flows share one.
+        rate: readings a second; as fast as the broker takes them if not given.
     """
 
     def __init__(
         self,
-        stack: Stack,
+        brokers: Brokers,
         client: str,
         report: Callable[[str], None],
         *,
@@ -146,19 +159,19 @@ class Flow:
         rate: float = 1e6,
     ) -> None:
         self.name = unique("fault")
-        self.kafka = stack.kafka
+        self.kafka = brokers.kafka
         self.mqtt_topic = f"tests/{self.name}"
         self._rate = rate
-        self._mqtt = stack.mqtt
+        self._mqtt = brokers.mqtt
         self._report = report
         self._redelivered = self._suppressed = 0
         self.port = free_port()
         self.options = (
-            *("--mqtt", mqtt or stack.mqtt, "--kafka", kafka or stack.kafka),
+            *("--mqtt", mqtt or brokers.mqtt, "--kafka", kafka or brokers.kafka),
             *("--topic", self.name, "--subscribe", self.mqtt_topic, "--client-id", self.name),
             *("--kafka-client", client, "--metrics", f"127.0.0.1:{self.port}"),
         )
-        stack.create_topics(self.name, f"{self.name}.dead-letter", partitions=PARTITIONS)
+        brokers.create_topics(self.name, f"{self.name}.dead-letter", partitions=PARTITIONS)
 
     def __enter__(self) -> Self:
         self._running = ExitStack()
