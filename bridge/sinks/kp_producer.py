@@ -21,6 +21,7 @@ from kafka.errors import (
 from bridge.errors import SinkClosingError, SinkUnavailableError
 from bridge.refusal import refusal
 from bridge.security import kafka_python_security, suspects
+from bridge.sink import held_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -239,7 +240,7 @@ def topics(settings: BridgeSettings) -> set[str]:
         raise unavailable(settings, error) from error
     for topic in (settings.topic, settings.dead_letter_topic):
         if topic not in found:
-            raise SinkUnavailableError(f"topic {topic} does not exist; create it")
+            raise SinkUnavailableError(f"topic {topic} does not exist; create it", refused=True)
     return found
 
 
@@ -251,6 +252,23 @@ def client_settings(settings: BridgeSettings) -> dict[str, Any]:
         "bootstrap_timeout_ms": BLOCK_MS,
         **kafka_python_security(settings),
     }
+
+
+def not_delivered(
+    settings: BridgeSettings, failures: list[Failure], remaining: Batch
+) -> SinkUnavailableError:
+    """The error for what is to be delivered again.
+
+    Args:
+        settings: brokers and topics.
+        failures: of the last try; at least one.
+        remaining: the batch, or what is left of it.
+    """
+    letters = {id(record) for record in remaining.dead_letters}
+    error = failures[0].error
+    if all(id(failure.record) in letters for failure in failures):
+        return held_back(settings.dead_letter_topic, words(error), remaining)
+    return unavailable(settings, error, remaining)
 
 
 def unavailable(

@@ -11,7 +11,14 @@ from bridge.errors import FencedError, RecordsRefusedError, SinkError
 from bridge.positions import position_record
 from bridge.records import Batch
 from bridge.sinks.kp_positions import KpPositions
-from bridge.sinks.kp_producer import Failure, KpProducer, topics, unavailable, words
+from bridge.sinks.kp_producer import (
+    Failure,
+    KpProducer,
+    not_delivered,
+    topics,
+    unavailable,
+    words,
+)
 
 if TYPE_CHECKING:
     import threading
@@ -140,5 +147,5 @@ class TransactionalKafkaPythonSink:
         out = {id(record) for record, _why in refused}
         rest = [record for record in batch.readings if id(record) not in out]
         if not refused or len(rest) == len(batch.readings):
-            raise unavailable(self._settings, failures[0].error, batch)
+            raise not_delivered(self._settings, failures, batch)
         raise RecordsRefusedError(refused, batch._replace(readings=rest))

@@ -81,8 +81,9 @@ class LibrdkafkaSink:
         elif not letters and all(failure.unfixable for failure in failures):
             self._deliver_alone(producer, readings)
             return
-        why = failures[0].error.str()
-        raise SinkUnavailableError(f"Kafka: {why}", Batch(readings, letters))
+        rest = Batch(readings, letters)
+        why = f"Kafka: {failures[0].error.str()}"
+        raise producer.held_back(rest) or SinkUnavailableError(why, rest)
 
     def _deliver_alone(self, producer: RdProducer, readings: list[Record]) -> None:
         refused: list[tuple[Record, str]] = []

@@ -82,10 +82,12 @@ class TransactionalLibrdkafkaSink:
         except KafkaException as error:
             self._undo(producer, error, batch)
             self._refuse(producer, batch)
-            raise unavailable(self._settings, error, batch) from error
+            held_back = producer.held_back(batch)
+            raise held_back or unavailable(self._settings, error, batch) from error
         if producer.failures:
             self._refuse(producer, batch)
-            raise SinkUnavailableError(f"Kafka: {producer.failures[0].error.str()}", batch)
+            why = f"Kafka: {producer.failures[0].error.str()}"
+            raise producer.held_back(batch) or SinkUnavailableError(why, batch)
         self._one_by_one = False
 
     def close(self) -> None:

@@ -201,12 +201,20 @@ class Flow:
         """What the bridge counts."""
         return parsed(get(self.port, "/metrics")[1])
 
+    def values(self) -> list[bytes]:
+        """What stands in Kafka, as far as it is committed."""
+        return [kept.value for kept in topic_records(self.kafka, self.name)]
+
     def kill(self, bridge: Program) -> None:
         """By SIGKILL, in the middle of what it does."""
         numbers = self.numbers()
         bridge.end(signal.SIGKILL)
         self._redelivered += int(numbers["messages_redelivered_total"])
         self._suppressed += int(numbers["messages_suppressed_total"])
+
+    def await_delivered(self, more: int) -> None:
+        goal = self._reader.count + more
+        await_true(lambda: self._reader.count >= goal, f"{more} more readings in Kafka")
 
     def finish(self, bridge: Program, *more: str) -> None:
         """Stop sending, wait for all, end the bridge, and look at every record.
