@@ -69,7 +69,7 @@ class RdProducer:
         self._heard = ""
         # It would repeat itself while Kafka is away; `kafka` says it once.
         quiet = logging.getLogger("isotherm.librdkafka")
-        quiet.setLevel(logging.CRITICAL)
+        quiet.setLevel(logging.CRITICAL + 1)
         self.raw: Any = Producer(
             {
                 **client_settings(settings),

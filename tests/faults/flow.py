@@ -36,7 +36,7 @@ class Source:
 
     Args:
         mqtt: the broker's address.
-        topic: where to.
+        topic: where to; its last level is what their guids begin with.
         rate: readings a second; as fast as the broker takes them if not given.
     """
 
@@ -48,12 +48,13 @@ class Source:
         self._thread.start()
 
     def _run(self) -> None:
+        name = self._topic.rpartition("/")[2]
         began = time.monotonic()
         with Publisher(self._mqtt) as publisher:
             while not self._stop.is_set():
                 piece = range(self.sent, self.sent + _PIECE)
                 publisher.publish(
-                    self._topic, [reading(f"guid-{n % GUIDS}", n // GUIDS + 1) for n in piece]
+                    self._topic, [reading(f"{name}-{n % GUIDS}", n // GUIDS + 1) for n in piece]
                 )
                 self.sent += _PIECE
                 ahead = self.sent / self._rate - (time.monotonic() - began)
@@ -73,16 +74,23 @@ class Source:
 
 
 class Reader:
-    """Reads committed records as they come."""
+    """Reads committed records as they come.
 
-    def __init__(self, kafka: str, topic: str) -> None:
+    Args:
+        kafka: the broker.
+        topic: all of it.
+        name: what the guids begin with that count.
+    """
+
+    def __init__(self, kafka: str, topic: str, name: str) -> None:
+        self._name = name.encode()
         self.count = 0
         self.longest_pause = 0.0
         """Between two looks that found something, seconds."""
         self._consumer = Consumer(
             {
                 "bootstrap.servers": kafka,
-                "group.id": topic,
+                "group.id": name,
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
@@ -97,14 +105,18 @@ class Reader:
     def _run(self) -> None:
         last: float | None = None
         while not self._stop.is_set():
-            found = [m for m in self._consumer.consume(1000, 0.1) if m.error() is None]
+            found = sum(
+                (message.key() or b"").startswith(self._name)
+                for message in self._consumer.consume(1000, 0.1)
+                if message.error() is None
+            )
             if not found:
                 continue
             now = time.monotonic()
             if last is not None:
                 self.longest_pause = max(self.longest_pause, now - last)
             last = now
-            self.count += len(found)
+            self.count += found
 
     def stop(self) -> None:
         self._stop.set()
@@ -146,6 +158,7 @@ class Flow:
         report: takes the line with the numbers.
         mqtt, kafka: the brokers as the bridge sees them, where that differs.
         rate: readings a second; as fast as the broker takes them if not given.
+        beside: one with whom it shares the Kafka topics.
     """
 
     def __init__(
@@ -157,25 +170,29 @@ class Flow:
         mqtt: str = "",
         kafka: str = "",
         rate: float = 1e6,
+        beside: Flow | None = None,
     ) -> None:
         self.name = unique("fault")
+        self.topic: str = beside.topic if beside else self.name
         self.kafka = brokers.kafka
         self.mqtt_topic = f"tests/{self.name}"
         self._rate = rate
         self._mqtt = brokers.mqtt
         self._report = report
         self._redelivered = self._suppressed = 0
-        self.port = free_port()
-        self.options = (
+        self.port = 0
+        """Where the newest life tells its numbers."""
+        self._options = (
             *("--mqtt", mqtt or brokers.mqtt, "--kafka", kafka or brokers.kafka),
-            *("--topic", self.name, "--subscribe", self.mqtt_topic, "--client-id", self.name),
-            *("--kafka-client", client, "--metrics", f"127.0.0.1:{self.port}"),
+            *("--topic", self.topic, "--subscribe", self.mqtt_topic, "--client-id", self.name),
+            *("--kafka-client", client),
         )
-        brokers.create_topics(self.name, f"{self.name}.dead-letter", partitions=PARTITIONS)
+        if beside is None:
+            brokers.create_topics(self.topic, f"{self.topic}.dead-letter", partitions=PARTITIONS)
 
     def __enter__(self) -> Self:
         self._running = ExitStack()
-        self._reader = Reader(self.kafka, self.name)
+        self._reader = Reader(self.kafka, self.topic, self.name)
         self._running.callback(self._reader.stop)
         return self
 
@@ -191,7 +208,9 @@ class Flow:
     @contextmanager
     def bridge(self, *more: str, folder: Path | None = None) -> Iterator[Program]:
         """One life; ended in whatever way, it is dead afterwards."""
-        life = Program("bridge", "run", *self.options, *more, folder=folder)
+        self.port = free_port()
+        metrics = ("--metrics", f"127.0.0.1:{self.port}")
+        life = Program("bridge", "run", *self._options, *metrics, *more, folder=folder)
         try:
             yield life
         finally:
@@ -203,7 +222,7 @@ class Flow:
 
     def values(self) -> list[bytes]:
         """What stands in Kafka, as far as it is committed."""
-        return [kept.value for kept in topic_records(self.kafka, self.name)]
+        return [kept.value for kept in topic_records(self.kafka, self.topic)]
 
     def kill(self, bridge: Program) -> None:
         """By SIGKILL, in the middle of what it does."""
@@ -211,6 +230,13 @@ class Flow:
         bridge.end(signal.SIGKILL)
         self._redelivered += int(numbers["messages_redelivered_total"])
         self._suppressed += int(numbers["messages_suppressed_total"])
+
+    def note(self, bridge: Program) -> None:
+        """What one that ended by itself says that it did."""
+        [line] = [line for line in bridge.lines if " stopped drained=" in line]
+        facts = dict(re.findall(r"(\w+)=(\d+)", line))
+        self._redelivered += int(facts["duplicates"])
+        self._suppressed += int(facts["suppressed"])
 
     def await_delivered(self, more: int) -> None:
         goal = self._reader.count + more
@@ -226,9 +252,7 @@ class Flow:
         sent = self.source.stop()
         await_true(lambda: self._reader.count >= sent, f"{sent} readings in Kafka", 180)
         assert bridge.end() == 0, "\n".join(bridge.lines)
-        facts = dict(re.findall(r"(\w+)=(\d+)", bridge.lines[-1]))
-        self._redelivered += int(facts["duplicates"])
-        self._suppressed += int(facts["suppressed"])
+        self.note(bridge)
         outcome = self.outcome(sent)
         words = (
             f"sent {sent}, delivered {outcome.delivered}, lost {outcome.lost}, "
@@ -241,15 +265,15 @@ class Flow:
 
     def outcome(self, sent: int) -> Outcome:
         """All committed records against all that was sent."""
-        found: dict[str, list[int]] = {f"guid-{n}": [] for n in range(GUIDS)}
-        records = topic_records(self.kafka, self.name)
-        for kept in records:
-            assert kept.key is not None
-            found[kept.key.decode()].append(json.loads(kept.value)["origin"]["seq"])
+        found: dict[str, list[int]] = {f"{self.name}-{n}": [] for n in range(GUIDS)}
+        for kept in topic_records(self.kafka, self.topic):
+            guid = (kept.key or b"").decode()
+            if guid.startswith(self.name):
+                found[guid].append(json.loads(kept.value)["origin"]["seq"])
         each = range(1, sent // GUIDS + 1)
         return Outcome(
             sent,
-            len(records),
+            sum(map(len, found.values())),
             sum(len(set(each) - set(seqs)) for seqs in found.values()),
             sum(len(seqs) - len(set(seqs)) for seqs in found.values()),
             sum(a > b for seqs in found.values() for a, b in pairwise(seqs)),

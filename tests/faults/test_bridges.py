@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from deploy.local import Stack
 
-pytestmark = (pytest.mark.integration, pytest.mark.faults)
+pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -32,12 +33,11 @@ def test_a_life_on_another_machine_after_others_wrote_much(
             bridge.await_line("ready")
             flow.start().await_sent(10_000)
             flow.kill(bridge)
-        # Its positions end up far behind what others note in the same topic.
-        with Flow(stack, client, print, positions=f"{flow.name}.bridge", rate=3000) as other:
-            with other.bridge() as bridge:
-                bridge.await_line("ready")
-                other.start().await_sent(60_000)
-                other.finish(bridge)
+        # What it noted ends up far behind what others did in the same topics.
+        with Flow(stack, client, print, rate=3000, beside=flow) as other, other.bridge() as bridge:
+            bridge.await_line("ready")
+            other.start().await_sent(60_000)
+            other.finish(bridge)
         with flow.bridge(folder=tmp_path) as bridge:
             assert "session=resumed" in bridge.await_line("mqtt connected")
             bridge.await_line("ready")
@@ -75,16 +75,17 @@ def test_two_bridges_on_one_topic_that_are_killed_in_turn(
 def test_one_process_after_another_takes_the_client_id_over(
     stack: Stack, report: Callable[[str], None], client: str
 ) -> None:
-    with Flow(stack, client, report, rate=2000) as flow, flow.lives() as start:
-        older = start()
+    with Flow(stack, client, report, rate=2000) as flow, ExitStack() as lives:
+        older = lives.enter_context(flow.bridge())
         older.await_line("ready")
         source = flow.start()
         for _ in range(4):
             source.await_sent(3_000)
-            newer = start()
+            newer = lives.enter_context(flow.bridge())
             newer.await_line("ready")
             assert older.process.wait(60) == 1
-            flow.end(older)
+            older.end()
+            flow.note(older)
             assert "another bridge runs under the client id" in older.lines[-1]
             older = newer
         flow.finish(older, "taken over 4 times")
