@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from contract.log import Log
 
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
+MAX_BATCH_MESSAGES: Final = 65_535
+"""No window is larger (MQTT 5.0, section 3.1.2.11.3), but not every broker keeps to it; the position
+record of a batch must stay below what Kafka takes."""
 _LAST_WORDS_S: Final = 5.0
 
 
@@ -152,10 +155,11 @@ class Pump:
             if self._waiting:
                 self._stats.oldest = self._waiting[0][0]
             taken: list[Arrivals] = []
-            size = 0
-            while self._waiting and size < MAX_BATCH_BYTES:
+            size = count = 0
+            while self._waiting and size < MAX_BATCH_BYTES and count < MAX_BATCH_MESSAGES:
                 _came, arrivals = self._waiting.popleft()
                 size += sum(len(frame.payload) for frame in arrivals.frames)
+                count += len(arrivals.frames)
                 taken.append(arrivals)
             return taken
 

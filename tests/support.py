@@ -64,8 +64,15 @@ def topic_records(bootstrap: str, topic: str) -> list[Kept]:
     try:
         partitions = consumer.list_topics(topic, timeout=PATIENCE_S).topics[topic].partitions
         for partition in partitions:
-            consumer.assign([TopicPartition(topic, partition, 0)])
+            where = TopicPartition(topic, partition, 0)
+            # Where somebody goes on writing there may never be an end.
+            _low, end = consumer.get_watermark_offsets(where, timeout=PATIENCE_S)
+            consumer.assign([where])
             while (message := consumer.poll(PATIENCE_S)) is not None and message.error() is None:
+                offset = message.offset()
+                assert offset is not None
+                if offset >= end:
+                    break
                 headers: Any = message.headers() or []
                 value: Any = message.value()
                 key: Any = message.key()

@@ -67,6 +67,7 @@ def test_two_bridges_on_one_topic_that_are_killed_in_turn(
                     threading.Event().wait(draw.uniform(0.0, 1.0))
                     flow.kill(bridge)
         with one.bridge() as first, two.bridge() as second:
+            two.source.stop()
             one.finish(first, "6 kills, beside another bridge")
             two.finish(second, "6 kills, beside another bridge")
 
