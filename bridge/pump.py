@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 MAX_BATCH_MESSAGES: Final = 65_535
-"""No window is larger (MQTT 5.0, section 3.1.2.11.3), but not every broker keeps to it; the position
-record of a batch must stay below what Kafka takes."""
+"""No window is larger (MQTT 5.0, section 3.1.2.11.3), but not every broker keeps to it, and the
+position record of a batch must stay below what Kafka takes."""
 _LAST_WORDS_S: Final = 5.0
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.bridge.readings import reading
-from tests.bridge.sink_bench import CLIENTS
 from tests.faults.flow import Flow
 from tests.faults.test_dead_letters import limit
 from tests.support import Publisher, await_true, topic_records
@@ -18,7 +17,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize(
+    "client", ("kafka-python", pytest.param("librdkafka", marks=pytest.mark.faults))
+)
 def test_one_bad_line_of_500_and_a_reading_that_kafka_refuses(stack: Stack, client: str) -> None:
     with Flow(stack, client, print) as flow, flow.bridge() as bridge:
         bridge.await_line("ready")
