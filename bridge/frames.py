@@ -162,8 +162,11 @@ def _publish(buffer: bytes, first: int, body: int, stop: int, *, properties: boo
     topic_at = body + 2
     after_topic = topic_at + ((buffer[body] << 8) | buffer[body + 1]) if topic_at <= stop else stop
     payload_at = after_topic + 2 * qos
-    if after_topic == topic_at or payload_at + properties > stop:
+    if payload_at + properties > stop:
         raise MalformedPacketError("a PUBLISH without a whole topic and packet identifier")
+    if after_topic == topic_at:
+        # MQTT-3.1.2-27: none may be sent to a client that announces no Topic Alias Maximum.
+        raise MalformedPacketError("a PUBLISH without a topic; topic aliases are not allowed here")
     mid = (buffer[after_topic] << 8) | buffer[after_topic + 1] if qos else 0
     if qos and not mid:
         raise MalformedPacketError("a PUBLISH at QoS 1 with packet identifier 0")

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from contract.log import Log
 
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
+MAX_BATCH_MESSAGES: Final = 65_535
+"""No window is larger (MQTT 5.0, section 3.1.2.11.3), but not every broker keeps to it, and the
+position record of a batch must stay below what Kafka takes."""
 _LAST_WORDS_S: Final = 5.0
 
 
@@ -162,10 +165,11 @@ class Pump:
             if self._waiting:
                 self._stats.oldest = self._waiting[0][0]
             taken: list[Load] = []
-            size = 0
-            while self._waiting and size < MAX_BATCH_BYTES:
+            size = count = 0
+            while self._waiting and size < MAX_BATCH_BYTES and count < MAX_BATCH_MESSAGES:
                 _came, load = self._waiting.popleft()
                 size += load.size
+                count += len(load.frames)
                 taken.append(load)
             return taken
 

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 _KEEPALIVE_S = 30
 _FAILURE = 0x80
 _TAKEN_OVER = 0x8E
+# Section 3.2.2.2; paho gives the codes 4 and 5 of MQTT 3.1.1 as these, too.
+_NOT_FOR_THIS_USER = frozenset({0x86, 0x87})
+_NO_USER = "it does not take a bridge without mqtt.username and mqtt.password_file"
+_UNKNOWN_USER = "it does not take mqtt.username with the password in mqtt.password_file"
 _RETAINED_ONLY_IF_NEW = 1
 
 
@@ -171,7 +175,10 @@ class Session:
     ) -> None:
         self._answered = True
         if reason.is_failure:
-            self._events.disconnected(f"it answers: {reason}", refused=True)
+            words = "it answers"
+            if reason.value in _NOT_FOR_THIS_USER:
+                words = _NO_USER if self._options.username is None else _UNKNOWN_USER
+            self._events.disconnected(f"{words}: {reason}", refused=True)
             return
         self._resumed = flags.session_present
         client.subscribe(_subscriptions(self._options))

@@ -84,6 +84,26 @@ def test_acknowledgements_follow_the_sink_in_arrival_order() -> None:
     assert (stats.settled, stats.delivered, stats.acknowledged) == (3, 3, 3)
 
 
+def test_a_broker_that_sends_more_than_receive_maximum_makes_more_batches_not_larger_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bridge.pump.MAX_BATCH_MESSAGES", 50)
+    sizes: list[int] = []
+
+    class MeasuredSink(MemorySink):
+        def deliver(self, batch: Batch) -> None:
+            sizes.append(len(batch.readings))
+            super().deliver(batch)
+
+    pump, broker, _ = make(MeasuredSink())
+    for start in range(1, 301, 20):
+        pump.arrived(Arrivals(1, [frame(mid) for mid in range(start, start + 20)]))
+    pump.start()
+    assert pump.drain(60)
+    assert broker.acknowledged == list(range(1, 301))
+    assert sizes == [60] * 5
+
+
 def test_qos_0_is_delivered_and_needs_no_acknowledgement() -> None:
     pump, broker, stats = make(MemorySink())
     move(pump, [Arrivals(1, [frame(0), frame(4)])])
