@@ -1,7 +1,7 @@
 """Write what the docs take from the code: `python -m docs.write`.
 
 docs/configuration.md and docs/metrics.md are written whole, from the tables of settings and of
-metrics; in docs/contract.md the table of fields between its two markers. tests/test_docs.py
+metrics; in docs/contract.md the tables of fields between their markers. tests/test_docs.py
 fails while a file differs.
 """
 
@@ -17,7 +17,7 @@ from aggregator.settings import AggregatorSettings
 from bridge.metrics import markdown as metrics_table
 from bridge.settings import PREFIX as BRIDGE_PREFIX
 from bridge.settings import BridgeSettings
-from contract.fields import FIELDS
+from contract.fields import FIELDS, GAP_FIELDS, Field
 from contract.settings import markdown
 from edge_agent.command_settings import (
     REPLAY_PREFIX,
@@ -29,8 +29,11 @@ from edge_agent.settings import PREFIX as AGENT_PREFIX
 from edge_agent.settings import AgentSettings
 
 DOCS: Final = Path(__file__).parent
-BEGIN: Final = "<!-- fields: written by docs/write.py -->\n"
-END: Final = "<!-- end of fields -->\n"
+FIELD_TABLES: Final = (
+    ("fields", FIELDS),
+    ("gap fields", tuple(field for field in GAP_FIELDS if field not in FIELDS)),
+)
+"""The tables in docs/contract.md: the name in their markers, and their rows."""
 
 
 class Page(NamedTuple):
@@ -126,10 +129,10 @@ def metrics() -> str:
     return METRICS + metrics_table()
 
 
-def fields() -> str:
-    """The table of the reading's fields."""
+def fields(table: tuple[Field, ...]) -> str:
+    """A table of fields."""
     lines = ["| field | JSON type | required | meaning | if not |", "|---|---|---|---|---|"]
-    for field in FIELDS:
+    for field in table:
         required = "yes" if field.required else "no, may be null"
         if len(field.path) > 1 and field.path[0] == "origin":
             required = "in an origin"
@@ -139,9 +142,13 @@ def fields() -> str:
 
 
 def contract(page: str) -> str:
-    """docs/contract.md with the table of fields as it should be."""
-    before, _, rest = page.partition(BEGIN)
-    return before + BEGIN + fields() + END + rest.partition(END)[2]
+    """docs/contract.md with the tables of fields as they should be."""
+    for name, table in FIELD_TABLES:
+        begin = f"<!-- {name}: written by docs/write.py -->\n"
+        end = f"<!-- end of {name} -->\n"
+        before, _, rest = page.partition(begin)
+        page = before + begin + fields(table) + end + rest.partition(end)[2]
+    return page
 
 
 def main() -> None:
