@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Final
 from contract.errors import EXIT_FINE
 from edge_agent.message import Fate
 from edge_agent.outbox import packets
-from edge_agent.probe import driver
-from edge_agent.sampler import Place
 
 if TYPE_CHECKING:
     from contract.log import Log
@@ -18,24 +16,11 @@ if TYPE_CHECKING:
     from edge_agent.publisher import Publisher
     from edge_agent.sampler import Sampler
     from edge_agent.schedule import Schedule
-    from edge_agent.settings import AgentSettings
     from edge_agent.stamper import Stamper
     from edge_agent.stop import Stop
 
 LAST_WAIT: Final = 2.0
 """Seconds for which the outbox is emptied after SIGTERM, if the broker is there."""
-
-
-def places(settings: AgentSettings) -> list[Place]:
-    """The probes of the configuration, opened."""
-    return [
-        Place(
-            probe=driver(probe.driver).open(probe, settings.state_of(probe)),
-            guid=probe.guid,
-            state=settings.state_of(probe),
-        )
-        for probe in settings.probes
-    ]
 
 
 def run(
@@ -56,10 +41,12 @@ def run(
     """
     while stop.signal is None:
         now = time.monotonic()
-        if due := schedule.due(now):
-            outbox.put(packets(map(stamper.encode, sampler.sample(due))))
+        sampler.start(schedule.due(now))
+        outbox.put(packets(map(stamper.encode, sampler.collect())))
         timeout = publisher.turn()
-        link.wait(min(timeout, schedule.next_tick - time.monotonic()), stop.fileno())
+        look = min(schedule.next_tick, sampler.next_look) - time.monotonic()
+        link.wait(min(timeout, look), stop.fileno(), sampler.fileno())
+    outbox.put(packets(map(stamper.encode, sampler.close())))
     deadline = time.monotonic() + LAST_WAIT
     while outbox.rows and publisher.connected and time.monotonic() < deadline:
         timeout = publisher.turn()

@@ -152,6 +152,7 @@ def run(config: str | None, *, verbose: bool, **flags: Any) -> int:
     """
     from edge_agent import board  # noqa: PLC0415 only where it is needed
     from edge_agent.outbox import MemoryOutbox  # noqa: PLC0415 the same
+    from edge_agent.place import places  # noqa: PLC0415 the same
     from edge_agent.publisher import Publisher  # noqa: PLC0415 the same
     from edge_agent.sampler import Sampler  # noqa: PLC0415 the same
     from edge_agent.schedule import Schedule  # noqa: PLC0415 the same
@@ -170,7 +171,7 @@ def run(config: str | None, *, verbose: bool, **flags: Any) -> int:
     topic = readings_topic(chosen.client_id)
     publisher = Publisher(link, outbox, topic=topic, window=chosen.window, log=log)
     sampler = Sampler(
-        board.places(chosen),
+        places(chosen),
         log=log,
         clock=time.time_ns,
         uptime=lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME),
