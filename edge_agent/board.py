@@ -73,10 +73,12 @@ class Board:
             if stop.hung_up():
                 reload()
             now = self._clock()
-            if due := self.schedule.due(now):
-                self._keep(self.sampler.sample(due))
+            self.sampler.start(self.schedule.due(now))
+            self._keep(self.sampler.collect())
             timeout = self._turn(now)
-            self._link.wait(min(timeout, self.schedule.next_tick - self._clock()), stop.fileno())
+            look = min(self.schedule.next_tick, self.sampler.next_look) - self._clock()
+            self._link.wait(min(timeout, look), stop.fileno(), self.sampler.fileno())
+        self._keep(self.sampler.close())
 
     def drain(self) -> None:
         """Empty the outbox for `LAST_WAIT` seconds at most, while the broker takes it."""

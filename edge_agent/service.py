@@ -11,9 +11,9 @@ from edge_agent.board import Board
 from edge_agent.connect import connect
 from edge_agent.message import Fate
 from edge_agent.outbox import MemoryOutbox, packets
-from edge_agent.probe import driver
+from edge_agent.place import places
 from edge_agent.publisher import Publisher
-from edge_agent.sampler import Place, Sampler
+from edge_agent.sampler import Sampler
 from edge_agent.schedule import Schedule
 from edge_agent.settings import needs_restart, reloaded
 from edge_agent.stamper import Stamper, new_epoch
@@ -25,18 +25,6 @@ if TYPE_CHECKING:
     from contract.log import Log
     from edge_agent.sample import Sample
     from edge_agent.settings import AgentSettings
-
-
-def places(settings: AgentSettings) -> list[Place]:
-    """The probes of the configuration, opened."""
-    return [
-        Place(
-            probe=driver(probe.driver).open(probe, settings.state_of(probe)),
-            guid=probe.guid,
-            state=settings.state_of(probe),
-        )
-        for probe in settings.probes
-    ]
 
 
 class Service:
@@ -102,7 +90,9 @@ class Service:
         if later:
             self._log.warning("these settings need a restart", keys=",".join(later))
         self._settings = reloaded(self._settings, settings)
-        self._board.sampler = self._sampler(self._board.sampler)
+        before = self._board.sampler
+        self._board.sampler = self._sampler(before)
+        self._keep(before.close())
         self._board.schedule = self._schedule()
         self._log.info("configuration read again", probes=len(settings.probes))
 
