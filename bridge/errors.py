@@ -41,7 +41,7 @@ class SinkUnavailableError(SinkError, ConnectionError):
     Args:
         why: what is wrong, and what a person may do.
         remaining: what is to be delivered again; None where nothing was being delivered.
-        refused: Kafka answers, but will not have us; see `bridge.refusal`.
+        refused: Kafka answers, but will not have us; see `contract.refusal`.
     """
 
     retriable = True

@@ -29,6 +29,7 @@ from contract.parsers import (
     duration,
     optional,
     several,
+    span,
     text,
     whole,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "sample",
     "setting",
     "several",
+    "span",
     "text",
     "whole",
 ]

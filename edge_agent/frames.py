@@ -1,7 +1,8 @@
-"""The two MQTT v5 packets that travel by the thousand, written and read in bulk.
+"""The MQTT v5 packets that pass paho by, written and read in bulk.
 
-paho keeps the connection (CONNECT, PING, DISCONNECT); PUBLISH and PUBACK pass it by, since its
-per-message calls are most of what a message costs. OASIS MQTT 5.0, sections 3.3 and 3.4.
+paho keeps the connection (CONNECT, PING, DISCONNECT); PUBLISH and PUBACK travel by the thousand,
+and paho's per-message calls are most of what a message costs. Whoever numbers those numbers
+SUBSCRIBE and UNSUBSCRIBE too. OASIS MQTT 5.0, sections 3.3, 3.4, 3.8 and 3.10.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from contract.errors import IsothermError
 
 MAX_PAYLOAD: Final = 268_435_455 - 65_535 - 5
 """What one packet holds beside the longest topic, bytes."""
+ASIDE: Final = 65_535
+"""The packet identifier of what is no PUBLISH; those have the others."""
 NO_SUBSCRIBERS: Final = 0x10
 QUOTA_EXCEEDED: Final = 0x97
 FAILURE: Final = 0x80
@@ -19,6 +22,10 @@ FAILURE: Final = 0x80
 
 _PUBLISH_QOS1: Final = 0x32
 _DUP: Final = 0x08
+_RETAIN: Final = 0x01
+_SUBSCRIBE: Final = 0x82
+_UNSUBSCRIBE: Final = 0xA2
+_QOS_0: Final = b"\0"
 _PUBACK: Final = 0x40
 _NO_PROPERTIES: Final = b"\0"
 _SHORTEST_PUBACK: Final = 4
@@ -62,16 +69,17 @@ class Framer:
 
     Args:
         topic: without wildcards.
+        retain: the broker shall keep the last message for later subscribers.
     """
 
-    def __init__(self, topic: str) -> None:
-        name = topic.encode()
-        self._topic = len(name).to_bytes(2) + name
+    def __init__(self, topic: str, *, retain: bool = False) -> None:
+        self._topic = _text(topic)
+        self._first = _PUBLISH_QOS1 | _RETAIN if retain else _PUBLISH_QOS1
         self._overhead = len(self._topic) + 2 + len(_NO_PROPERTIES)
 
     def frame(self, mid: int, payload: bytes, *, again: bool = False) -> bytes:
         """One packet; `again` marks a message that an earlier connection may have delivered."""
-        first = _PUBLISH_QOS1 | _DUP if again else _PUBLISH_QOS1
+        first = self._first | _DUP if again else self._first
         length = _variable(self._overhead + len(payload))
         return b"".join(
             (bytes((first,)), length, self._topic, mid.to_bytes(2), _NO_PROPERTIES, payload)
@@ -81,6 +89,16 @@ class Framer:
         """Bytes of the packet that would carry `payload`."""
         rest = self._overhead + len(payload)
         return 1 + len(_variable(rest)) + rest
+
+
+def subscribe(topic: str) -> bytes:
+    """One SUBSCRIBE packet for one topic at QoS 0."""
+    return _aside(_SUBSCRIBE, _text(topic) + _QOS_0)
+
+
+def unsubscribe(topic: str) -> bytes:
+    """One UNSUBSCRIBE packet for one topic."""
+    return _aside(_UNSUBSCRIBE, _text(topic))
 
 
 def pubacks(data: bytes) -> tuple[list[Puback], int]:
@@ -114,6 +132,16 @@ def frame_length(data: bytes) -> int | None:
     """
     head = _head(data, 0)
     return None if head is None else sum(head)
+
+
+def _aside(first: int, payload: bytes) -> bytes:
+    body = ASIDE.to_bytes(2) + _NO_PROPERTIES + payload
+    return bytes((first,)) + _variable(len(body)) + body
+
+
+def _text(text: str) -> bytes:
+    coded = text.encode()
+    return len(coded).to_bytes(2) + coded
 
 
 def _head(data: bytes, at: int) -> tuple[int, int] | None:

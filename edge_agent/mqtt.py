@@ -1,43 +1,42 @@
 """The connection to the broker over paho-mqtt.
 
-paho keeps what happens seldom: TCP, CONNECT, keepalive, DISCONNECT. What happens per message goes
-past it (`edge_agent.frames`) over its public `socket()`: what has come is peeked at, PUBACKs are
-taken, and only other packets, when they are whole, are left to paho.
+paho keeps what happens seldom: TCP, TLS, CONNECT, keepalive, DISCONNECT. What happens per message
+goes past it (`edge_agent.frames`, `edge_agent.stream`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import select
 import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edge_agent.frames import BrokenFrameError, frame_length, pubacks
+from contract.refusal import refusal
+from edge_agent.frames import FAILURE, subscribe, unsubscribe
 from edge_agent.link import Acks, Down, Event, Up
+from edge_agent.stream import MAX_PACKET, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import ssl
+    from collections.abc import Callable, Sequence
 
-    from paho.mqtt.client import ConnectFlags, DisconnectFlags
+    from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
     from paho.mqtt.reasoncodes import ReasonCode
 
     from contract.address import Address
 
 CONNECT_TIMEOUT: Final = 5.0
-"""Seconds for TCP, and again for the broker's CONNACK."""
+"""Seconds for TCP, again for TLS, and again for the broker's answers to our first packets."""
 KEEPALIVE: Final = 30
+SILENCE: Final = 1.5
+"""Keepalives without a byte after which the broker counts as gone; paho asks it after one."""
 SESSION_EXPIRY: Final = 3600
 """Seconds for which the broker keeps the session of a client that is away."""
 READ_BYTES: Final = 65_536
-PATIENCE: Final = 0.001
-"""Seconds to wait for the rest of a packet of which only a part has come."""
 ANY_NUMBER: Final = 65_535
 """What a broker takes at once that sets no Receive Maximum."""
 MISC_INTERVAL: Final = 0.5
@@ -52,14 +51,18 @@ _REFUSED: Final = frozenset({0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C})
 class MqttLink:
     """One connection at a time to one broker; see `edge_agent.link.Link`.
 
-    Connecting happens in a thread of its own, since a name server may keep it waiting for longer
-    than a probe or a person will; all else happens in the caller's thread.
+    Connecting happens in a thread of its own, since a name server or a TLS handshake may keep it
+    waiting for longer than a probe or a person will; all else happens in the caller's thread.
 
     Args:
         address: of the broker.
         client_id: names the session at the broker; two clients with one name throw each other out.
         username: None for a broker that asks for none.
         password: None where there is none.
+        tls: the context for ``mqtts``; None without TLS.
+        keepalive: seconds; see `SILENCE`.
+        status_topic: of our own retained status, which is read back at each connect and is where
+            the will goes; None does neither.
     """
 
     def __init__(
@@ -69,37 +72,47 @@ class MqttLink:
         client_id: str,
         username: str | None = None,
         password: str | None = None,
+        tls: ssl.SSLContext | None = None,
+        keepalive: int = KEEPALIVE,
+        status_topic: str | None = None,
     ) -> None:
-        self._paho = paho = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            protocol=MQTTProtocolVersion.MQTTv5,
-            reconnect_on_failure=False,
-        )
+        self._paho = paho = Stream(client_id, username=username, password=password, tls=tls)
+        self._keepalive = keepalive
+        self._secure = tls is not None
+        self._status_topic = status_topic
+        self.will: Callable[[], bytes] | None = None
+        """Says, at each connect, what the broker shall publish should we vanish."""
         paho.connect_timeout = CONNECT_TIMEOUT
-        if username is not None:
-            paho.username_pw_set(username, password)
         session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         session.SessionExpiryInterval = SESSION_EXPIRY
+        session.MaximumPacketSize = MAX_PACKET
         # paho asks for a clean start until the first CONNACK, and for the session from then on.
-        paho.connect_async(address.host, address.port, KEEPALIVE, properties=session)
+        paho.connect_async(address.host, address.port, keepalive, properties=session)
         paho.on_connect = self._on_connect
         paho.on_disconnect = self._on_disconnect
+        paho.on_subscribe = self._on_subscribe
+        paho.on_unsubscribe = self._on_unsubscribe
+        paho.on_message = self._on_message
         self._events: list[Event] = []
         self._opener: threading.Thread | None = None
         self._failure: Exception | None = None
         self._woken, self._waker = socket.socketpair()
         self._unsent = memoryview(b"")
+        self._greeting: dict[str, Any] = {}
         self._up = False
         self._ended = True
-        self._moved = 0.0
+        self._moved = self._heard = 0.0
         self._next_misc = 0.0
 
     def open(self) -> None:
         """Begin to connect; ends in an `Up` or a `Down`."""
         self._failure = None
         self._unsent = memoryview(b"")
+        self._greeting = {}
         self._up = self._ended = False
+        self._paho.forget()
+        if self._status_topic is not None and self.will is not None:
+            self._paho.will_set(self._status_topic, self.will(), qos=1, retain=True)
         self._opener = threading.Thread(target=self._connect, name="mqtt-connect", daemon=True)
         self._opener.start()
 
@@ -111,11 +124,11 @@ class MqttLink:
             self._opener.join()
             self._opener = None
             self._woken.recv(READ_BYTES)
-            self._moved = time.monotonic()
+            self._moved = self._heard = time.monotonic()
             if self._failure is not None:
-                self._end(Down(_plain(self._failure)))
+                self._end(_failed(self._failure))
         if frames:
-            self._unsent = memoryview(bytes(self._unsent) + frames if self._unsent else frames)
+            self._send(frames)
         self._write()
         self._read()
         self._look_after()
@@ -157,16 +170,18 @@ class MqttLink:
     def _socket(self) -> socket.socket | None:
         return None if self._opener is not None else cast("Any", self._paho.socket())
 
+    def _send(self, frames: bytes) -> None:
+        self._unsent = memoryview(bytes(self._unsent) + frames if self._unsent else frames)
+
     def _write(self) -> None:
-        sock = self._socket()
-        if sock is None:
+        if self._socket() is None:
             return
         # Packets must not be mixed: paho's go first, and it gets the word between ours only.
         if self._paho.want_write():
             self._paho.loop_write()
         try:
             while self._unsent and not self._paho.want_write():
-                sent = sock.send(self._unsent)
+                sent = self._paho.push(self._unsent)
                 self._unsent = self._unsent[sent:]
                 self._moved = time.monotonic()
         except BlockingIOError:
@@ -176,54 +191,36 @@ class MqttLink:
             self._unsent = memoryview(b"")
 
     def _read(self) -> None:
-        """Read what has come: PUBACKs in bulk, any other packet by paho."""
-        while (sock := self._socket()) is not None:
-            try:
-                data = sock.recv(READ_BYTES, socket.MSG_PEEK)
-            except BlockingIOError:
-                return
-            except OSError:
-                data = b""
-            try:
-                found, size = pubacks(data)
-                length = frame_length(data) if data and not found else size
-            except BrokenFrameError as error:
-                self._hang_up(Down(str(error)))
-                return
-            if found:
-                sock.recv(size)
-                self._events.append(Acks(found))
-            elif length is None or len(data) < length <= READ_BYTES:
-                # paho would keep a part of a packet to itself, and then could not be passed by.
-                time.sleep(PATIENCE)
-                return
-            elif length > READ_BYTES:
-                self._hang_up(Down("the broker sent a packet of an absurd length"))
-            else:
-                self._paho.loop_read()
+        try:
+            while self._socket() is not None:
+                found, more = self._paho.pull()
+                if found:
+                    self._events.append(Acks(found))
+                if not more:
+                    return
+                self._heard = time.monotonic()
+        except Exception as error:  # noqa: BLE001 nothing that a broker sends may end the agent
+            self._hang_up(Down(f"what the broker sent is no MQTT: {error}"))
 
     def _look_after(self) -> None:
         now = time.monotonic()
         if self._socket() is None or now < self._next_misc:
             return
         self._next_misc = now + MISC_INTERVAL
-        if not self._up and now - self._moved > CONNECT_TIMEOUT:
-            self._hang_up(Down(f"no answer to CONNECT in {CONNECT_TIMEOUT:.0f} s"))
+        silent = now - self._heard
+        if not self._up and silent > CONNECT_TIMEOUT:
+            self._hang_up(Down(f"no answer to our first words in {CONNECT_TIMEOUT:.0f} s"))
+        elif silent > SILENCE * self._keepalive:
+            self._hang_up(Down(f"the broker has been silent for {silent:.0f} s"))
         elif not self._unsent:
             self._paho.loop_misc()
-        elif now - self._moved > KEEPALIVE:
-            self._hang_up(Down(f"the broker has read nothing for {KEEPALIVE} s"))
+        elif now - self._moved > self._keepalive:
+            self._hang_up(Down(f"the broker has read nothing for {self._keepalive} s"))
 
     def _hang_up(self, down: Down | None = None) -> None:
-        sock = self._socket()
-        if sock is None:
-            return
-        self._end(down)
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
-        # paho closes the socket when it reads the end.
-        while self._paho.socket() is not None:
-            self._paho.loop_read()
+        if self._socket() is not None:
+            self._end(down)
+            self._paho.cut()
 
     def _end(self, down: Down | None) -> None:
         # A connection ends once, by whatever is found first.
@@ -244,14 +241,36 @@ class MqttLink:
             said = f"it refuses us: {code} (0x{code.value:02x})"
             self._end(Down(said, refused=code.value in _REFUSED))
             return
+        self._greeting = {
+            "session": flags.session_present,
+            "receive_maximum": getattr(properties, "ReceiveMaximum", ANY_NUMBER),
+            "maximum_packet": getattr(properties, "MaximumPacketSize", None),
+        }
+        if self._status_topic is None:
+            self._greet()
+        else:
+            # Nothing is sent before we know what the broker knows of us.
+            self._send(subscribe(self._status_topic))
+
+    def _on_subscribe(
+        self, _client: Client, _userdata: Any, _mid: int, codes: Sequence[ReasonCode], *_: Any
+    ) -> None:
+        assert self._status_topic is not None
+        if refused := [code for code in codes if code.value >= FAILURE]:
+            self._greeting["unreadable"] = str(refused[0])
+        # What was retained is on its way before the answer to this.
+        self._send(unsubscribe(self._status_topic))
+
+    def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
+        if not self._up and message.retain and message.topic == self._status_topic:
+            self._greeting["retained"] = bytes(message.payload)
+
+    def _on_unsubscribe(self, *_: Any) -> None:
+        self._greet()
+
+    def _greet(self) -> None:
         self._up = True
-        self._events.append(
-            Up(
-                session=flags.session_present,
-                receive_maximum=getattr(properties, "ReceiveMaximum", ANY_NUMBER),
-                maximum_packet=getattr(properties, "MaximumPacketSize", None),
-            )
-        )
+        self._events.append(Up(**self._greeting))
 
     def _on_disconnect(
         self,
@@ -261,13 +280,19 @@ class MqttLink:
         code: ReasonCode,
         _properties: Properties | None,
     ) -> None:
+        error = self._paho.read_error
         if flags.is_disconnect_packet_from_server:
             self._end(Down(f"it hung up: {code} (0x{code.value:02x})", code.value in _BLAMED))
-        elif self._up:
+        elif error is not None and refusal("mqtt", str(error)):
+            self._end(_failed(error))
+        elif self._greeting:
             self._end(Down("the connection was lost"))
         else:
-            self._end(Down("no MQTT v5 broker answers there"))
+            hint = "" if self._secure else "; is it a TLS port (mqtts://)?"
+            self._end(Down(f"no MQTT v5 broker answers there{hint}"))
 
 
-def _plain(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+def _failed(error: Exception) -> Down:
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    refused = refusal("mqtt", words)
+    return Down(refused or words, refused=refused is not None)

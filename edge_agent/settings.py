@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from contract.errors import SettingsError
-from contract.settings import choice, load, optional, sample, setting, text, whole
+from contract.settings import (
+    choice,
+    load,
+    optional,
+    rows,
+    sample,
+    setting,
+    span,
+    text,
+    whole,
+)
 from contract.topics import is_device
+from edge_agent.connect import check
 from edge_agent.parsers import MAX_WINDOW, device_id, mqtt_url, state
 from edge_agent.probe import ProbeSettings, driver
 from edge_agent.publisher import WINDOW
@@ -22,6 +33,9 @@ if TYPE_CHECKING:
 PREFIX: Final = "ISOTHERM_AGENT"
 FEWEST_ROWS: Final = 1_000
 """Of the outbox: more than one packet holds, so that a whole one always fits."""
+
+LIVE: Final = frozenset({"device.state"})
+"""Keys that a SIGHUP changes in a running agent, beside all of the probes'."""
 
 PROBE_FIX: Final = (
     "add at least one [[probe]] table with guid and driver, as `isotherm-agent sample-config` does"
@@ -51,7 +65,7 @@ class AgentSettings:
         "mqtt.url",
         mqtt_url,
         default="mqtt://127.0.0.1:1883",
-        help="The broker: mqtt://[username@]host[:port].",
+        help="The broker: mqtt://[username@]host[:port], or mqtts:// for TLS.",
         flag="--mqtt",
         metavar="URL",
     )
@@ -62,7 +76,26 @@ class AgentSettings:
         "mqtt.password_file",
         optional(text),
         default=None,
-        help="A file whose first line is the password.",
+        help="File with the password; a last newline is cut off.",
+    )
+    ca_file: str | None = setting(
+        "mqtt.ca_file",
+        optional(text),
+        default=None,
+        help="Certificates to trust with mqtts://, PEM; if not set, those of the system.",
+    )
+    cert_file: str | None = setting(
+        "mqtt.cert_file", optional(text), default=None, help="Client certificate, PEM."
+    )
+    key_file: str | None = setting(
+        "mqtt.key_file", optional(text), default=None, help="Its key, PEM, not encrypted."
+    )
+    keepalive: float = setting(
+        "mqtt.keepalive",
+        span(5, 3600),
+        default="30s",
+        help="A silent broker is asked for a sign of life after this time, and given up half as "
+        "long after that.",
     )
     window: int = setting(
         "mqtt.window",
@@ -116,7 +149,23 @@ def load_agent(
     if not is_device(settings.client_id):
         fix = "the host's name cannot stand in a topic; write a device.id without / + #"
         raise SettingsError("device.id", settings.client_id, fix)
+    check(settings)
     return settings
+
+
+def needs_restart(old: AgentSettings, new: AgentSettings) -> list[str]:
+    """The keys that differ and are read at the start alone."""
+    return [
+        row.key
+        for row in rows(AgentSettings)
+        if row.key not in LIVE and getattr(old, row.name) != getattr(new, row.name)
+    ]
+
+
+def reloaded(old: AgentSettings, new: AgentSettings) -> AgentSettings:
+    """What holds after a SIGHUP: the probes and what is `LIVE` of `new`, the rest of `old`."""
+    live = {row.name: getattr(new, row.name) for row in rows(AgentSettings) if row.key in LIVE}
+    return replace(old, probes=new.probes, **live)
 
 
 def _probes(tables: Any) -> tuple[ProbeSettings, ...]:

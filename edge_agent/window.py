@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from edge_agent.frames import ASIDE
+
 if TYPE_CHECKING:
     from edge_agent.message import Message
 
-MAX_MID: Final = 65_535
+MAX_MID: Final = ASIDE - 1
 MOST_BYTES: Final = 8 << 20
 """Payload bytes in flight; one larger message still goes, alone."""
 BARREN: Final = 2

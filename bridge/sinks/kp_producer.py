@@ -19,8 +19,8 @@ from kafka.errors import (
 )
 
 from bridge.errors import SinkClosingError, SinkUnavailableError
-from bridge.refusal import refusal
 from bridge.security import kafka_python_security, suspects
+from contract.refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

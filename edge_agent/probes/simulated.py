@@ -5,12 +5,16 @@ from __future__ import annotations
 import random
 import zlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from contract.settings import optional, setting, whole
 from contract.states import MEAN_TEMPERATURE
 from edge_agent import walk
 from edge_agent.degrees import celsius
-from edge_agent.probe import Driver, Fault, ProbeSettings
+from edge_agent.probe import Driver, ProbeSettings
+
+if TYPE_CHECKING:
+    from edge_agent.fault import Fault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,4 +59,4 @@ def _open(settings: SimulatedSettings, state: str) -> SimulatedProbe:
     return SimulatedProbe(MEAN_TEMPERATURE[state], random.Random(seed))  # noqa: S311 no secret
 
 
-DRIVER = Driver(settings=SimulatedSettings, open=_open)
+DRIVER = Driver(settings=SimulatedSettings, open=_open, blocks=False)

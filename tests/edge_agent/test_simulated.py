@@ -3,7 +3,8 @@ from itertools import pairwise
 from contract.settings import load
 from contract.states import MEAN_TEMPERATURE
 from edge_agent.degrees import fahrenheit
-from edge_agent.probe import Fault, Probe, driver, driver_names
+from edge_agent.fault import Fault
+from edge_agent.probe import Probe, driver, driver_names
 
 
 def _probe(guid: str = "g", seed: int | None = 1) -> Probe:

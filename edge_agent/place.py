@@ -1,0 +1,58 @@
+"""A probe in its place: what the sampler needs to know to read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from edge_agent.probe import driver
+
+if TYPE_CHECKING:
+    from edge_agent.probe import Probe
+    from edge_agent.settings import AgentSettings
+
+TIMEOUT: Final = 4.0
+"""Seconds that a read may take: five DS18B20 on parasite power take turns of 750 ms."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One probe of a board.
+
+    Attributes:
+        probe: gives the temperatures.
+        guid: names the sensor.
+        state: one of the 51 codes.
+        timeout: seconds that a read may take.
+        stuck_after: see `edge_agent.judge.Judge`.
+        blocks: whether a read may take time, and so needs a thread of its own.
+    """
+
+    probe: Probe
+    guid: str
+    state: str
+    timeout: float = TIMEOUT
+    stuck_after: int = 0
+    blocks: bool = True
+
+
+def places(settings: AgentSettings) -> list[Place]:
+    """The probes of the configuration, opened.
+
+    Raises:
+        MissingExtraError: a driver needs a package that is not installed.
+    """
+    found = []
+    for probe in settings.probes:
+        kind = driver(probe.driver)
+        state = settings.state_of(probe)
+        place = Place(
+            probe=kind.open(probe, state),
+            guid=probe.guid,
+            state=state,
+            timeout=probe.timeout,
+            stuck_after=probe.stuck_after,
+            blocks=kind.blocks,
+        )
+        found.append(place)
+    return found
