@@ -1,7 +1,7 @@
 """Write what the docs take from the code: `python -m docs.write`.
 
 docs/configuration.md and docs/metrics.md are written whole, from the tables of settings and of
-metrics; in docs/contract.md the table of fields between its two markers. tests/test_docs.py
+metrics; in docs/contract.md the tables between their two markers. tests/test_docs.py
 fails while a file differs.
 """
 
@@ -10,13 +10,15 @@ fails while a file differs.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from aggregator.settings import PREFIX as AGGREGATOR_PREFIX
 from aggregator.settings import AggregatorSettings
-from bridge.metrics import markdown as metrics_table
+from bridge.metrics import METRICS as BRIDGE_METRICS
+from bridge.metrics import PREFIX as BRIDGE_METRICS_PREFIX
 from bridge.settings import PREFIX as BRIDGE_PREFIX
 from bridge.settings import BridgeSettings
+from contract import exposition, status
 from contract.fields import FIELDS
 from contract.settings import markdown
 from edge_agent.command_settings import (
@@ -25,12 +27,13 @@ from edge_agent.command_settings import (
     ReplaySettings,
     SimulateSettings,
 )
+from edge_agent.metrics import METRICS as AGENT_METRICS
+from edge_agent.metrics import PREFIX as AGENT_METRICS_PREFIX
 from edge_agent.settings import PREFIX as AGENT_PREFIX
 from edge_agent.settings import AgentSettings
 
 DOCS: Final = Path(__file__).parent
-BEGIN: Final = "<!-- fields: written by docs/write.py -->\n"
-END: Final = "<!-- end of fields -->\n"
+BLOCKS: Final = ("fields", "status")
 
 
 class Page(NamedTuple):
@@ -113,17 +116,34 @@ def configuration() -> str:
 METRICS: Final = """\
 # Metrics
 
-`isotherm-bridge run --metrics HOST:PORT` answers at `/metrics` in Prometheus' text format. With
-several lanes the numbers are their sums. No metric has a label for a device. Counters begin at 0
-with each start. This page is written by `python -m docs.write` from the table that the bridge
-exports.
-
+With `--metrics HOST:PORT` a program answers at `/metrics` in Prometheus' text format. No metric has
+a label for a device. Counters begin at 0 with each start. This page is written by
+`python -m docs.write` from the tables that the programs export.
 """
+
+METRICS_OF: Final[tuple[tuple[str, str, str, Any], ...]] = (
+    (
+        "isotherm-agent run",
+        "The label `probe` has the probe's guid: a board has few.",
+        AGENT_METRICS_PREFIX,
+        AGENT_METRICS,
+    ),
+    (
+        "isotherm-bridge run",
+        "With several lanes the numbers are their sums.",
+        BRIDGE_METRICS_PREFIX,
+        BRIDGE_METRICS,
+    ),
+)
 
 
 def metrics() -> str:
     """docs/metrics.md."""
-    return METRICS + metrics_table()
+    parts = [
+        f"## {title}\n\n{about}\n\n{exposition.markdown(prefix, table)}"
+        for title, about, prefix, table in METRICS_OF
+    ]
+    return "\n".join([METRICS, *parts])
 
 
 def fields() -> str:
@@ -139,9 +159,13 @@ def fields() -> str:
 
 
 def contract(page: str) -> str:
-    """docs/contract.md with the table of fields as it should be."""
-    before, _, rest = page.partition(BEGIN)
-    return before + BEGIN + fields() + END + rest.partition(END)[2]
+    """docs/contract.md with its tables as they should be."""
+    for block, table in zip(BLOCKS, (fields(), status.markdown()), strict=True):
+        begin = f"<!-- {block}: written by docs/write.py -->\n"
+        end = f"<!-- end of {block} -->\n"
+        before, _, rest = page.partition(begin)
+        page = before + begin + table + end + rest.partition(end)[2]
+    return page
 
 
 def main() -> None:
