@@ -1,7 +1,7 @@
 """Write what the docs take from the code: `python -m docs.write`.
 
 docs/configuration.md and docs/metrics.md are written whole, from the tables of settings and of
-metrics; in docs/contract.md the tables of fields between their markers. tests/test_docs.py
+metrics; in docs/contract.md the tables between their two markers. tests/test_docs.py
 fails while a file differs.
 """
 
@@ -10,13 +10,15 @@ fails while a file differs.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from aggregator.settings import PREFIX as AGGREGATOR_PREFIX
 from aggregator.settings import AggregatorSettings
-from bridge.metrics import markdown as metrics_table
+from bridge.metrics import METRICS as BRIDGE_METRICS
+from bridge.metrics import PREFIX as BRIDGE_METRICS_PREFIX
 from bridge.settings import PREFIX as BRIDGE_PREFIX
 from bridge.settings import BridgeSettings
+from contract import exposition, status
 from contract.fields import FIELDS, GAP_FIELDS, Field
 from contract.settings import markdown
 from edge_agent.command_settings import (
@@ -25,15 +27,12 @@ from edge_agent.command_settings import (
     ReplaySettings,
     SimulateSettings,
 )
+from edge_agent.metrics import METRICS as AGENT_METRICS
+from edge_agent.metrics import PREFIX as AGENT_METRICS_PREFIX
 from edge_agent.settings import PREFIX as AGENT_PREFIX
 from edge_agent.settings import AgentSettings
 
 DOCS: Final = Path(__file__).parent
-FIELD_TABLES: Final = (
-    ("fields", FIELDS),
-    ("gap fields", tuple(field for field in GAP_FIELDS if field not in FIELDS)),
-)
-"""The tables in docs/contract.md: the name in their markers, and their rows."""
 
 
 class Page(NamedTuple):
@@ -116,17 +115,34 @@ def configuration() -> str:
 METRICS: Final = """\
 # Metrics
 
-`isotherm-bridge run --metrics HOST:PORT` answers at `/metrics` in Prometheus' text format. With
-several lanes the numbers are their sums. No metric has a label for a device. Counters begin at 0
-with each start. This page is written by `python -m docs.write` from the table that the bridge
-exports.
-
+With `--metrics HOST:PORT` a program answers at `/metrics` in Prometheus' text format. No metric has
+a label for a device. Counters begin at 0 with each start. This page is written by
+`python -m docs.write` from the tables that the programs export.
 """
+
+METRICS_OF: Final[tuple[tuple[str, str, str, Any], ...]] = (
+    (
+        "isotherm-agent run",
+        "The label `probe` has the probe's guid: a board has few.",
+        AGENT_METRICS_PREFIX,
+        AGENT_METRICS,
+    ),
+    (
+        "isotherm-bridge run",
+        "With several lanes the numbers are their sums.",
+        BRIDGE_METRICS_PREFIX,
+        BRIDGE_METRICS,
+    ),
+)
 
 
 def metrics() -> str:
     """docs/metrics.md."""
-    return METRICS + metrics_table()
+    parts = [
+        f"## {title}\n\n{about}\n\n{exposition.markdown(prefix, table)}"
+        for title, about, prefix, table in METRICS_OF
+    ]
+    return "\n".join([METRICS, *parts])
 
 
 def fields(table: tuple[Field, ...]) -> str:
@@ -142,12 +158,18 @@ def fields(table: tuple[Field, ...]) -> str:
 
 
 def contract(page: str) -> str:
-    """docs/contract.md with the tables of fields as they should be."""
-    for name, table in FIELD_TABLES:
-        begin = f"<!-- {name}: written by docs/write.py -->\n"
-        end = f"<!-- end of {name} -->\n"
+    """docs/contract.md with its tables as they should be."""
+    own_to_gaps = tuple(field for field in GAP_FIELDS if field not in FIELDS)
+    tables = {
+        "fields": fields(FIELDS),
+        "gap fields": fields(own_to_gaps),
+        "status": status.markdown(),
+    }
+    for block, table in tables.items():
+        begin = f"<!-- {block}: written by docs/write.py -->\n"
+        end = f"<!-- end of {block} -->\n"
         before, _, rest = page.partition(begin)
-        page = before + begin + fields(table) + end + rest.partition(end)[2]
+        page = before + begin + table + end + rest.partition(end)[2]
     return page
 
 

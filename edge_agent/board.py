@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from edge_agent.mqtt import MqttLink
-    from edge_agent.outbox import MemoryOutbox
     from edge_agent.publisher import Publisher
     from edge_agent.sample import Sample
     from edge_agent.sampler import Sampler
     from edge_agent.schedule import Schedule
     from edge_agent.stop import Stop
-
-LAST_WAIT: Final = 2.0
-"""Seconds for which the outbox is emptied after SIGTERM, if the broker is there."""
 
 
 class Duty(Protocol):
@@ -39,11 +35,12 @@ class Board:
         sampler: reads the probes.
         schedule: says which are due.
         keep: takes what they gave, on its way to the outbox.
-        outbox: what the publisher sends.
-        publisher: sends it.
+        publisher: sends them, and the notices.
         link: the connection, to wait on.
-        duties: what else wants its turn; they come before the publisher.
         clock: seconds, monotonic.
+
+    Attributes:
+        duties: what else wants its turn; they come before the publisher.
     """
 
     def __init__(
@@ -52,19 +49,16 @@ class Board:
         schedule: Schedule,
         *,
         keep: Callable[[Sequence[Sample]], None],
-        outbox: MemoryOutbox,
         publisher: Publisher,
         link: MqttLink,
-        duties: Sequence[Duty] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.sampler = sampler
         self.schedule = schedule
         self._keep = keep
-        self._outbox = outbox
         self._publisher = publisher
         self._link = link
-        self._duties = duties
+        self.duties: Sequence[Duty] = ()
         self._clock = clock
 
     def run(self, stop: Stop, reload: Callable[[], None]) -> None:
@@ -80,15 +74,20 @@ class Board:
             self._link.wait(min(timeout, look), stop.fileno(), self.sampler.fileno())
         self._keep(self.sampler.close())
 
-    def drain(self) -> None:
-        """Empty the outbox for `LAST_WAIT` seconds at most, while the broker takes it."""
-        deadline = self._clock() + LAST_WAIT
-        while self._outbox.rows and self._publisher.connected:
+    def drain(self, until: Callable[[], bool], seconds: float) -> bool:
+        """Go on sending, without reading, while the broker takes it.
+
+        Returns:
+            Whether `until` came true within so many seconds.
+        """
+        deadline = self._clock() + seconds
+        while not until():
             now = self._clock()
-            if now >= deadline:
-                break
+            if now >= deadline or not self._publisher.connected:
+                return False
             self._link.wait(min(self._turn(now), deadline - now))
+        return True
 
     def _turn(self, now: float) -> float:
-        times = [duty.turn(now) for duty in self._duties]
+        times = [duty.turn(now) for duty in self.duties]
         return min([self._publisher.turn(), *times])

@@ -66,6 +66,6 @@ class Link(Protocol):
         """Send `frames`, or keep what the socket does not take yet, and say what happened."""
         ...
 
-    def close(self) -> None:
-        """Say goodbye, if connected."""
+    def close(self, *, vanish: bool = False) -> None:
+        """Say goodbye, if connected; `vanish`: so that the broker publishes the will."""
         ...

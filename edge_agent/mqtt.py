@@ -6,6 +6,7 @@ goes past it (`edge_agent.frames`, `edge_agent.stream`).
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import threading
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
 from contract.refusal import refusal
-from edge_agent.frames import FAILURE, subscribe, unsubscribe
-from edge_agent.link import Acks, Down, Event, Up
+from edge_agent.greeting import Greeting
+from edge_agent.link import Acks, Down, Event
 from edge_agent.stream import MAX_PACKET, Stream
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-    from paho.mqtt.reasoncodes import ReasonCode
 
     from contract.address import Address
 
@@ -37,8 +38,6 @@ SILENCE: Final = 1.5
 SESSION_EXPIRY: Final = 3600
 """Seconds for which the broker keeps the session of a client that is away."""
 READ_BYTES: Final = 65_536
-ANY_NUMBER: Final = 65_535
-"""What a broker takes at once that sets no Receive Maximum."""
 MISC_INTERVAL: Final = 0.5
 """Seconds between two looks at keepalive and timeouts."""
 
@@ -98,9 +97,10 @@ class MqttLink:
         self._failure: Exception | None = None
         self._woken, self._waker = socket.socketpair()
         self._unsent = memoryview(b"")
-        self._greeting: dict[str, Any] = {}
+        self._greeting = Greeting(status_topic)
         self._up = False
         self._ended = True
+        self._over = False
         self._moved = self._heard = 0.0
         self._next_misc = 0.0
 
@@ -108,7 +108,7 @@ class MqttLink:
         """Begin to connect; ends in an `Up` or a `Down`."""
         self._failure = None
         self._unsent = memoryview(b"")
-        self._greeting = {}
+        self._greeting = Greeting(self._status_topic)
         self._up = self._ended = False
         self._paho.forget()
         if self._status_topic is not None and self.will is not None:
@@ -135,15 +135,20 @@ class MqttLink:
         events, self._events = self._events, []
         return events
 
-    def close(self) -> None:
-        """Say goodbye, so that the broker forgets the session at once."""
-        if self._opener is not None and self._opener.is_alive():
-            return
+    def close(self, *, vanish: bool = False) -> None:
+        """Say goodbye, so that the broker forgets the session at once.
+
+        Args:
+            vanish: have it publish the will; else it forgets that too.
+        """
+        self._over = True
         if self._up and not self._unsent:
             self._ended = True
             goodbye = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]
             goodbye.SessionExpiryInterval = 0
-            self._paho.disconnect(properties=goodbye)
+            # OASIS MQTT 5.0, section 3.14.2.1.
+            words = "Disconnect with will message" if vanish else "Normal disconnection"
+            self._paho.disconnect(ReasonCode(PacketTypes.DISCONNECT, words), goodbye)
         else:
             self._hang_up()
         self._woken.close()
@@ -165,7 +170,11 @@ class MqttLink:
             self._paho.reconnect()
         except Exception as error:  # noqa: BLE001 whatever it is, the publisher shall hear of it
             self._failure = error
-        self._waker.send(b"\0")
+        if self._over:
+            self._paho.cut()
+        # Nobody may be waiting any more.
+        with contextlib.suppress(OSError):
+            self._waker.send(b"\0")
 
     def _socket(self) -> socket.socket | None:
         return None if self._opener is not None else cast("Any", self._paho.socket())
@@ -241,36 +250,25 @@ class MqttLink:
             said = f"it refuses us: {code} (0x{code.value:02x})"
             self._end(Down(said, refused=code.value in _REFUSED))
             return
-        self._greeting = {
-            "session": flags.session_present,
-            "receive_maximum": getattr(properties, "ReceiveMaximum", ANY_NUMBER),
-            "maximum_packet": getattr(properties, "MaximumPacketSize", None),
-        }
-        if self._status_topic is None:
-            self._greet()
-        else:
-            # Nothing is sent before we know what the broker knows of us.
-            self._send(subscribe(self._status_topic))
+        self._send(self._greeting.connack(session=flags.session_present, properties=properties))
+        self._greet()
 
     def _on_subscribe(
         self, _client: Client, _userdata: Any, _mid: int, codes: Sequence[ReasonCode], *_: Any
     ) -> None:
-        assert self._status_topic is not None
-        if refused := [code for code in codes if code.value >= FAILURE]:
-            self._greeting["unreadable"] = str(refused[0])
-        # What was retained is on its way before the answer to this.
-        self._send(unsubscribe(self._status_topic))
+        self._send(self._greeting.suback(codes))
 
     def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
-        if not self._up and message.retain and message.topic == self._status_topic:
-            self._greeting["retained"] = bytes(message.payload)
+        self._greeting.message(message)
 
     def _on_unsubscribe(self, *_: Any) -> None:
+        self._greeting.unsuback()
         self._greet()
 
     def _greet(self) -> None:
-        self._up = True
-        self._events.append(Up(**self._greeting))
+        if self._greeting.done and not self._up:
+            self._up = True
+            self._events.append(self._greeting.up())
 
     def _on_disconnect(
         self,
@@ -285,7 +283,7 @@ class MqttLink:
             self._end(Down(f"it hung up: {code} (0x{code.value:02x})", code.value in _BLAMED))
         elif error is not None and refusal("mqtt", str(error)):
             self._end(_failed(error))
-        elif self._greeting:
+        elif self._greeting.begun:
             self._end(Down("the connection was lost"))
         else:
             hint = "" if self._secure else "; is it a TLS port (mqtts://)?"

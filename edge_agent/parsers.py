@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from contract.address import Address, parse_address
+from contract.address import Address, parse_address, parse_host_port
 from contract.fields import is_guid
 from contract.moment import is_event_time, parse_event_time
 from contract.settings import text
@@ -21,6 +21,22 @@ MAX_RATE: Final = 1e9
 def mqtt_url(value: Any) -> Address:
     """Parser: the broker's address."""
     return parse_address(text(value), MQTT_PORTS)
+
+
+def listen_address(value: Any) -> Address:
+    """Parser: where to listen."""
+    return parse_host_port(text(value))
+
+
+def discovery_prefix(value: Any) -> str | None:
+    """Parser: Home Assistant's discovery prefix; true is its default, false is none."""
+    if value in (False, "false"):
+        return None
+    if value in (True, "true"):
+        return "homeassistant"
+    if not isinstance(value, str) or not value.strip("/") or set(value) & set("+#"):
+        raise ValueError("write true, false, or a discovery prefix without + and #")
+    return value.strip("/")
 
 
 def device_id(value: Any) -> str:

@@ -34,7 +34,7 @@ class Publisher:
     Args:
         link: the connection.
         source: where messages come from, and where their fate is told.
-        topic: of all messages.
+        topic: of all messages that do not bring a framer of their own.
         window: messages in flight; the broker's Receive Maximum may make it smaller.
         log: gets one line per change of state.
         backoff: between two tries to connect.
@@ -68,6 +68,9 @@ class Publisher:
         self._hold_until = 0.0
         self._said = ""
         self.refused = False
+        self.connections = 0
+        self.greeting: Up | None = None
+        """What the broker said when it let us in; another one with each connection."""
 
     @property
     def connected(self) -> bool:
@@ -107,19 +110,25 @@ class Publisher:
         # What was heard may have made room in the window.
         return 0.0 if events else self._patience(now)
 
-    def close(self) -> None:
-        """Say goodbye; what is not settled stays so."""
+    def close(self, *, vanish: bool = False) -> None:
+        """Say goodbye; what is not settled stays so.
+
+        Args:
+            vanish: have the broker publish the will.
+        """
         self._connected = False
-        self._link.close()
+        self._link.close(vanish=vanish)
 
     def _frames(self, now: float) -> bytes:
         if now < self._hold_until:
             return b""
-        window, framer, most = self._window, self._framer, self._maximum_packet
+        window, own, most = self._window, self._framer, self._maximum_packet
         frames = []
         while (message := window.again()) is not None:
+            framer = message.framer or own
             frames.append(framer.frame(message.mid, message.payload, again=self._session))
         while window.open() and (message := self._source.next()) is not None:
+            framer = message.framer or own
             if most is not None and (size := framer.size(message.payload)) > most:
                 why = f"its packet has {size} bytes, the broker takes {most}"
                 self._source.settle(message, Fate.REFUSED, why)
@@ -154,6 +163,8 @@ class Publisher:
 
     def _up(self, up: Up) -> None:
         self._connecting, self._connected = False, True
+        self.greeting = up
+        self.connections += 1
         self._session = up.session
         self._maximum_packet = up.maximum_packet
         self._window.connected(up.receive_maximum)
@@ -164,6 +175,7 @@ class Publisher:
     def _down(self, down: Down) -> None:
         now = self._clock()
         self._connecting = self._connected = False
+        self.greeting = None
         self.refused = down.refused
         culprit = self._window.lost(blamed=down.blamed)
         if culprit is not None:

@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from contract.errors import EXIT_FINE, SettingsError
-from contract.topics import readings_topic
+from contract.errors import EXIT_FINE, IsothermError
+from contract.status import Mark
+from contract.topics import readings_topic, status_topic
+from contract.version import installed_version
 from edge_agent.board import Board
 from edge_agent.connect import connect
+from edge_agent.facts import Facts
+from edge_agent.home_assistant import HomeAssistant, Sensor
 from edge_agent.message import Fate
+from edge_agent.notices import Notices
+from edge_agent.observer import Observer, listening
 from edge_agent.outbox import MemoryOutbox, packets
 from edge_agent.place import places
 from edge_agent.publisher import Publisher
+from edge_agent.reporter import Reporter
 from edge_agent.sampler import Sampler
 from edge_agent.schedule import Schedule
 from edge_agent.settings import needs_restart, reloaded
 from edge_agent.stamper import Stamper, new_epoch
 from edge_agent.stop import Stop
+from edge_agent.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from contract.log import Log
+    from edge_agent.board import Duty
     from edge_agent.sample import Sample
     from edge_agent.settings import AgentSettings
+
+LAST_READINGS: Final = 1.5
+"""Seconds for which the outbox is emptied after SIGTERM, if the broker is there."""
+LAST_WORDS: Final = 0.5
+"""Seconds for which the goodbye is awaited then."""
 
 
 class Service:
@@ -42,21 +58,68 @@ class Service:
         self._settings = settings
         self._load = load
         self._log = log
-        self._link = connect(settings, client_id=settings.client_id)
-        self._outbox = MemoryOutbox(max_rows=settings.max_rows, log=log)
-        self._stamper = Stamper(destination=settings.destination, epoch=new_epoch())
-        topic = readings_topic(settings.client_id)
-        self._publisher = Publisher(
-            self._link, self._outbox, topic=topic, window=settings.window, log=log
+        device = settings.client_id
+        self._link = connect(
+            settings,
+            client_id=device,
+            keepalive=settings.keepalive,
+            status_topic=status_topic(device),
         )
+        self._outbox = MemoryOutbox(max_rows=settings.max_rows, log=log)
+        epoch = new_epoch()
+        self._stamper = Stamper(destination=settings.destination, epoch=epoch)
+        self._notices = Notices(self._outbox, log)
+        self._publisher = Publisher(
+            self._link,
+            self._notices,
+            topic=readings_topic(device),
+            window=settings.window,
+            log=log,
+        )
+        self._drivers: dict[str, str] = {}
+        self._signs: Hashable = None
+        self._home = None
+        if settings.home_assistant is not None:
+            self._home = HomeAssistant(
+                self._notices,
+                greeting=lambda: self._publisher.greeting,
+                prefix=settings.home_assistant,
+                device=device,
+                version=installed_version(),
+            )
         self._board = Board(
-            self._sampler(),
-            self._schedule(),
+            self._sampler(settings),
+            self._schedule(settings),
             keep=self._keep,
-            outbox=self._outbox,
             publisher=self._publisher,
             link=self._link,
         )
+        self._facts = facts = Facts(
+            self._board,
+            self._outbox,
+            self._publisher,
+            drivers=self._drivers,
+            mark=Mark(epoch, 1, secrets.token_hex(8)),
+            boot=_boot_id(),
+        )
+        self._reporter = Reporter(
+            facts,
+            self._notices,
+            topic=status_topic(device),
+            greeting=lambda: self._publisher.greeting,
+            interval=settings.status_interval,
+            log=log,
+        )
+        self._link.will = self._reporter.will
+        self._supervisor = Supervisor(facts.line)
+        self._observer = Observer(facts.view)
+        duties: list[Duty] = [self._reporter, self._supervisor]
+        if self._home is not None:
+            duties.append(self._home)
+        if settings.metrics is not None:
+            duties.append(self._observer)
+        self._board.duties = duties
+        self._introduce()
 
     def run(self) -> int:
         """Read and publish until SIGINT or SIGTERM.
@@ -66,39 +129,77 @@ class Service:
         """
         settings = self._settings
         topic = readings_topic(settings.client_id)
-        with Stop(hangup=True) as stop:
+        with Stop(hangup=True) as stop, listening(settings.metrics, self._observer, self._log):
             self._log.info("started", probes=len(settings.probes), topic=topic, mqtt=settings.mqtt)
             try:
                 self._board.run(stop, self._reload)
-                self._board.drain()
-            finally:
-                self._publisher.close()
+                self._end()
+            except BaseException:
+                self._publisher.close(vanish=True)
+                raise
         self._account()
         return EXIT_FINE
 
+    def _end(self) -> None:
+        self._supervisor.stopping()
+        self._board.drain(lambda: not self._outbox.rows, LAST_READINGS)
+        self._board.duties = ()
+        self._reporter.farewell()
+        told = self._board.drain(lambda: not self._notices.unsettled, LAST_WORDS)
+        # Whoever could not say goodbye has the broker say it.
+        self._publisher.close(vanish=not told)
+
     def _keep(self, samples: Sequence[Sample]) -> None:
         self._outbox.put(packets(map(self._stamper.encode, samples)))
+        if self._home is not None:
+            self._home.show(samples, self._newly_faulty())
+
+    def _newly_faulty(self) -> list[str]:
+        signs = self._facts.signs()
+        if signs == self._signs:
+            return []
+        self._signs = signs
+        probes = self._board.sampler.status()
+        return [guid for guid, probe in probes.items() if probe.fault is not None]
 
     def _reload(self) -> None:
         """Take over what may change while it runs: the probes, and where they are."""
+        self._supervisor.reloading(time.monotonic())
         try:
-            settings = self._load()
-        except SettingsError as error:
+            new = self._load()
+            settings = reloaded(self._settings, new)
+            before, sampler = self._board.sampler, self._sampler(settings)
+        except IsothermError as error:
             self._log.error("the new configuration is refused, the old one stays", why=str(error))
             return
-        later = needs_restart(self._settings, settings)
-        if later:
-            self._log.warning("these settings need a restart", keys=",".join(later))
-        self._settings = reloaded(self._settings, settings)
-        before = self._board.sampler
-        self._board.sampler = self._sampler(before)
+        later = needs_restart(self._settings, new)
+        self._settings = settings
+        self._board.sampler = sampler
         self._keep(before.close())
-        self._board.schedule = self._schedule()
+        self._board.schedule = self._schedule(settings)
+        self._introduce()
         self._log.info("configuration read again", probes=len(settings.probes))
+        if later:
+            self._log.warning("what changed here needs a restart", keys=",".join(later))
 
-    def _schedule(self) -> Schedule:
-        intervals = [probe.interval for probe in self._settings.probes]
-        return Schedule(intervals, time.monotonic())
+    def _introduce(self) -> None:
+        self._drivers.clear()
+        self._drivers.update({probe.guid: probe.driver for probe in self._settings.probes})
+        if self._home is not None:
+            self._home.introduce(
+                [Sensor(probe.guid, probe.interval) for probe in self._settings.probes]
+            )
+
+    def _schedule(self, settings: AgentSettings) -> Schedule:
+        return Schedule([probe.interval for probe in settings.probes], time.monotonic())
+
+    def _sampler(self, settings: AgentSettings) -> Sampler:
+        return Sampler(
+            places(settings),
+            log=self._log,
+            clock=time.time_ns,
+            uptime=lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+        )
 
     def _account(self) -> None:
         outbox = self._outbox
@@ -114,13 +215,9 @@ class Service:
         bad = any(facts[trouble] for trouble in troubles)
         (self._log.warning if bad else self._log.info)("stopped", **facts)
 
-    def _sampler(self, before: Sampler | None = None) -> Sampler:
-        sampler = Sampler(
-            places(self._settings),
-            log=self._log,
-            clock=time.time_ns,
-            uptime=lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME),
-        )
-        if before is not None:
-            sampler.faults = before.faults
-        return sampler
+
+def _boot_id(path: Path = Path("/proc/sys/kernel/random/boot_id")) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip().replace("-", "")
+    except (OSError, UnicodeDecodeError):
+        return "0" * 32

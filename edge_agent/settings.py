@@ -20,7 +20,14 @@ from contract.settings import (
 )
 from contract.topics import is_device
 from edge_agent.connect import check
-from edge_agent.parsers import MAX_WINDOW, device_id, mqtt_url, state
+from edge_agent.parsers import (
+    MAX_WINDOW,
+    device_id,
+    discovery_prefix,
+    listen_address,
+    mqtt_url,
+    state,
+)
 from edge_agent.probe import ProbeSettings, driver
 from edge_agent.publisher import WINDOW
 from edge_agent.workload import DESTINATION
@@ -102,6 +109,27 @@ class AgentSettings:
         whole(1, MAX_WINDOW),
         default=WINDOW,
         help="Messages under way at once; the broker's Receive Maximum may make it fewer.",
+    )
+    status_interval: float = setting(
+        "mqtt.status_interval",
+        span(5, 86_400),
+        default="60s",
+        help="Time between two statuses at most; a change of state is told at once.",
+    )
+    home_assistant: str | None = setting(
+        "mqtt.home_assistant",
+        discovery_prefix,
+        default=False,
+        help="true has Home Assistant find the probes; a text is its discovery prefix, if that is "
+        "not homeassistant.",
+    )
+    metrics: Address | None = setting(
+        "agent.metrics",
+        optional(listen_address),
+        default=None,
+        help="Where to answer /metrics and /healthz over HTTP, such as 127.0.0.1:9465.",
+        flag="--metrics",
+        metavar="HOST:PORT",
     )
     max_rows: int = setting(
         "outbox.max_rows",
