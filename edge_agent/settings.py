@@ -47,6 +47,13 @@ class AgentSettings:
     destination: str = setting(
         "device.destination", text, default=DESTINATION, help="Whom the readings are for."
     )
+    sysfs: str = setting("device.sysfs", text, default="/sys", help="Where the kernel's sysfs is.")
+    hardware: str = setting(
+        "device.hardware",
+        choice("real", "mock"),
+        default="real",
+        help="Whether I2C and SPI are the board's own, or mocks for trying things without it.",
+    )
     mqtt: Address = setting(
         "mqtt.url",
         mqtt_url,

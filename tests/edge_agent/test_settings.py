@@ -49,7 +49,7 @@ def test_environment_and_flags_beat_the_file() -> None:
         (_file(), "probe = []: add at least one"),
         ({"probe": "x"}, "probe = 'x': add at least one"),
         (_file({"guid": "g"}), "probe[1].driver is not set: write one of the drivers"),
-        (_file(_probe(driver="w2")), "probe[1].driver = 'w2': write one of the drivers: simulated"),
+        (_file(_probe(driver="w2")), "probe[1].driver = 'w2': write one of the drivers: bme280,"),
         (_file({"driver": "simulated"}), "probe[1].guid is not set"),
         (_file(_probe(guid="a\nb")), "probe[1].guid = 'a\\nb': write 1 to 128"),
         (_file(_probe(), _probe()), "probe[2].guid = 'g1': probe[1] has it already"),
