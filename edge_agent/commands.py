@@ -8,7 +8,6 @@ import sys
 import time
 from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 import click
@@ -16,7 +15,7 @@ import click
 from contract.backoff import Backoff
 from contract.errors import SettingsError
 from contract.log import start_logging
-from contract.settings import load, option, read_file, rows
+from contract.settings import load, option, rows
 from contract.topics import readings_topic
 from edge_agent.command_settings import (
     REPLAY_PREFIX,
@@ -26,7 +25,8 @@ from edge_agent.command_settings import (
 )
 from edge_agent.errors import InputError, MissingExtraError
 from edge_agent.parsers import read_password
-from edge_agent.settings import PREFIX, AgentSettings, load_agent, sample_config
+from edge_agent.probe_commands import probes, read
+from edge_agent.settings import PREFIX, AgentSettings, agent_file, load_agent, sample_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,6 +51,10 @@ def _options(settings: type, prefix: str) -> Callable[[F], F]:
 @click.group()
 def agent() -> None:
     """The agent on the board: probes in, MQTT out."""
+
+
+agent.add_command(probes)
+agent.add_command(read)
 
 
 @agent.command()
@@ -159,7 +163,7 @@ def run(config: str | None, *, verbose: bool, **flags: Any) -> int:
     from edge_agent.stamper import Stamper, new_epoch  # noqa: PLC0415 the same
     from edge_agent.stop import Stop  # noqa: PLC0415 the same
 
-    chosen = load_agent(_tables(config), os.environ, flags)
+    chosen = load_agent(agent_file(config), os.environ, flags)
     log = start_logging("agent", verbose=verbose)
     link = _link(
         chosen.mqtt,
@@ -200,7 +204,7 @@ def run(config: str | None, *, verbose: bool, **flags: Any) -> int:
 @_options(AgentSettings, PREFIX)
 def check_config(config: str | None, **flags: Any) -> None:
     """Say whether agent.toml is fine, or what to mend."""
-    chosen = load_agent(_tables(config), os.environ, flags)
+    chosen = load_agent(agent_file(config), os.environ, flags)
     read_password(chosen.password_file)
     number = len(chosen.probes)
     probes = "1 probe" if number == 1 else f"{number} probes"
@@ -212,13 +216,6 @@ def check_config(config: str | None, **flags: Any) -> None:
 def print_sample_config() -> None:
     """Write a commented agent.toml to stdout."""
     print(sample_config(), end="")
-
-
-def _tables(config: str | None) -> dict[str, Any]:
-    if config is None:
-        fix = "name a file; `isotherm-agent sample-config > agent.toml` writes one to start from"
-        raise SettingsError("--config", None, fix)
-    return read_file(Path(config))
 
 
 def _link(

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from contract.errors import SettingsError
-from contract.settings import choice, load, optional, sample, setting, text, whole
+from contract.settings import (
+    choice,
+    line,
+    load,
+    optional,
+    read_file,
+    rows,
+    sample,
+    setting,
+    text,
+    whole,
+)
 from contract.topics import is_device
 from edge_agent.parsers import MAX_WINDOW, device_id, mqtt_url, state
-from edge_agent.probe import ProbeSettings, driver
+from edge_agent.probe import ProbeSettings, driver, driver_names
 from edge_agent.publisher import WINDOW
 from edge_agent.workload import DESTINATION
 
@@ -103,6 +115,18 @@ class AgentSettings:
         return place
 
 
+def agent_file(config: str | None) -> dict[str, Any]:
+    """The tables of an agent.toml.
+
+    Raises:
+        SettingsError: none was named, or it cannot be read.
+    """
+    if config is None:
+        fix = "name a file; `isotherm-agent sample-config > agent.toml` writes one to start from"
+        raise SettingsError("--config", None, fix)
+    return read_file(Path(config))
+
+
 def load_agent(
     file: Mapping[str, Any],
     environ: Mapping[str, str] | None = None,
@@ -155,4 +179,25 @@ def sample_config() -> str:
     filled = probe.replace("# guid =", 'guid = "0-ZZZ12345678-08K"')
     filled = filled.replace("# driver =", 'driver = "simulated"')
     device = device.replace("# state =", 'state = "CA"')
-    return f"{device}\n# One table like this for each probe.\n[[probe]]\n{filled}"
+    return (
+        f"{device}\n# One table like this for each probe; `isotherm-agent probes` writes them.\n"
+        f"[[probe]]\n{filled}\n{_other_drivers()}"
+    )
+
+
+def _other_drivers() -> str:
+    """The keys that only one driver has, out of action."""
+    lines = [
+        "# The other drivers, with the keys that only they have; docs/probes.md explains them."
+    ]
+    shared = rows(ProbeSettings)
+    for name in driver_names():
+        kind = driver(name).settings
+        if name != "simulated":
+            own = [row for row in rows(kind) if row not in shared]
+            lines += [
+                "#",
+                f'# driver = "{name}"',
+                *(f"# {line(row).lstrip('# ')}" for row in own),
+            ]
+    return "\n".join(lines) + "\n"

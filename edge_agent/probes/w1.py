@@ -41,9 +41,14 @@ _NOT_CONVERTED: Final = 0x0C
 """Byte 6 of the scratchpad before the first conversion."""
 
 
+def is_address(name: str) -> bool:
+    """Whether a folder of this name is a sensor of one of our families."""
+    return _ADDRESS.fullmatch(name) is not None
+
+
 def address(value: Any) -> str:
     """Parser: the name of a sensor's folder."""
-    if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
+    if not isinstance(value, str) or not is_address(value):
         raise ValueError(
             "write the name of a folder under /sys/bus/w1/devices, such as 28-0316a2791aff; "
             "`isotherm-agent probes` lists those that are there"

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from contract.errors import SettingsError
-from contract.settings import load
+from contract.settings import load, rows
 from edge_agent.command_settings import REPLAY_PREFIX, SIMULATE_PREFIX
 from edge_agent.command_settings import ReplaySettings as Replay
 from edge_agent.command_settings import SimulateSettings as Simulate
 from edge_agent.parsers import read_password
+from edge_agent.probe import ProbeSettings, driver, driver_names
 from edge_agent.probes.simulated import SimulatedSettings
 from edge_agent.settings import load_agent, sample_config
 from edge_agent.workload import START
@@ -29,6 +30,14 @@ def test_the_sample_can_be_used_as_it_is() -> None:
     assert isinstance(probe, SimulatedSettings)
     assert (settings.state_of(probe), probe.interval) == ("CA", 5.0)
     assert str(settings.mqtt) == "mqtt://127.0.0.1:1883"
+
+
+def test_the_sample_names_every_driver_and_its_keys() -> None:
+    for name in driver_names():
+        _, found, rest = sample_config().partition(f'driver = "{name}"\n')
+        assert found, name
+        for row in rows(driver(name).settings)[len(rows(ProbeSettings)) :]:
+            assert f"# {row.key} =" in rest or f"\n{row.key} =" in rest, row.key
 
 
 def test_a_probe_may_stand_elsewhere_than_its_device() -> None:
