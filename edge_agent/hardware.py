@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from importlib.util import find_spec
@@ -91,5 +92,9 @@ class GpiozeroAdc:
                     factory = self._pin_factory()
                     self._input = self._gpiozero.MCP3008(pin_factory=factory, **self._facts)
             return int(self._input.raw_value)
-        except self._gpiozero.GPIOZeroError as error:
-            raise OSError(str(error)) from error
+        except Exception as error:
+            # gpiozero lets through whatever its pin library raises; the next read begins anew.
+            with contextlib.suppress(Exception):
+                self._input.close()
+            self._input = None
+            raise OSError(f"{type(error).__name__}: {error}") from error

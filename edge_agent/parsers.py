@@ -56,7 +56,7 @@ def number(low: float, high: float) -> Callable[[Any], float]:
         fix = f"write a number from {low:g} to {high:g}"
         try:
             found = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ValueError(fix) from None
         if isinstance(value, bool) or not low <= found <= high:
             raise ValueError(fix)

@@ -33,14 +33,17 @@ class Bulk:
         self._lock = threading.Lock()
         self._ended = 0
 
-    def convert(self) -> None:
-        """Return once all sensors hold a fresh temperature; does nothing where it may not.
+    def convert(self) -> bool:
+        """Return once all sensors hold a fresh temperature.
+
+        Returns:
+            Whether they do; false where there is no trigger, or none for this user.
 
         Raises:
-            OSError: the kernel refused, or the master has gone.
+            OSError: the master has gone. Of a bus that does not answer the kernel says nothing.
         """
         if not os.access(self._trigger, os.W_OK):
-            return
+            return False
         ended = self._ended
         with self._lock:
             if ended == self._ended:
@@ -48,6 +51,7 @@ class Bulk:
                 with self._trigger.open("wb", buffering=0) as file:
                     file.write(TRIGGER)
                 self._ended += 1
+        return True
 
 
 @cache

@@ -30,6 +30,9 @@ FOLDER: Final = "bus/w1/devices"
 LOWEST: Final = -55.0
 HIGHEST: Final = 125.0
 """Degrees Celsius that all of the family measure; data sheets of the DS18B20 and its kin."""
+LOOKS: Final = 3
+"""How often to look at a bus that converts together: its files are empty while a conversion runs,
+and another probe may have begun one just before we looked."""
 
 _ADDRESS: Final = re.compile(rf"(?:{'|'.join(FAMILIES)})-[0-9a-f]{{12}}")
 _TEXT: Final = re.compile(
@@ -113,14 +116,15 @@ class W1Probe:
 
     def read(self) -> float | Fault:
         """The temperature in degrees Celsius; converts for up to 750 ms."""
-        text = self._text()
-        # Empty also while a conversion runs that another probe of the bus has begun.
-        return temperature(text or self._text(), self._family)
-
-    def _text(self) -> bytes:
         # In sysfs the folder is a link into that of the bus master.
-        bulk(self._folder.resolve(strict=True).parent).convert()
-        return (self._folder / "w1_slave").read_bytes()
+        bus = bulk(self._folder.resolve(strict=True).parent)
+        text = b""
+        for _ in range(LOOKS):
+            together = bus.convert()
+            text = (self._folder / "w1_slave").read_bytes()
+            if text or not together:
+                break
+        return temperature(text, self._family)
 
 
 def _open(settings: W1Settings, site: Site) -> W1Probe:

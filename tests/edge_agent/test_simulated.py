@@ -5,7 +5,7 @@ from contract.states import MEAN_TEMPERATURE
 from edge_agent.degrees import fahrenheit
 from edge_agent.fault import Fault
 from edge_agent.mocks import MockHardware
-from edge_agent.probe import Probe, driver, driver_names
+from edge_agent.probe import Probe, driver
 from edge_agent.site import Site
 
 
@@ -32,12 +32,6 @@ def test_a_seed_repeats_the_walk_of_a_guid_and_another_guid_walks_elsewhere() ->
     assert _read(_probe(), 50) == _read(_probe(), 50)
     assert _read(_probe(), 50) != _read(_probe("other"), 50)
     assert _read(_probe(seed=None), 50) != _read(_probe(seed=None), 50)
-
-
-def test_the_registry_is_the_folder() -> None:
-    assert "simulated" in driver_names()
-    for name in driver_names():
-        assert driver(name).settings
 
 
 def test_what_goes_wrong_on_request_leaves_the_walk_as_it_was() -> None:

@@ -3,12 +3,14 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contract.settings import load
 from edge_agent.fault import Fault
 from edge_agent.mocks import MockHardware
 from edge_agent.probe import Probe, driver
-from edge_agent.probes.w1 import temperature
+from edge_agent.probes.w1 import FAMILIES, temperature
 from edge_agent.reader import read_once
 from edge_agent.site import Site
 from edge_agent.w1_bulk import Bulk
@@ -62,6 +64,26 @@ def test_no_part_of_a_file_is_a_temperature() -> None:
     for length in range(1, len(text) - 1):
         assert temperature(text[:length], "28") is Fault.CRC
     assert temperature(text[:-1], "28") == 26.625
+
+
+@given(
+    st.binary(max_size=120) | st.text(max_size=120).map(str.encode), st.sampled_from([*FAMILIES])
+)
+def test_whatever_stands_there_is_a_temperature_in_range_or_a_fault(
+    text: bytes, family: str
+) -> None:
+    found = temperature(text, family)
+    assert isinstance(found, Fault) or -55 <= found <= 125
+
+
+@given(st.integers(-880, 2_000))
+def test_every_temperature_that_a_sensor_can_have_is_read(sixteenths: int) -> None:
+    scratchpad = sixteenths.to_bytes(2, "little", signed=True) + bytes.fromhex("4b467fff0210")
+    text = _text(f"{scratchpad.hex(' ')} 00", "YES", int(sixteenths * 1_000 / 16))
+    for whole in (text, text[:-1]):
+        found = temperature(whole, "28")
+        assert not isinstance(found, Fault)
+        assert abs(found - sixteenths / 16) < 0.001
 
 
 def test_a_sensor_may_come_later_go_and_come_back(tmp_path: Path) -> None:
@@ -128,8 +150,9 @@ def test_a_bus_that_may_not_be_triggered_is_read_sensor_by_sensor(tmp_path: Path
     assert read_once(_probe(tree)) == (26.625, "")
 
 
-def test_an_empty_file_is_read_once_more(tmp_path: Path) -> None:
+def test_a_file_is_empty_while_another_probe_has_the_bus_convert(tmp_path: Path) -> None:
     tree = FakeSys(tmp_path)
+    tree.bulk()
     slave = tree.sensor()
     hang(slave)
     found: list[tuple[float | Fault, str]] = []
@@ -139,3 +162,11 @@ def test_an_empty_file_is_read_once_more(tmp_path: Path) -> None:
     let_go(slave, WELL.encode())
     thread.join(PATIENCE)
     assert found == [(26.625, "")]
+
+
+def test_a_bus_that_stays_silent_is_a_fault(tmp_path: Path) -> None:
+    tree = FakeSys(tmp_path)
+    tree.sensor(text=b"")
+    assert read_once(_probe(tree)) == (Fault.MISSING, "")
+    tree.bulk()
+    assert read_once(_probe(tree)) == (Fault.MISSING, "")
