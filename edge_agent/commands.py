@@ -26,7 +26,8 @@ from edge_agent.command_settings import (
 from edge_agent.errors import InputError, MissingExtraError
 from edge_agent.parsers import read_password
 from edge_agent.probe_commands import probes, read
-from edge_agent.settings import PREFIX, AgentSettings, agent_file, load_agent, sample_config
+from edge_agent.sample_config import sample_config
+from edge_agent.settings import PREFIX, AgentSettings, agent_file, load_agent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,7 +5,8 @@ import pytest
 from edge_agent import probes
 from edge_agent.place import places
 from edge_agent.probe import driver, driver_names
-from edge_agent.settings import load_agent, sample_config
+from edge_agent.sample_config import sample_config
+from edge_agent.settings import load_agent
 
 DRIVER = """
 from dataclasses import dataclass

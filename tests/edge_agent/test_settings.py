@@ -12,7 +12,8 @@ from edge_agent.command_settings import SimulateSettings as Simulate
 from edge_agent.parsers import read_password
 from edge_agent.probe import ProbeSettings, driver, driver_names
 from edge_agent.probes.simulated import SimulatedSettings
-from edge_agent.settings import load_agent, sample_config
+from edge_agent.sample_config import sample_config
+from edge_agent.settings import load_agent
 from edge_agent.workload import START
 
 
