@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from edge_agent.probe import driver
+from edge_agent.site import Site, hardware_of
 
 if TYPE_CHECKING:
     from edge_agent.probe import Probe
@@ -43,11 +45,13 @@ def places(settings: AgentSettings) -> list[Place]:
         MissingExtraError: a driver needs a package that is not installed.
     """
     found = []
+    hardware = hardware_of(settings)
     for probe in settings.probes:
         kind = driver(probe.driver)
         state = settings.state_of(probe)
+        site = Site(state=state, hardware=hardware, sysfs=Path(settings.sysfs))
         place = Place(
-            probe=kind.open(probe, state),
+            probe=kind.open(probe, site),
             guid=probe.guid,
             state=state,
             timeout=probe.timeout,
