@@ -1,16 +1,17 @@
 """Write what the docs take from the code: `python -m docs.write`.
 
 docs/configuration.md and docs/metrics.md are written whole, from the tables of settings and of
-metrics; in docs/contract.md the tables between their two markers. tests/test_docs.py
-fails while a file differs.
+metrics; in docs/contract.md the tables between their two markers, in docs/probes.md the keys of
+each driver. tests/test_docs.py fails while a file differs.
 """
 
 # ruff: noqa: INP001 docs are pages, not a package
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aggregator.settings import PREFIX as AGGREGATOR_PREFIX
 from aggregator.settings import AggregatorSettings
@@ -20,7 +21,7 @@ from bridge.settings import PREFIX as BRIDGE_PREFIX
 from bridge.settings import BridgeSettings
 from contract import exposition, status
 from contract.fields import FIELDS, GAP_FIELDS, Field
-from contract.settings import markdown
+from contract.settings import REQUIRED, markdown, rows
 from edge_agent.command_settings import (
     REPLAY_PREFIX,
     SIMULATE_PREFIX,
@@ -29,8 +30,12 @@ from edge_agent.command_settings import (
 )
 from edge_agent.metrics import METRICS as AGENT_METRICS
 from edge_agent.metrics import PREFIX as AGENT_METRICS_PREFIX
+from edge_agent.probe import ProbeSettings, driver, driver_names
 from edge_agent.settings import PREFIX as AGENT_PREFIX
 from edge_agent.settings import AgentSettings
+
+if TYPE_CHECKING:
+    from contract.settings import Row
 
 DOCS: Final = Path(__file__).parent
 
@@ -173,12 +178,42 @@ def contract(page: str) -> str:
     return page
 
 
+EVERY_PROBE: Final = "every probe"
+
+
+def keys(settings: type[ProbeSettings]) -> str:
+    """The table of a driver's keys, without those that it shares with all probes."""
+    shared = set() if settings is ProbeSettings else set(map(_key, rows(ProbeSettings)))
+    lines = ["| key | default | meaning |", "|---|---|---|"]
+    return "\n".join(lines + [line for line in map(_key, rows(settings)) if line not in shared])
+
+
+def _key(row: Row) -> str:
+    default = "required" if row.default is REQUIRED else ""
+    if not default and row.default is not None:
+        default = f"`{json.dumps(row.default)}`"
+    return f"| `{row.key}` | {default} | {row.help} |"
+
+
+def probes(page: str) -> str:
+    """docs/probes.md with the tables of keys as they should be, where it has markers for them."""
+    tables = {EVERY_PROBE: ProbeSettings} | {name: driver(name).settings for name in driver_names()}
+    end = "<!-- end of keys -->"
+    for name, settings in tables.items():
+        begin = f"<!-- keys of {name}: written by docs/write.py -->\n"
+        before, marker, rest = page.partition(begin)
+        if marker:
+            page = f"{before}{begin}\n{keys(settings)}\n\n{end}{rest.partition(end)[2]}"
+    return page
+
+
 def main() -> None:
     """Write all of them."""
     (DOCS / "metrics.md").write_text(metrics(), encoding="utf-8")
     (DOCS / "configuration.md").write_text(configuration(), encoding="utf-8")
-    page = DOCS / "contract.md"
-    page.write_text(contract(page.read_text(encoding="utf-8")), encoding="utf-8")
+    for name, write in (("contract.md", contract), ("probes.md", probes)):
+        page = DOCS / name
+        page.write_text(write(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import secrets
 import sys
 from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 import click
@@ -15,7 +14,7 @@ import click
 from contract.backoff import Backoff
 from contract.errors import SettingsError
 from contract.log import start_logging
-from contract.settings import load, option, read_file, rows
+from contract.settings import load, option, rows
 from contract.topics import readings_topic
 from edge_agent.command_settings import (
     REPLAY_PREFIX,
@@ -25,7 +24,9 @@ from edge_agent.command_settings import (
 )
 from edge_agent.connect import check, check_files, connect
 from edge_agent.errors import InputError
-from edge_agent.settings import PREFIX, AgentSettings, load_agent, sample_config
+from edge_agent.probe_commands import probes, read
+from edge_agent.sample_config import sample_config
+from edge_agent.settings import PREFIX, AgentSettings, agent_file, load_agent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,6 +48,10 @@ def _options(settings: type, prefix: str) -> Callable[[F], F]:
 @click.group()
 def agent() -> None:
     """The agent on the board: probes in, MQTT out."""
+
+
+agent.add_command(probes)
+agent.add_command(read)
 
 
 @agent.command()
@@ -148,7 +153,7 @@ def run(config: str | None, *, verbose: bool, **flags: Any) -> int:
     log = start_logging("agent", verbose=verbose)
 
     def load_again() -> AgentSettings:
-        return load_agent(_tables(config), os.environ, flags)
+        return load_agent(agent_file(config), os.environ, flags)
 
     return Service(load_again(), load_again, log).run()
 
@@ -158,7 +163,7 @@ def run(config: str | None, *, verbose: bool, **flags: Any) -> int:
 @_options(AgentSettings, PREFIX)
 def check_config(config: str | None, **flags: Any) -> None:
     """Say whether agent.toml is fine, or what to mend."""
-    chosen = load_agent(_tables(config), os.environ, flags)
+    chosen = load_agent(agent_file(config), os.environ, flags)
     check_files(chosen)
     number = len(chosen.probes)
     probes = "1 probe" if number == 1 else f"{number} probes"
@@ -170,13 +175,6 @@ def check_config(config: str | None, **flags: Any) -> None:
 def print_sample_config() -> None:
     """Write a commented agent.toml to stdout."""
     print(sample_config(), end="")
-
-
-def _tables(config: str | None) -> dict[str, Any]:
-    if config is None:
-        fix = "name a file; `isotherm-agent sample-config > agent.toml` writes one to start from"
-        raise SettingsError("--config", None, fix)
-    return read_file(Path(config))
 
 
 @contextmanager

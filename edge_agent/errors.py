@@ -1,7 +1,7 @@
 """What the agent raises on purpose.
 
 AgentError (contract.errors.IsothermError)
-├── MissingExtraError     a package that the command needs is not installed
+├── MissingExtraError     a package that the command or a probe needs is not installed
 ├── InputError            a file that was to be replayed cannot be read
 ├── OutboxInUseError      another agent has the outbox's file
 ├── OutboxUnreadableError the outbox's file cannot be looked into
@@ -21,12 +21,17 @@ class AgentError(IsothermError):
 
 
 class MissingExtraError(AgentError, ImportError):
-    """A package that the command needs is not installed."""
+    """A package that the command or a probe needs is not installed.
+
+    Args:
+        package: its name.
+        extra: the extra of ours that brings it.
+    """
 
     exit_code = EXIT_DEPENDENCY
 
-    def __init__(self, package: str) -> None:
-        super().__init__(f"{package} is not installed; type: pip install 'isotherm[agent]'")
+    def __init__(self, package: str, extra: str = "agent") -> None:
+        super().__init__(f"{package} is not installed; type: pip install 'isotherm[{extra}]'")
 
 
 class InputError(AgentError, OSError):

@@ -126,7 +126,7 @@ class MqttLink:
             self._woken.recv(READ_BYTES)
             self._moved = self._heard = time.monotonic()
             if self._failure is not None:
-                self._end(_failed(self._failure))
+                self._end(_failed(self._failure, secure=self._secure))
         if frames:
             self._send(frames)
         self._write()
@@ -282,7 +282,7 @@ class MqttLink:
         if flags.is_disconnect_packet_from_server:
             self._end(Down(f"it hung up: {code} (0x{code.value:02x})", code.value in _BLAMED))
         elif error is not None and refusal("mqtt", str(error)):
-            self._end(_failed(error))
+            self._end(_failed(error, secure=self._secure))
         elif self._greeting.begun:
             self._end(Down("the connection was lost"))
         else:
@@ -290,7 +290,9 @@ class MqttLink:
             self._end(Down(f"no MQTT v5 broker answers there{hint}"))
 
 
-def _failed(error: Exception) -> Down:
+def _failed(error: Exception, *, secure: bool) -> Down:
     words = getattr(error, "strerror", None) or str(error) or type(error).__name__
     refused = refusal("mqtt", words)
+    if refused is None and secure and isinstance(error, ConnectionResetError):
+        words += " (it hung up at once; does it speak TLS at this port?)"
     return Down(refused or words, refused=refused is not None)

@@ -26,7 +26,7 @@ def open_outbox(settings: AgentSettings, clock: BoardClock, log: Log) -> Outbox:
     return Outbox(
         Path(settings.outbox),
         destination=settings.destination,
-        board=board_identity(),
+        board=board_identity(sysfs=Path(settings.sysfs)),
         bounds=Bounds(
             max_rows=settings.max_rows,
             max_bytes=settings.max_bytes,

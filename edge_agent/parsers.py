@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from contract.address import Address, parse_address, parse_host_port
 from contract.fields import is_guid
@@ -11,6 +11,9 @@ from contract.moment import is_event_time, parse_event_time
 from contract.settings import text
 from contract.states import MEAN_TEMPERATURE
 from contract.topics import is_device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 MAX_WINDOW: Final = 65_535
@@ -56,6 +59,22 @@ def rate(value: Any) -> float:
     if isinstance(value, bool) or not 0 < number <= MAX_RATE:
         raise ValueError(fix)
     return number
+
+
+def number(low: float, high: float) -> Callable[[Any], float]:
+    """Parser: a number between two bounds, both included."""
+
+    def parse(value: Any) -> float:
+        fix = f"write a number from {low:g} to {high:g}"
+        try:
+            found = float(value)
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(fix) from None
+        if isinstance(value, bool) or not low <= found <= high:
+            raise ValueError(fix)
+        return found
+
+    return parse
 
 
 def moment(value: Any) -> int:

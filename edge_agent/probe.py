@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge_agent.fault import Fault
+    from edge_agent.site import Site
 
 
 class Probe(Protocol):
@@ -78,13 +79,13 @@ class Driver:
 
     Attributes:
         settings: what stands in its ``[[probe]]`` table.
-        open: makes the probe; gets the settings and the probe's state. A sensor that is missing
-            is no error here but a `Fault` of each reading.
+        open: makes the probe out of its settings and its site. A sensor that is missing is no error
+            here but a `Fault` of each reading; a package that is missing is one.
         blocks: whether a read may take time; False saves a thread.
     """
 
     settings: type[ProbeSettings]
-    open: Callable[[Any, str], Probe]
+    open: Callable[[Any, Site], Probe]
     blocks: bool = True
 
 

@@ -56,8 +56,7 @@ class ProbeRecord:
         """It gave a temperature."""
         self._readings += 1
         if self._fault is not None:
-            lasted = self._faults[self._fault]
-            self._log.info("probe is well again", guid=self._guid, fault=self._fault, so_far=lasted)
+            self._log.info("probe is well again", guid=self._guid, fault=self._fault)
             self._become(None, "")
 
     def faulty(self, fault: Fault, why: str = "") -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from contract.errors import SettingsError
@@ -13,8 +14,8 @@ from contract.settings import (
     duration,
     load,
     optional,
+    read_file,
     rows,
-    sample,
     setting,
     span,
     text,
@@ -70,6 +71,13 @@ class AgentSettings:
     )
     destination: str = setting(
         "device.destination", text, default=DESTINATION, help="Whom the readings are for."
+    )
+    sysfs: str = setting("device.sysfs", text, default="/sys", help="Where the kernel's sysfs is.")
+    hardware: str = setting(
+        "device.hardware",
+        choice("real", "mock"),
+        default="real",
+        help="Whether I2C and SPI are the board's own, or mocks for trying things without it.",
     )
     mqtt: Address = setting(
         "mqtt.url",
@@ -205,6 +213,18 @@ class AgentSettings:
         return place
 
 
+def agent_file(config: str | None) -> dict[str, Any]:
+    """The tables of an agent.toml.
+
+    Raises:
+        SettingsError: none was named, or it cannot be read.
+    """
+    if config is None:
+        fix = "name a file; `isotherm-agent sample-config > agent.toml` writes one to start from"
+        raise SettingsError("--config", None, fix)
+    return read_file(Path(config))
+
+
 def load_agent(
     file: Mapping[str, Any],
     environ: Mapping[str, str] | None = None,
@@ -263,14 +283,3 @@ def _probes(tables: Any) -> tuple[ProbeSettings, ...]:
             raise SettingsError(f"{where}guid", probe.guid, fix)
         probes.append(probe)
     return tuple(probes)
-
-
-def sample_config() -> str:
-    """A commented `agent.toml` that can be used as it is."""
-    device = sample(AgentSettings, title="isotherm-agent: what this device is, what it measures")
-    kind = driver("simulated").settings
-    _, _, probe = sample(kind, title="").partition("\n\n")
-    filled = probe.replace("# guid =", 'guid = "0-ZZZ12345678-08K"')
-    filled = filled.replace("# driver =", 'driver = "simulated"')
-    device = device.replace("# state =", 'state = "CA"')
-    return f"{device}\n# One table like this for each probe.\n[[probe]]\n{filled}"

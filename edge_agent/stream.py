@@ -91,7 +91,7 @@ class Stream(Client):
             OSError: the connection is gone.
         """
         # OpenSSL wants what it could not write offered again, the same bytes first.
-        return super()._sock_send(cast("Any", data[:WRITE_BYTES]))
+        return self._sock_send(cast("Any", data[:WRITE_BYTES]))
 
     def cut(self) -> None:
         """End the connection without a goodbye; paho hears of it as of any other end."""
@@ -119,6 +119,25 @@ class Stream(Client):
                 return acks
         self._rest = data[at:]
         return acks
+
+    def _sock_send(self, buf: bytes | bytearray) -> int:
+        try:
+            return super()._sock_send(buf)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            self.read_error = self._last_words() or error
+            raise
+
+    def _last_words(self) -> OSError | None:
+        """What the broker said before it hung up, such as that it wants a certificate."""
+        try:
+            super()._sock_recv(1)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            return error
+        return None
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if not self._for_paho:

@@ -4,12 +4,14 @@ from typing import Any
 import pytest
 
 from contract.errors import SettingsError
-from contract.settings import load
+from contract.settings import load, rows
 from edge_agent.command_settings import REPLAY_PREFIX, SIMULATE_PREFIX
 from edge_agent.command_settings import ReplaySettings as Replay
 from edge_agent.command_settings import SimulateSettings as Simulate
+from edge_agent.probe import ProbeSettings, driver, driver_names
 from edge_agent.probes.simulated import SimulatedSettings
-from edge_agent.settings import load_agent, needs_restart, reloaded, sample_config
+from edge_agent.sample_config import sample_config
+from edge_agent.settings import load_agent, needs_restart, reloaded
 from edge_agent.workload import START
 
 
@@ -27,6 +29,14 @@ def test_the_sample_can_be_used_as_it_is() -> None:
     assert isinstance(probe, SimulatedSettings)
     assert (settings.state_of(probe), probe.interval) == ("CA", 5.0)
     assert str(settings.mqtt) == "mqtt://127.0.0.1:1883"
+
+
+def test_the_sample_names_every_driver_and_its_keys() -> None:
+    for name in driver_names():
+        _, found, rest = sample_config().partition(f'driver = "{name}"\n')
+        assert found, name
+        for row in rows(driver(name).settings)[len(rows(ProbeSettings)) :]:
+            assert f"# {row.key} =" in rest or f"\n{row.key} =" in rest, row.key
 
 
 def test_a_probe_may_stand_elsewhere_than_its_device() -> None:
@@ -47,7 +57,7 @@ def test_environment_and_flags_beat_the_file() -> None:
         (_file(), "probe = []: add at least one"),
         ({"probe": "x"}, "probe = 'x': add at least one"),
         (_file({"guid": "g"}), "probe[1].driver is not set: write one of the drivers"),
-        (_file(_probe(driver="w2")), "probe[1].driver = 'w2': write one of the drivers: simulated"),
+        (_file(_probe(driver="w2")), "probe[1].driver = 'w2': write one of the drivers: bme280,"),
         (_file({"driver": "simulated"}), "probe[1].guid is not set"),
         (_file(_probe(guid="a\nb")), "probe[1].guid = 'a\\nb': write 1 to 128"),
         (_file(_probe(), _probe()), "probe[2].guid = 'g1': probe[1] has it already"),
