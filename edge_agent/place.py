@@ -10,7 +10,9 @@ from edge_agent.probe import driver
 from edge_agent.site import Site, hardware_of
 
 if TYPE_CHECKING:
-    from edge_agent.probe import Probe
+    from collections.abc import Iterable
+
+    from edge_agent.probe import Probe, ProbeSettings
     from edge_agent.settings import AgentSettings
 
 TIMEOUT: Final = 4.0
@@ -28,6 +30,7 @@ class Place:
         timeout: seconds that a read may take.
         stuck_after: see `edge_agent.judge.Judge`.
         blocks: whether a read may take time, and so needs a thread of its own.
+        settings: what it was made of.
     """
 
     probe: Probe
@@ -36,19 +39,28 @@ class Place:
     timeout: float = TIMEOUT
     stuck_after: int = 0
     blocks: bool = True
+    settings: ProbeSettings | None = None
 
 
-def places(settings: AgentSettings) -> list[Place]:
+def places(settings: AgentSettings, kept: Iterable[Place] = ()) -> list[Place]:
     """The probes of the configuration, opened.
+
+    Args:
+        settings: of the board.
+        kept: places that are open; those that would become the same stay open.
 
     Raises:
         MissingExtraError: a driver needs a package that is not installed.
     """
     found = []
+    known = {(place.settings, place.state): place for place in kept}
     hardware = hardware_of(settings)
     for probe in settings.probes:
         kind = driver(probe.driver)
         state = settings.state_of(probe)
+        if (same := known.get((probe, state))) is not None:
+            found.append(same)
+            continue
         site = Site(state=state, hardware=hardware, sysfs=Path(settings.sysfs))
         place = Place(
             probe=kind.open(probe, site),
@@ -57,6 +69,7 @@ def places(settings: AgentSettings) -> list[Place]:
             timeout=probe.timeout,
             stuck_after=probe.stuck_after,
             blocks=kind.blocks,
+            settings=probe,
         )
         found.append(place)
     return found

@@ -41,6 +41,7 @@ class Sampler:
         clock: the system clock, nanoseconds since 1970; used in any thread.
         uptime: nanoseconds since the board started; used in any thread.
         monotonic: seconds of the clock that timeouts and `next_look` go by.
+        before: another sampler whose account this one carries on, probe by probe.
     """
 
     def __init__(
@@ -51,8 +52,9 @@ class Sampler:
         clock: Callable[[], int],
         uptime: Callable[[], int],
         monotonic: Callable[[], float] = time.monotonic,
+        before: Sampler | None = None,
     ) -> None:
-        self._places = places
+        self._places = self.places = places
         self._monotonic = monotonic
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
@@ -62,13 +64,17 @@ class Sampler:
             for number, place in enumerate(places)
         ]
         self._judges = [Judge(place.stuck_after) for place in places]
-        self._records = [ProbeRecord(place.guid, log=log, clock=clock) for place in places]
+        known = {} if before is None else before.records()
+        self._records = [
+            known.get(place.guid) or ProbeRecord(place.guid, log=log, clock=clock)
+            for place in places
+        ]
         self._answers: deque[tuple[int, Answer]] = deque()
         self._deadlines: dict[int, float] = {}
         self._late: set[int] = set()
         self._gathered: list[Sample] = []
         self._gathered_until = math.inf
-        self.faults = 0
+        self.faults: int = 0 if before is None else before.faults
 
     def start(self, due: Iterable[int]) -> None:
         """Begin to read the probes at these places, but for those that are still being read."""
@@ -120,6 +126,10 @@ class Sampler:
             place.guid: record.status()
             for place, record in zip(self._places, self._records, strict=True)
         }
+
+    def records(self) -> dict[str, ProbeRecord]:
+        """The account of each probe, by its guid."""
+        return {p.guid: record for p, record in zip(self._places, self._records, strict=True)}
 
     def close(self) -> list[Sample]:
         """End; the samples that nobody collected. Waits for no read that is under way."""

@@ -168,7 +168,7 @@ class Service:
         try:
             new = self._load()
             settings = reloaded(self._settings, new)
-            before, sampler = self._board.sampler, self._sampler(settings)
+            before, sampler = self._board.sampler, self._sampler(settings, self._board.sampler)
         except IsothermError as error:
             self._log.error("the new configuration is refused, the old one stays", why=str(error))
             return
@@ -193,9 +193,10 @@ class Service:
     def _schedule(self, settings: AgentSettings) -> Schedule:
         return Schedule([probe.interval for probe in settings.probes], time.monotonic())
 
-    def _sampler(self, settings: AgentSettings) -> Sampler:
+    def _sampler(self, settings: AgentSettings, before: Sampler | None = None) -> Sampler:
         return Sampler(
-            places(settings),
+            places(settings, () if before is None else before.places),
+            before=before,
             log=self._log,
             clock=time.time_ns,
             uptime=lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME),

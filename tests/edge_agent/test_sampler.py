@@ -201,3 +201,23 @@ def test_a_value_that_never_moves_is_stuck_until_it_does() -> None:
 def test_a_tenth_of_a_degree_survives_the_way_through_celsius() -> None:
     for tenths in range(-1_500, 3_101):
         assert fahrenheit(celsius(tenths / 10)) == tenths / 10
+
+
+def test_another_sampler_carries_the_account_on() -> None:
+    with _rig(_Script(1.0, Fault.CRC), _Script(1.0, 1.0)) as rig:
+        rig.tick()
+        rig.tick()
+        stranger = Place(probe=_Script(2.0), guid="new", state="CA", blocks=False)
+        after = Sampler(
+            [rig.sampler.places[0], stranger],
+            log=start_logging("agent", stream=rig.told),
+            clock=lambda: NOW,
+            uptime=lambda: UPTIME,
+            before=rig.sampler,
+        )
+        status = after.status()
+        after.close()
+    assert list(status) == ["g0", "new"]
+    assert (status["g0"].fault, status["g0"].readings) == (Fault.CRC, 1)
+    assert (status["new"].fault, status["new"].readings) == (None, 0)
+    assert after.faults == 1
