@@ -74,7 +74,7 @@ class Sampler:
         self._late: set[int] = set()
         self._gathered: list[Sample] = []
         self._gathered_until = math.inf
-        self.faults = 0 if before is None else before.faults
+        self.faults: int = 0 if before is None else before.faults
 
     def start(self, due: Iterable[int]) -> None:
         """Begin to read the probes at these places, but for those that are still being read."""

@@ -115,6 +115,7 @@ class Service:
         if settings.metrics is not None:
             duties.append(self._observer)
         self._board.duties = duties
+        self._board.wakers = [self._outbox.fileno()]
         self._introduce()
 
     def run(self) -> int:
@@ -142,7 +143,7 @@ class Service:
         self._supervisor.stopping()
         self._outbox.stop()
         self._board.drain(lambda: not self._outbox.unsent, LAST_READINGS)
-        self._board.duties = ()
+        self._board.duties, self._board.wakers = (), ()
         self._reporter.farewell()
         told = self._board.drain(lambda: not self._notices.unsettled, LAST_WORDS)
         # Whoever could not say goodbye has the broker say it.

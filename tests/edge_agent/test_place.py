@@ -6,7 +6,7 @@ from contract.log import start_logging
 from edge_agent.place import places
 from edge_agent.probe import driver_names
 from edge_agent.sampler import Sampler
-from edge_agent.settings import load_agent
+from edge_agent.settings import AgentSettings, load_agent
 from tests.edge_agent.fake_sys import WELL, FakeSys, hang, let_go
 
 PATIENCE = 10.0
@@ -68,3 +68,23 @@ def test_a_sensor_that_hangs_in_the_kernel_delays_no_other(tmp_path: Path) -> No
     assert select.select([sampler.fileno()], [], [], PATIENCE)[0]
     assert [sample.guid for sample in sampler.collect()] == [addresses[2]]
     sampler.close()
+
+
+def _settings(*guids: str, state: str = "CA", **more: int) -> AgentSettings:
+    probes = [{"guid": guid, "driver": "simulated", **more} for guid in guids]
+    return load_agent({"device": {"id": "d", "state": state}, "probe": probes})
+
+
+def test_a_probe_that_did_not_change_stays_open() -> None:
+    before = places(_settings("a", "b"))
+    after = places(_settings("b", "c"), before)
+    assert after[0] is before[1]
+    assert after[1].guid == "c"
+
+
+def test_one_that_changed_or_moved_is_opened_anew() -> None:
+    before = places(_settings("a"))
+    assert places(_settings("a", seed=7), before)[0] is not before[0]
+    moved = places(_settings("a", state="NY"), before)[0]
+    assert moved is not before[0]
+    assert moved.state == "NY"
