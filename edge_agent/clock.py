@@ -85,9 +85,9 @@ def ask_kernel() -> bool | None:
 class Timeline:
     """Gives entries their event time.
 
-    The offset between the two clocks is taken once in each boot, when the system clock is first in
-    sync, and kept: so an entry gets the same time whenever it is sent, and a clock that is set by
-    hand later moves no entry.
+    The offset between the two clocks is noted once in each boot, when the system clock is first in
+    sync, and used once it is kept (`keep`): so an entry gets the same time whenever it is sent,
+    after a crash too, and a clock that is set by hand later moves no entry.
 
     Args:
         clock: the board's clocks.
@@ -103,6 +103,7 @@ class Timeline:
         self.boot = boot
         self.offsets = dict(offsets)
         self._synced = False
+        self.noted: int | None = None
         self._until = clock.uptime() + int(wait * _NS)
 
     @property
@@ -110,23 +111,27 @@ class Timeline:
         """What an entry of this moment will say, unless the clock comes to be in sync."""
         if self._synced:
             return Trust.SYNCED
-        return Trust.CORRECTED if self.boot in self.offsets else Trust.UNSYNCED
+        known = self.noted is not None or self.boot in self.offsets
+        return Trust.CORRECTED if known else Trust.UNSYNCED
 
     @property
     def waiting(self) -> bool:
         """Whether entries of this boot wait for the clock."""
-        return self.boot not in self.offsets and self._clock.uptime() < self._until
+        if self.boot in self.offsets:
+            return False
+        return self.noted is not None or self._clock.uptime() < self._until
 
     def look(self) -> bool:
-        """Whether the system clock is in sync right now; takes the offset when it is so first."""
+        """Whether the system clock is in sync right now; notes the offset when it is so first."""
         self._synced = synced = self._clock.in_sync()
-        if synced and self.boot not in self.offsets:
-            self.offsets[self.boot] = self._clock.wall() - self._clock.uptime()
+        if synced and self.noted is None and self.boot not in self.offsets:
+            self.noted = self._clock.wall() - self._clock.uptime()
         return synced
 
-    def now(self) -> tuple[int, int]:
-        """The system clock and the uptime."""
-        return self._clock.wall(), self._clock.uptime()
+    def keep(self) -> None:
+        """What was noted is on disk, or there is none."""
+        if self.noted is not None:
+            self.offsets[self.boot] = self.noted
 
     def time(self, entry: Entry) -> tuple[int, Trust] | None:
         """An entry's event time and how far to trust it; None while it waits for the clock."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FULL: Final = "the outbox is full: readings are dropped"
 WALK: Final = 500
+SPARE: Final = 8
+"""Gaps that may stand between the oldest readings, in the usual case."""
 
 
 class Dropper:
@@ -51,14 +53,15 @@ class Dropper:
         self._new_id = new_id
         self._room = Room(bounds)
         self._thinner = Thinner()
-        self._gaps = Gaps(overflow)
-        self.memory_gaps = Gaps(overflow)
+        self._gaps = Gaps(overflow.value)
+        self.memory_gaps = Gaps(overflow.value)
         self.dropped = 0
 
     def measure(self, rows: int) -> None:
         """Learn what the last commit found."""
         self._room.measure(rows=rows, used=self._keeper.used, free=self._keeper.free)
-        if rows * 2 < self._room.rows:
+        # Thinning alone leaves half.
+        if rows * 4 < self._room.rows:
             self._troubles.end(FULL)
 
     def is_open(self, number: int) -> bool:
@@ -119,15 +122,24 @@ class Dropper:
             for number in mine:
                 del self._keeper.batch.entries[number]
             return [fresh.pop(number) for number in mine]
-        if not self._lanes.backlog:
+        if self._overflow is Overflow.THIN:
+            # What came last is thinned like what came before it.
             self._lanes.spill(len(self._lanes.live))
+        dropped = self._from_backlog(excess)
+        if len(dropped) < excess and self._lanes.live:
+            self._lanes.spill(len(self._lanes.live))
+            dropped += self._from_backlog(excess - len(dropped))
+        return dropped
+
+    def _from_backlog(self, excess: int) -> list[Entry]:
         dropped: list[Entry] = []
         while self._overflow is Overflow.THIN and len(dropped) < excess:
-            chosen = self._thinner.choose(self._walk, self._middle())
+            chosen = self._thinner.choose(self._walk)
             if not chosen:
                 break
             dropped += self._take(chosen)
-        return dropped + self._take(oldest(self._walk(0), excess - len(dropped)))
+        wanted = max(0, excess - len(dropped))
+        return dropped + self._take(oldest(self._walk(0, wanted + SPARE), wanted))
 
     def _take(self, chosen: list[Entry]) -> list[Entry]:
         ids = [entry.id for entry in chosen]
@@ -136,16 +148,12 @@ class Dropper:
         self._keeper.batch.gone += ids
         return chosen
 
-    def _middle(self) -> int:
-        ranges = list(self._lanes.backlog)
-        return (ranges[0][0] + ranges[-1][1] + 1) // 2 if ranges else 0
-
-    def _walk(self, start: int) -> Iterator[Entry]:
-        """The backlog from an id on."""
+    def _walk(self, start: int, chunk: int = WALK) -> Iterator[Entry]:
+        """The backlog from an id on, read in chunks of so many."""
         for first, last in self._lanes.backlog:
             at = max(first, start)
             while at <= last:
-                entries = self._keeper.read(at, last, WALK)
+                entries = self._keeper.read(at, last, min(chunk, WALK))
                 if not entries:
                     break
                 yield from entries
@@ -158,7 +166,7 @@ class Dropper:
             case Overflow.DROP_NEWEST:
                 chosen = mine[-excess:]
             case Overflow.THIN:
-                chosen = every_second(mine[: len(mine) // 2]) or mine[:excess]
+                chosen = every_second(mine) or mine[:excess]
             case Overflow.DROP_OLDEST:
                 chosen = mine[:excess]
         gone = {entry.id for entry in chosen}

@@ -62,6 +62,7 @@ class Keeper:
         self._out: Batch | None = None
         self._damage = ""
         self._started = 0.0
+        self._entered = 0.0
         self._retry_at = 0.0
         self.batch = Batch()
         self.shelf: dict[int, Entry] = {}
@@ -96,6 +97,11 @@ class Keeper:
         return any(number in batch.entries for batch in self._uncommitted())
 
     @property
+    def to_delete(self) -> list[int]:
+        """Ids of entries that were taken or dropped, and may still stand on disk."""
+        return sorted(number for batch in self._uncommitted() for number in batch.gone)
+
+    @property
     def uncommitted(self) -> int:
         """Entries that are neither on disk nor on the shelf: lost if the process ends now."""
         return sum(len(batch.entries) for batch in self._uncommitted())
@@ -118,7 +124,11 @@ class Keeper:
             return max(0.0, self._retry_at - now)
         if not self.batch:
             return STALL
-        due = self._started + self._interval
+        if self.batch.hurries:
+            due = self._entered + self._interval
+        else:
+            # Deletes ride with the next entries, if these come soon.
+            due = self._started + 2 * self._interval
         if now >= due:
             self._start(now)
         return max(0.0, due - now)
@@ -189,8 +199,10 @@ class Keeper:
 
     def _start(self, now: float) -> None:
         assert self._opened is not None
-        self._out, self.batch = self.batch, Batch()
         self._started = now
+        if self.batch.hurries:
+            self._entered = now
+        self._out, self.batch = self.batch, Batch()
         self._writer.start(self._opened.store, self._out)
 
     def _hear(self, outcome: Outcome) -> None:

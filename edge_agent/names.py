@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from edge_agent.depot import Opened
     from edge_agent.entry import Entry
 
+_BEYOND: Final = 1 << 52
+_BEYOND_BITS: Final = 51
+"""Together below 2**53, up to which every reader of JSON knows whole numbers."""
+
 Facts = dict[str, str | int]
 
 
@@ -32,7 +36,8 @@ class Names:
         self._opened_at = 0
         self._memory: Final = Stamper(new_epoch())
         self._disk: Stamper | None = None
-        self.last_id = 0
+        # Before a store is opened nobody knows which ids it has: these are none of them.
+        self.last_id = self._base = _BEYOND + secrets.randbits(_BEYOND_BITS)
         self.committed_id = 0
         self.moved = ""
 
@@ -66,7 +71,9 @@ class Names:
         if not damaged and self._disk is not None and facts.get("epoch") == self._disk.epoch:
             return False
         self._opened_at = self.committed_id = max(saved.last_id, facts.get("last_id", 0))
-        self.last_id = max(self.last_id, self._opened_at)
+        given = self.last_id != self._base
+        self.last_id = max(self.last_id, self._opened_at) if given else self._opened_at
+        self._base = 0
         if not damaged and facts.get("board") == self._board:
             self._disk = Stamper(facts["epoch"], saved.seqs)
             self._lives = facts["lives"].split()

@@ -15,6 +15,7 @@ from edge_agent.dropper import Dropper
 from edge_agent.keeper import Keeper
 from edge_agent.lanes import LIVE_ROWS, Lanes
 from edge_agent.names import Names
+from edge_agent.ranges import spans
 from edge_agent.trouble import Troubles
 from edge_agent.twin import Twin
 
@@ -43,8 +44,7 @@ LOOK: Final = 1.0
 class Outbox:
     """A source for the publisher; `put` samples, and `turn` it in the main loop.
 
-    Before the first message of a connection is taken, tell it what the retained status says
-    (`seen`), and publish `mark` there.
+    Before anything is sent over a connection, tell it what the retained status says (`seen`).
 
     Args:
         path: of the file.
@@ -226,11 +226,7 @@ class Outbox:
         self._dispatch.settle(message, fate, reason)
 
     def seen(self, status: Mark | None) -> None:
-        """What the retained status says, None where there is none; before anything is sent.
-
-        Where another store went on with our epoch, entries that the broker had not confirmed to be
-        ours yet move to a new one.
-        """
+        """What the retained status says, None where there is none: whether our names are ours."""
         self._twin.seen(status)
 
     def stop(self) -> None:
@@ -247,15 +243,19 @@ class Outbox:
         return number
 
     def _look(self) -> bool:
-        waited = self._boot not in self._timeline.offsets
-        synced = self._timeline.look()
-        if waited and synced:
-            self._keeper.batch.offsets[self._boot] = self._timeline.offsets[self._boot]
+        timeline = self._timeline
+        synced = timeline.look()
+        if self._boot in timeline.offsets:
+            return synced
+        if timeline.noted is not None:
             self._troubles.end(NO_CLOCK)
             self._troubles.end(OLD_CLOCK)
-        elif self._timeline.waiting:
+            self._keeper.batch.offsets[self._boot] = timeline.noted
+            if not self._keeper.safe:
+                timeline.keep()
+        elif timeline.waiting:
             self._troubles.begin(NO_CLOCK)
-        elif waited:
+        else:
             self._troubles.end(NO_CLOCK)
             self._troubles.begin(OLD_CLOCK)
         return synced
@@ -263,6 +263,8 @@ class Outbox:
     def _release(self, batch: Batch) -> None:
         """Entries are committed: from now on they may be sent."""
         self._names.committed_id = int(batch.facts.get("last_id", self._names.committed_id))
+        if self._boot in batch.offsets:
+            self._timeline.keep()
         fresh = [self._fresh.pop(n) for n in sorted(batch.entries) if n in self._fresh]
         self._lanes.backlog.update(sorted(n for n in batch.entries if self._dropper.is_open(n)))
         if self._keeper.safe and not self._timeline.waiting:
@@ -288,6 +290,10 @@ class Outbox:
             backlog.add(saved.first_id, saved.last_id)
         for number in self._dispatch.elsewhere:
             backlog.remove(number, number)
+        rows = saved.rows + self.lost_at_end
+        for first, last in spans(self._keeper.to_delete):
+            rows -= len(self._keeper.read(first, last, last - first + 1) or ())
+            backlog.remove(first, last)
         self._dropper.seal_all()
-        self._rows = saved.rows + self.lost_at_end + self._dispatch.settled + self._keeper.wrong
+        self._rows = rows + self._dispatch.settled + self._keeper.wrong
         self._twin.look()

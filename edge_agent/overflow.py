@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from enum import StrEnum
-from itertools import islice, takewhile
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from edge_agent.entry import Lost
@@ -120,7 +120,9 @@ def every_second(entries: Iterable[Entry]) -> list[Entry]:
 
 
 class Thinner:
-    """Thins the older half in passes, a chunk at a time: the older a reading, the sparser.
+    """Takes every second reading, from the oldest to the newest, and then begins again.
+
+    So the older a reading, the fewer of its neighbours are left: of a long outage the course stays.
 
     Args:
         chunk: entries that are looked at, at a time.
@@ -130,17 +132,20 @@ class Thinner:
         self._chunk = chunk
         self._at = 0
 
-    def choose(self, walk: Callable[[int], Iterator[Entry]], middle: int) -> list[Entry]:
-        """What to drop of the next chunk; nothing where no sensor has two readings in it.
+    def choose(self, walk: Callable[[int], Iterator[Entry]]) -> list[Entry]:
+        """What to drop next; nothing where no sensor has two readings in any chunk.
 
         Args:
             walk: gives all that may be dropped, from an id on.
-            middle: the id at which the younger half begins.
         """
-        older = takewhile(lambda entry: entry.id < middle, walk(self._at))
-        entries = list(islice(older, self._chunk))
-        if not entries and self._at:
-            self._at = 0
-            return self.choose(walk, middle)
-        self._at = entries[-1].id + 1 if len(entries) == self._chunk else 0
-        return every_second(entries)
+        begun = self._at
+        while True:
+            entries = list(islice(walk(self._at), self._chunk))
+            full = len(entries) == self._chunk
+            self._at = entries[-1].id + 1 if full else 0
+            if found := every_second(entries):
+                return found
+            if not full and not begun:
+                return []
+            if not full:
+                begun = 0

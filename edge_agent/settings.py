@@ -172,7 +172,7 @@ class AgentSettings:
         choice(*Overflow),
         default="drop_oldest",
         help="What a full outbox drops: drop_oldest, drop_newest, or thin, which takes every "
-        "second reading out of the older half. What it drops is told downstream as a gap.",
+        "second reading, oldest first. What it drops is told downstream as a gap.",
     )
     commit_interval: float = setting(
         "outbox.commit_interval",

@@ -36,7 +36,8 @@ class Stamper:
             uptime=sample.uptime,
             boot=boot,
             synced=synced,
-            temperature=sample.temperature,
+            # SQLite gives a whole number back as a float, and -0.0 as 0.0.
+            temperature=float(sample.temperature) + 0.0,
         )
 
     def gap(self, like: Entry, lost: Lost, *, id: int) -> Entry:  # noqa: A002 the same

@@ -69,6 +69,11 @@ class Batch:
     facts: dict[str, str | int] = field(default_factory=dict)
     fresh: bool = False
 
+    @property
+    def hurries(self) -> bool:
+        """Whether something waits for it to be committed."""
+        return bool(self.entries or self.offsets or self.aside)
+
     def __bool__(self) -> bool:
         parts = (self.entries, self.seqs, self.gone, self.aside, self.offsets, self.facts)
         return self.fresh or any(parts)

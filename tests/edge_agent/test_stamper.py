@@ -22,6 +22,13 @@ def test_each_sensor_counts_from_1_or_from_what_was_saved() -> None:
     assert stamper.seqs == {"a": 2, "b": 9}
 
 
+def test_a_temperature_is_as_it_comes_back_from_the_disk() -> None:
+    stamper = Stamper("e" * 16)
+    sample = _sample("a")._replace(temperature=-0.0)
+    entry = stamper.stamp(sample, id=1, boot="", synced=True)
+    assert repr(entry.temperature) == "0.0"
+
+
 def test_a_gap_takes_a_place_of_its_own() -> None:
     stamper = Stamper("e" * 16)
     like = stamper.stamp(_sample("a"), id=1, boot="b", synced=False)
