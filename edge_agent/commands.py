@@ -24,6 +24,7 @@ from edge_agent.command_settings import (
 )
 from edge_agent.connect import check, check_files, connect
 from edge_agent.errors import InputError
+from edge_agent.outbox_commands import outbox
 from edge_agent.probe_commands import probes, read
 from edge_agent.sample_config import sample_config
 from edge_agent.settings import PREFIX, AgentSettings, agent_file, load_agent
@@ -50,6 +51,7 @@ def agent() -> None:
     """The agent on the board: probes in, MQTT out."""
 
 
+agent.add_command(outbox)
 agent.add_command(probes)
 agent.add_command(read)
 
