@@ -67,12 +67,15 @@ class Claim:
         os.close(self._descriptor)
 
 
-def open_store(path: Path, damage: str = "", clock: Callable[[], float] = time.time) -> Opened:
+def open_store(
+    path: Path, damage: str = "", *, check: bool = True, clock: Callable[[], float] = time.time
+) -> Opened:
     """Open it, or what can be salvaged of it.
 
     Args:
         path: of the file, claimed by the caller.
         damage: what is known to be wrong with it, so that it is salvaged in any case.
+        check: look through the whole file, which takes seconds where it is large.
         clock: seconds since 1970, for the name of a file that is set aside.
 
     Raises:
@@ -82,7 +85,7 @@ def open_store(path: Path, damage: str = "", clock: Callable[[], float] = time.t
     why = damage
     try:
         if not why:
-            return _open(path)
+            return _open(path, check=check)
     except sqlite3.Error as error:
         if not is_damage(error):
             raise
@@ -105,10 +108,11 @@ def open_store(path: Path, damage: str = "", clock: Callable[[], float] = time.t
     return Opened(store, store.load(), aside, why, salvaged)
 
 
-def _open(path: Path) -> Opened:
+def _open(path: Path, *, check: bool) -> Opened:
     store = Store(path)
     try:
-        store.check()
+        if check:
+            store.check()
         return Opened(store, store.load())
     except BaseException:
         store.close()

@@ -79,7 +79,7 @@ class Keeper:
             OutboxInUseError: another agent has it.
         """
         try:
-            self._adopt(self._open())
+            self._adopt(self._open(check=True))
         except OutboxInUseError:
             raise
         except (sqlite3.Error, OSError) as error:
@@ -242,7 +242,7 @@ class Keeper:
             if self._opened is not None:
                 self._opened.store.close()
                 self._opened = None
-            opened = self._open()
+            opened = self._open(check=False)
         except (sqlite3.Error, OSError):
             return
         if opened.set_aside is not None:
@@ -263,11 +263,11 @@ class Keeper:
         self.batch = whole
         self._start(self._clock())
 
-    def _open(self) -> Opened:
+    def _open(self, *, check: bool) -> Opened:
         if self._claim is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._claim = Claim(self._path)
-        return open_store(self._path, self._damage)
+        return open_store(self._path, self._damage, check=check)
 
     def _adopt(self, opened: Opened) -> None:
         if opened.set_aside is not None:
