@@ -1,9 +1,10 @@
 """The same verdicts as `contract.row`, sooner, where msgspec is installed.
 
 msgspec accepts a clean reading in one pass in C; whatever it does not accept goes to
-`contract.row.judge_row`, which alone gives reasons. So this module may be slow about a strange
-record, but never of another opinion: all that must hold is that what it accepts, the other
-accepts too (tests/contract/test_fast.py draws records until it finds one that differs).
+`contract.row.judge_row`, which alone gives reasons, and alone knows gaps. So this module may be
+slow about a strange record, but never of another opinion: all that must hold is that what it
+accepts, the other accepts too (tests/contract/test_fast.py draws records until it finds one that
+differs).
 
 Without msgspec, as on a worker that has only Python, every record takes the other way.
 """
@@ -21,6 +22,7 @@ from contract.verdict import MAX_BYTES, MAX_DEPTH
 
 if TYPE_CHECKING:
     from contract.reasons import Rejection
+    from contract.row import GapRow
 
 try:
     import msgspec
@@ -54,8 +56,8 @@ else:
     _decode = msgspec.json.Decoder(_Record).decode
     _REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-    def judge_row(raw: bytes) -> Row | Rejection:
-        """Judge one record: a `Row` if it is a reading, else a `Rejection`; pure, never raises."""
+    def judge_row(raw: bytes) -> Row | GapRow | Rejection:
+        """What `contract.row.judge_row` says; pure, never raises."""
         size = len(raw)
         # A record shorter than two brackets a level cannot be nested too deep; in a longer one
         # they are counted.

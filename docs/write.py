@@ -20,7 +20,7 @@ from bridge.metrics import PREFIX as BRIDGE_METRICS_PREFIX
 from bridge.settings import PREFIX as BRIDGE_PREFIX
 from bridge.settings import BridgeSettings
 from contract import exposition, status
-from contract.fields import FIELDS
+from contract.fields import FIELDS, GAP_FIELDS, Field
 from contract.settings import REQUIRED, markdown, rows
 from edge_agent.command_settings import (
     REPLAY_PREFIX,
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from contract.settings import Row
 
 DOCS: Final = Path(__file__).parent
-BLOCKS: Final = ("fields", "status")
 
 
 class Page(NamedTuple):
@@ -151,10 +150,10 @@ def metrics() -> str:
     return "\n".join([METRICS, *parts])
 
 
-def fields() -> str:
-    """The table of the reading's fields."""
+def fields(table: tuple[Field, ...]) -> str:
+    """A table of fields."""
     lines = ["| field | JSON type | required | meaning | if not |", "|---|---|---|---|---|"]
-    for field in FIELDS:
+    for field in table:
         required = "yes" if field.required else "no, may be null"
         if len(field.path) > 1 and field.path[0] == "origin":
             required = "in an origin"
@@ -165,7 +164,13 @@ def fields() -> str:
 
 def contract(page: str) -> str:
     """docs/contract.md with its tables as they should be."""
-    for block, table in zip(BLOCKS, (fields(), status.markdown()), strict=True):
+    own_to_gaps = tuple(field for field in GAP_FIELDS if field not in FIELDS)
+    tables = {
+        "fields": fields(FIELDS),
+        "gap fields": fields(own_to_gaps),
+        "status": status.markdown(),
+    }
+    for block, table in tables.items():
         begin = f"<!-- {block}: written by docs/write.py -->\n"
         end = f"<!-- end of {block} -->\n"
         before, _, rest = page.partition(begin)

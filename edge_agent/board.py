@@ -41,6 +41,7 @@ class Board:
 
     Attributes:
         duties: what else wants its turn; they come before the publisher.
+        wakers: descriptors that can be read when a duty has something to do.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Board:
         self._publisher = publisher
         self._link = link
         self.duties: Sequence[Duty] = ()
+        self.wakers: Sequence[int] = ()
         self._clock = clock
 
     def run(self, stop: Stop, reload: Callable[[], None]) -> None:
@@ -71,7 +73,7 @@ class Board:
             self._keep(self.sampler.collect())
             timeout = self._turn(now)
             look = min(self.schedule.next_tick, self.sampler.next_look) - self._clock()
-            self._link.wait(min(timeout, look), stop.fileno(), self.sampler.fileno())
+            self._link.wait(min(timeout, look), stop.fileno(), self.sampler.fileno(), *self.wakers)
         self._keep(self.sampler.close())
 
     def drain(self, until: Callable[[], bool], seconds: float) -> bool:
@@ -85,7 +87,7 @@ class Board:
             now = self._clock()
             if now >= deadline or not self._publisher.connected:
                 return False
-            self._link.wait(min(self._turn(now), deadline - now))
+            self._link.wait(min(self._turn(now), deadline - now), *self.wakers)
         return True
 
     def _turn(self, now: float) -> float:

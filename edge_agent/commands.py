@@ -144,9 +144,9 @@ def replay(file: str, **flags: Any) -> int:
 def run(config: str | None, *, verbose: bool, **flags: Any) -> int:
     """Read the configured probes at their interval, and publish what they give.
 
-    In this first form what the broker has not acknowledged is kept in memory: it outlives an
-    outage of the broker, up to outbox.max_rows readings, but not the end of this program. The
-    system clock is not checked: each reading says that it is in sync.
+    What the broker has not acknowledged waits in the outbox, a file that outlives this program and
+    the board's power. Readings that were taken before the system clock was in sync wait for it, and
+    get their time corrected.
     """
     from edge_agent.service import Service  # noqa: PLC0415 only where it is needed
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from contract.fields import Clock
 from contract.status import Mark, ProbeState, Status
 from contract.version import installed_version
 from edge_agent.metrics import View
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
     from edge_agent.board import Board
-    from edge_agent.outbox import MemoryOutbox
+    from edge_agent.outbox import Outbox
     from edge_agent.publisher import Publisher
 
 
@@ -26,48 +25,55 @@ class Facts:
         outbox: of the readings.
         publisher: of both.
         drivers: how each probe is read, by guid; the service changes it at each reload.
-        mark: names this run of the agent.
         boot: this start of the board, 32 hex digits.
     """
 
     def __init__(
         self,
         board: Board,
-        outbox: MemoryOutbox,
+        outbox: Outbox,
         publisher: Publisher,
         *,
         drivers: Mapping[str, str],
-        mark: Mark,
         boot: str,
     ) -> None:
         self._board = board
         self._outbox = outbox
         self._publisher = publisher
         self._drivers = drivers
-        self._mark = mark
         self._boot = boot
 
     def status(self, *, online: bool) -> Status:
         """For the retained status and the will."""
+        mark = self._outbox.mark
         return Status(
             online=online,
             time=time.time_ns(),
             version=installed_version(),
             boot=self._boot,
-            life=self._mark.life,
-            epoch=self._mark.epoch,
-            next_id=self._mark.next_id,
-            clock=Clock.SYNCED,
+            life=mark.life,
+            epoch=mark.epoch,
+            next_id=mark.next_id,
+            clock=self._outbox.trust,
             outbox=self._account(),
             probes=self._probes(),
         )
 
     def signs(self) -> Hashable:
         """What is worth a new status when it changes."""
-        return (id(self._board.sampler), self._board.sampler.changes)
+        outbox = self._outbox
+        return (
+            id(self._board.sampler),
+            self._board.sampler.changes,
+            outbox.in_memory,
+            outbox.trust,
+            outbox.mark.epoch,
+            outbox.aside,
+        )
 
     def seen(self, mark: Mark | None) -> None:
-        """What the broker knew of this device; the memory outbox begins anew at each start."""
+        """What the broker knew of this device: whether our sequence numbers are still ours."""
+        self._outbox.seen(mark)
 
     def line(self) -> str:
         """For systemd."""
@@ -92,7 +98,14 @@ class Facts:
 
     def _account(self) -> dict[str, Any]:
         fates = {fate.value: count for fate, count in self._outbox.fates.items()}
-        return {"rows": self._outbox.rows, "dropped": self._outbox.dropped, **fates}
+        outbox = self._outbox
+        return {
+            "rows": outbox.rows,
+            "dropped": outbox.dropped,
+            "aside": outbox.aside,
+            "in_memory": outbox.in_memory,
+            **fates,
+        }
 
     def _probes(self) -> tuple[ProbeState, ...]:
         return tuple(

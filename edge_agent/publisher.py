@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from edge_agent.message import Message, Source
 
 WINDOW: Final = 1_000
+LONGEST_LENGTH: Final = 3
+"""Bytes by which a packet's length may take more than an empty packet's."""
 IDLE: Final = 0.5
 """The longest that `turn` lets its caller sleep, seconds: the connection needs looking after."""
 
@@ -81,6 +83,12 @@ class Publisher:
     def unsettled(self) -> int:
         """Messages that were taken from the source and are not settled."""
         return len(self._window)
+
+    @property
+    def largest(self) -> int | None:
+        """Bytes of the largest payload that the broker takes; None where it sets no bound."""
+        most = self._maximum_packet
+        return None if most is None else most - self._framer.size(b"") - LONGEST_LENGTH
 
     @property
     def waiting_for(self) -> str:

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import secrets
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from contract.errors import EXIT_FINE, IsothermError
-from contract.status import Mark
 from contract.topics import readings_topic, status_topic
 from contract.version import installed_version
 from edge_agent.board import Board
+from edge_agent.clock import SystemClock, boot_id
 from edge_agent.connect import connect
 from edge_agent.facts import Facts
 from edge_agent.home_assistant import HomeAssistant, Sensor
 from edge_agent.message import Fate
 from edge_agent.notices import Notices
 from edge_agent.observer import Observer, listening
-from edge_agent.outbox import MemoryOutbox, packets
+from edge_agent.open_outbox import open_outbox
 from edge_agent.place import places
 from edge_agent.publisher import Publisher
 from edge_agent.reporter import Reporter
 from edge_agent.sampler import Sampler
 from edge_agent.schedule import Schedule
 from edge_agent.settings import needs_restart, reloaded
-from edge_agent.stamper import Stamper, new_epoch
 from edge_agent.stop import Stop
 from edge_agent.supervisor import Supervisor
 
@@ -65,9 +62,8 @@ class Service:
             keepalive=settings.keepalive,
             status_topic=status_topic(device),
         )
-        self._outbox = MemoryOutbox(max_rows=settings.max_rows, log=log)
-        epoch = new_epoch()
-        self._stamper = Stamper(destination=settings.destination, epoch=epoch)
+        self._clock = SystemClock(trust=settings.clock_trust)
+        self._outbox = open_outbox(settings, self._clock, log)
         self._notices = Notices(self._outbox, log)
         self._publisher = Publisher(
             self._link,
@@ -99,8 +95,7 @@ class Service:
             self._outbox,
             self._publisher,
             drivers=self._drivers,
-            mark=Mark(epoch, 1, secrets.token_hex(8)),
-            boot=_boot_id(),
+            boot=boot_id(),
         )
         self._reporter = Reporter(
             facts,
@@ -113,12 +108,14 @@ class Service:
         self._link.will = self._reporter.will
         self._supervisor = Supervisor(facts.line)
         self._observer = Observer(facts.view)
-        duties: list[Duty] = [self._reporter, self._supervisor]
+        self._outbox.fits(lambda: self._publisher.largest)
+        duties: list[Duty] = [self._reporter, self._outbox, self._supervisor]
         if self._home is not None:
             duties.append(self._home)
         if settings.metrics is not None:
             duties.append(self._observer)
         self._board.duties = duties
+        self._board.wakers = [self._outbox.fileno()]
         self._introduce()
 
     def run(self) -> int:
@@ -137,20 +134,23 @@ class Service:
             except BaseException:
                 self._publisher.close(vanish=True)
                 raise
+            finally:
+                self._outbox.close()
         self._account()
         return EXIT_FINE
 
     def _end(self) -> None:
         self._supervisor.stopping()
-        self._board.drain(lambda: not self._outbox.rows, LAST_READINGS)
-        self._board.duties = ()
+        self._outbox.stop()
+        self._board.drain(lambda: not self._outbox.unsent, LAST_READINGS)
+        self._board.duties, self._board.wakers = (), ()
         self._reporter.farewell()
         told = self._board.drain(lambda: not self._notices.unsettled, LAST_WORDS)
         # Whoever could not say goodbye has the broker say it.
         self._publisher.close(vanish=not told)
 
     def _keep(self, samples: Sequence[Sample]) -> None:
-        self._outbox.put(packets(map(self._stamper.encode, samples)))
+        self._outbox.put(samples)
         if self._home is not None:
             self._home.show(samples, self._newly_faulty())
 
@@ -198,27 +198,23 @@ class Service:
             places(settings, () if before is None else before.places),
             before=before,
             log=self._log,
-            clock=time.time_ns,
-            uptime=lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+            clock=self._clock.wall,
+            uptime=self._clock.uptime,
         )
 
     def _account(self) -> None:
         outbox = self._outbox
+        lost = outbox.lost_at_end
         facts = {
             "acknowledged": outbox.fates[Fate.DELIVERED],
             "nobody_got": outbox.fates[Fate.UNHEARD],
             "refused": outbox.fates[Fate.REFUSED],
+            "set_aside": outbox.aside,
             "dropped": outbox.dropped,
-            "lost_from_memory": outbox.rows,
+            "kept": outbox.rows - lost,
+            "lost_from_memory": lost,
             "faults": self._board.sampler.faults,
         }
         troubles = ("refused", "dropped", "lost_from_memory", "nobody_got")
         bad = any(facts[trouble] for trouble in troubles)
         (self._log.warning if bad else self._log.info)("stopped", **facts)
-
-
-def _boot_id(path: Path = Path("/proc/sys/kernel/random/boot_id")) -> str:
-    try:
-        return path.read_text(encoding="ascii").strip().replace("-", "")
-    except (OSError, UnicodeDecodeError):
-        return "0" * 32

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from contract.errors import SettingsError
 from contract.settings import (
+    boolean,
     choice,
+    duration,
     load,
     optional,
     read_file,
@@ -21,16 +23,19 @@ from contract.settings import (
 )
 from contract.topics import is_device
 from edge_agent.connect import check
+from edge_agent.overflow import Overflow
 from edge_agent.parsers import (
     MAX_WINDOW,
     device_id,
     discovery_prefix,
     listen_address,
     mqtt_url,
+    rate,
     state,
 )
 from edge_agent.probe import ProbeSettings, driver
 from edge_agent.publisher import WINDOW
+from edge_agent.room import FEWEST_ROWS
 from edge_agent.workload import DESTINATION
 
 if TYPE_CHECKING:
@@ -39,8 +44,6 @@ if TYPE_CHECKING:
     from contract.address import Address
 
 PREFIX: Final = "ISOTHERM_AGENT"
-FEWEST_ROWS: Final = 1_000
-"""Of the outbox: more than one packet holds, so that a whole one always fits."""
 
 LIVE: Final = frozenset({"device.state"})
 """Keys that a SIGHUP changes in a running agent, beside all of the probes'."""
@@ -139,17 +142,62 @@ class AgentSettings:
         flag="--metrics",
         metavar="HOST:PORT",
     )
+    outbox: str = setting(
+        "outbox.path",
+        text,
+        default="outbox.db",
+        help="The file in which readings wait for the broker; a relative path begins where the "
+        "agent is started.",
+    )
     max_rows: int = setting(
         "outbox.max_rows",
-        whole(FEWEST_ROWS, 10_000_000),
-        default=100_000,
-        help="Readings kept in memory while the broker cannot be had, some 300 bytes each.",
+        whole(FEWEST_ROWS, 100_000_000),
+        default=1_000_000,
+        help="Readings that may wait, some 150 bytes each.",
+    )
+    max_bytes: int = setting(
+        "outbox.max_bytes",
+        whole(1 << 20, 1 << 40),
+        default=256 << 20,
+        help="Bytes that the file may take.",
+    )
+    min_free_bytes: int = setting(
+        "outbox.min_free_bytes",
+        whole(0, 1 << 40),
+        default=64 << 20,
+        help="Bytes that stay free on the disk for others.",
     )
     overflow: str = setting(
         "outbox.overflow",
-        choice("drop_oldest"),
+        choice(*Overflow),
         default="drop_oldest",
-        help="What happens when the outbox is full; each drop is counted and logged.",
+        help="What a full outbox drops: drop_oldest, drop_newest, or thin, which takes every "
+        "second reading out of the older half. What it drops is told downstream as a gap.",
+    )
+    commit_interval: float = setting(
+        "outbox.commit_interval",
+        duration,
+        default="1s",
+        help="Time between two commits to disk; what came since the last is lost at a power cut.",
+    )
+    backfill_rate: float = setting(
+        "outbox.backfill_rate",
+        rate,
+        default=20_000,
+        help="Readings per second of the backlog that are sent beside the live ones.",
+    )
+    clock_wait: float = setting(
+        "clock.wait",
+        duration,
+        default="3m",
+        help="How long readings wait after the start for the system clock to be in sync, so that "
+        "their time can be corrected; then they go out as unsynced.",
+    )
+    clock_trust: bool = setting(
+        "clock.trust",
+        boolean,
+        default=False,
+        help="Take the system clock as right, whatever the kernel says of it.",
     )
     probes: tuple[ProbeSettings, ...] = ()
 

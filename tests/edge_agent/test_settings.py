@@ -71,7 +71,7 @@ def test_environment_and_flags_beat_the_file() -> None:
         (_file(_probe()) | {"mqtt": {"password_file": "p"}}, "mqtt.password_file = 'p': set mqtt"),
         (_file(_probe()) | {"mqtt": {"keepalive": "1s"}}, "mqtt.keepalive = '1s': write a time"),
         (_file(_probe()) | {"mqtt": {"window": 0}}, "mqtt.window = 0: write a whole number"),
-        (_file(_probe()) | {"outbox": {"overflow": "thin"}}, "outbox.overflow = 'thin': write"),
+        (_file(_probe()) | {"outbox": {"overflow": "fold"}}, "outbox.overflow = 'fold': write"),
     ),
 )
 def test_what_is_wrong_is_told_with_key_value_and_fix(file: dict[str, Any], sentence: str) -> None:

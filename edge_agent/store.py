@@ -1,0 +1,295 @@
+"""The outbox on disk: SQLite in WAL mode with synchronous=FULL, one transaction for each batch.
+
+What is committed outlives a power cut, as far as the disk keeps what it said it has (SQLite's pages
+"Atomic Commit" and "WAL"). Rows hold all that they need, and a checksum over it, so that they can
+be salvaged from a file that is damaged elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from edge_agent.entry import Entry, Lost
+from edge_agent.ranges import spans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+VERSION: Final = 1
+"""PRAGMA user_version of the schema."""
+BUSY_SECONDS: Final = 2.0
+"""How long a commit waits for a person's sqlite3 to let go of the file."""
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS entry (
+  id INTEGER PRIMARY KEY, guid TEXT, epoch BLOB, seq INTEGER, state TEXT, wall INTEGER,
+  uptime INTEGER, boot BLOB, synced INTEGER, temperature REAL,
+  lost_epoch BLOB, first INTEGER, last INTEGER, count INTEGER, reason TEXT,
+  checksum INTEGER, aside TEXT);
+CREATE TABLE IF NOT EXISTS sensor (guid TEXT PRIMARY KEY, seq INTEGER, checksum INTEGER)
+  WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS boot (id BLOB PRIMARY KEY, clock_offset INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value, checksum INTEGER) WITHOUT ROWID;
+"""
+_COLUMNS: Final = (
+    "id, guid, epoch, seq, state, wall, uptime, boot, synced, temperature, "
+    "lost_epoch, first, last, count, reason, checksum"
+)
+_PUT: Final = f"INSERT OR REPLACE INTO entry ({_COLUMNS}) VALUES ({','.join('?' * 16)})"  # noqa: S608 our own words
+_READ: Final = f"SELECT {_COLUMNS} FROM entry WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"  # noqa: S608 our own words
+_SEQ: Final = "INSERT OR REPLACE INTO sensor VALUES (?, ?, ?)"
+_BOOT: Final = "INSERT OR REPLACE INTO boot VALUES (?, ?)"
+_FACT: Final = "INSERT OR REPLACE INTO fact VALUES (?, ?, ?)"
+
+
+@dataclass(kw_only=True)
+class Batch:
+    """What one transaction does.
+
+    Attributes:
+        entries: to be written, by id; one that stands there already is replaced.
+        seqs: the last sequence number given, by guid.
+        gone: ids of entries to be deleted.
+        aside: why an entry is not sent for now, by id.
+        offsets: of the clocks, by boot, nanoseconds.
+        facts: by name; see `Saved`.
+        fresh: forget all sequence numbers first: the epoch is another.
+    """
+
+    entries: dict[int, Entry] = field(default_factory=dict)
+    seqs: dict[str, int] = field(default_factory=dict)
+    gone: list[int] = field(default_factory=list)
+    aside: dict[int, str] = field(default_factory=dict)
+    offsets: dict[str, int] = field(default_factory=dict)
+    facts: dict[str, str | int] = field(default_factory=dict)
+    fresh: bool = False
+
+    def __bool__(self) -> bool:
+        parts = (self.entries, self.seqs, self.gone, self.aside, self.offsets, self.facts)
+        return self.fresh or any(parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """What a store knew when it was opened.
+
+    Attributes:
+        facts: ``epoch``; ``board`` (see `edge_agent.epoch.board_identity`); ``last_id``, the
+            highest that was ever given; ``lives``, with blanks between; ``known_to``, the id up to
+            which entries were named while the broker had confirmed the epoch; ``confirmed``.
+        seqs: the last sequence number given, by guid.
+        offsets: of the clocks, by boot.
+        rows: entries in it.
+        first_id: the lowest; 0 without any.
+        last_id: the highest; 0 without any.
+    """
+
+    facts: Mapping[str, Any]
+    seqs: Mapping[str, int]
+    offsets: Mapping[str, int]
+    rows: int
+    first_id: int
+    last_id: int
+
+
+class Store:
+    """One file, two connections: one thread writes, another one may read meanwhile.
+
+    Args:
+        path: of the file; made if it is not there.
+
+    Raises:
+        sqlite3.Error: the file cannot be opened or made, or is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writer = connect(path)
+        try:
+            self._writer.execute("PRAGMA synchronous=FULL")
+            self._writer.execute("PRAGMA journal_mode=WAL")
+            self._writer.execute(f"PRAGMA journal_size_limit={4 << 20}")
+            (version,) = self._writer.execute("PRAGMA user_version").fetchone()
+            if version > VERSION:
+                raise sqlite3.DatabaseError(f"written by a later version of isotherm ({version})")
+            if version < VERSION:
+                self._writer.executescript(f"{_SCHEMA} PRAGMA user_version={VERSION};")
+            self._reader = connect(path)
+        except sqlite3.Error:
+            self._writer.close()
+            raise
+
+    def check(self) -> None:
+        """Look through the whole file.
+
+        Raises:
+            sqlite3.Error: something is wrong with it.
+        """
+        (found,) = self._reader.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
+
+    def load(self) -> Saved:
+        """What it knows; an entry that was set aside is tried again."""
+        self._writer.execute("UPDATE entry SET aside = NULL WHERE aside IS NOT NULL")
+        return load(self._reader)
+
+    def read(self, first: int, last: int, limit: int) -> tuple[list[Entry], list[int]]:
+        """Entries from `first` to `last`, at most `limit`, in rising order.
+
+        Returns:
+            The entries, and the ids of those whose checksum is wrong.
+        """
+        return read(self._reader, first, last, limit)
+
+    def apply(self, batch: Batch) -> None:
+        """Do it, whole or not at all; it is on the disk when this returns.
+
+        Raises:
+            sqlite3.Error: it is not done.
+        """
+        run = self._writer
+        run.execute("BEGIN IMMEDIATE")
+        try:
+            if batch.fresh:
+                run.execute("DELETE FROM sensor")
+            run.executemany(_PUT, map(_row, batch.entries.values()))
+            run.executemany(_SEQ, map(_checked, batch.seqs.items()))
+            run.executemany("DELETE FROM entry WHERE id BETWEEN ? AND ?", spans(sorted(batch.gone)))
+            run.executemany(
+                "UPDATE entry SET aside = ? WHERE id = ?",
+                [(why, number) for number, why in batch.aside.items()],
+            )
+            run.executemany(_BOOT, [(bytes.fromhex(b), o) for b, o in batch.offsets.items()])
+            run.executemany(_FACT, map(_checked, batch.facts.items()))
+            run.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                run.execute("ROLLBACK")
+            raise
+
+    def used(self) -> int:
+        """Bytes of the file that are not free inside it; call it in the writing thread."""
+        (pages,) = self._writer.execute("PRAGMA page_count").fetchone()
+        (free,) = self._writer.execute("PRAGMA freelist_count").fetchone()
+        (size,) = self._writer.execute("PRAGMA page_size").fetchone()
+        return int((pages - free) * size)
+
+    def close(self) -> None:
+        """Close it, whatever state it is in."""
+        for connection in (self._reader, self._writer):
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+
+def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
+    """A connection that leaves transactions to its user, and is not bound to a thread.
+
+    Args:
+        path: of the file.
+        mode: `rwc`, or `ro` for one that cannot write; see sqlite.org/uri.html.
+    """
+    where = f"{path.absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(
+        where, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA cache_size=-1024")
+    # A flipped bit in a text shall cost its row, which the checksum finds, and not its neighbours.
+    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    return connection
+
+
+def load(connection: sqlite3.Connection) -> Saved:
+    """What a store knows.
+
+    Raises:
+        sqlite3.Error: it cannot be read, or is not what was written.
+    """
+    rows, first_id, last_id = connection.execute(
+        "SELECT count(*), coalesce(min(id), 0), coalesce(max(id), 0) FROM entry"
+    ).fetchone()
+    return Saved(
+        facts=dict(map(_unchecked, connection.execute("SELECT * FROM fact"))),
+        seqs=dict(map(_unchecked, connection.execute("SELECT * FROM sensor"))),
+        offsets={boot.hex(): o for boot, o in connection.execute("SELECT * FROM boot")},
+        rows=rows,
+        first_id=first_id,
+        last_id=last_id,
+    )
+
+
+def read(
+    connection: sqlite3.Connection, first: int, last: int, limit: int
+) -> tuple[list[Entry], list[int]]:
+    """See `Store.read`."""
+    entries, wrong = [], []
+    for row in connection.execute(_READ, (first, last, limit)).fetchall():
+        entry = _entry(row)
+        if entry is None:
+            wrong.append(row[0])
+        else:
+            entries.append(entry)
+    return entries, wrong
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file is damaged, in contrast to a disk that does not take or give it now."""
+    name = getattr(error, "sqlite_errorname", "")
+    if not name:
+        # What this module and sqlite3 itself raise: text that is no UTF-8, a later version.
+        return not isinstance(error, sqlite3.ProgrammingError)
+    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_FORMAT"))
+
+
+def _checked(pair: tuple[str, str | int]) -> tuple[str, str | int, int]:
+    # A sequence number that went back by a flipped bit would be given twice.
+    return (*pair, zlib.crc32(repr(pair).encode()))
+
+
+def _unchecked(row: tuple[Any, Any, Any]) -> tuple[Any, Any]:
+    name, value, checksum = row
+    if zlib.crc32(repr((name, value)).encode("utf-8", "replace")) != checksum:
+        raise sqlite3.DatabaseError(f"the checksum of {name!r} is wrong")
+    return name, value
+
+
+def _row(entry: Entry) -> tuple[Any, ...]:
+    lost = entry.lost
+    return (
+        entry.id,
+        entry.guid,
+        bytes.fromhex(entry.epoch),
+        entry.seq,
+        entry.state,
+        entry.wall,
+        entry.uptime,
+        bytes.fromhex(entry.boot),
+        entry.synced,
+        entry.temperature,
+        *(
+            (None,) * 5
+            if lost is None
+            else (bytes.fromhex(lost.epoch), lost.first, lost.last, lost.dropped, lost.reason)
+        ),
+        entry.checksum(),
+    )
+
+
+def _entry(row: Iterable[Any]) -> Entry | None:
+    """The entry of a row; None where it is not what was written."""
+    *facts, lost_epoch, first, last, count, reason, checksum = row
+    number, guid, epoch, seq, state, wall, uptime, boot, synced, temperature = facts
+    try:
+        lost = None if reason is None else Lost(lost_epoch.hex(), first, last, count, reason)
+        entry = Entry(
+            number, guid, epoch.hex(), seq, state, wall, uptime, boot.hex(), bool(synced),
+            temperature, lost,
+        )  # fmt: skip
+        return entry if entry.checksum() == checksum else None
+    except AttributeError:
+        return None
