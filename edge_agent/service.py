@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from edge_agent.sample import Sample
     from edge_agent.settings import AgentSettings
 
-LAST_READINGS: Final = 1.5
+LAST_READINGS: Final = 1.0
 """Seconds for which the outbox is emptied after SIGTERM, if the broker is there."""
 LAST_WORDS: Final = 0.5
 """Seconds for which the goodbye is awaited then."""
