@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from bridge.health import missing
 from contract.exposition import Metric, Sample
 from contract.reasons import Reason
-from contract.version import installed_version
+from contract.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -59,7 +59,7 @@ def _ready(view: View) -> Iterable[Sample]:
 
 
 def _build(_view: View) -> Iterable[Sample]:
-    return [Sample(1, (("version", installed_version()),))]
+    return [Sample(1, (("version", VERSION),))]
 
 
 METRICS: Final[tuple[Metric[View], ...]] = (

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from contract.address import Address
 
 _SLOW_CLIENT_S: Final = 5.0
+_POLL_S: Final = 0.2
+"""The longest that the end of the program waits for the server's."""
 _TEXT: Final = "text/plain; charset=utf-8"
 
 
@@ -60,7 +62,7 @@ class Endpoint:
             ) from error
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="metrics", daemon=True
+            target=self._server.serve_forever, args=(_POLL_S,), name="metrics", daemon=True
         )
 
     def __enter__(self) -> Self:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from contract.tls import TlsFiles, check_mqtt, client_context, read_secret
-from edge_agent.errors import MissingExtraError
+from edge_agent.mqtt import KEEPALIVE, MqttLink
 
 if TYPE_CHECKING:
     import ssl
 
     from contract.address import Address
-    from edge_agent.mqtt import MqttLink
 
 
 class BrokerSettings(Protocol):
@@ -83,12 +82,7 @@ def connect(
 
     Raises:
         SettingsError: a file that the settings name cannot be used.
-        MissingExtraError: paho-mqtt is not installed.
     """
-    try:
-        from edge_agent.mqtt import KEEPALIVE, MqttLink  # noqa: PLC0415 imports paho
-    except ImportError as error:
-        raise MissingExtraError("paho-mqtt") from error
     return MqttLink(
         settings.mqtt,
         client_id=client_id,

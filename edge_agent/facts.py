@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from contract.status import Mark, ProbeState, Status
-from contract.version import installed_version
+from contract.version import VERSION
 from edge_agent.metrics import View
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Facts:
         return Status(
             online=online,
             time=time.time_ns(),
-            version=installed_version(),
+            version=VERSION,
             boot=self._boot,
             life=mark.life,
             epoch=mark.epoch,

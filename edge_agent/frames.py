@@ -1,8 +1,6 @@
-"""The MQTT v5 packets that pass paho by, written and read in bulk.
+"""The two MQTT v5 packets that travel by the thousand, written and read in bulk.
 
-paho keeps the connection (CONNECT, PING, DISCONNECT); PUBLISH and PUBACK travel by the thousand,
-and paho's per-message calls are most of what a message costs. Whoever numbers those numbers
-SUBSCRIBE and UNSUBSCRIBE too. OASIS MQTT 5.0, sections 3.3, 3.4, 3.8 and 3.10.
+OASIS MQTT 5.0, sections 3.3 and 3.4. What comes once per connection is in `edge_agent.packets`.
 """
 
 from __future__ import annotations
@@ -23,24 +21,11 @@ FAILURE: Final = 0x80
 _PUBLISH_QOS1: Final = 0x32
 _DUP: Final = 0x08
 _RETAIN: Final = 0x01
-_SUBSCRIBE: Final = 0x82
-_UNSUBSCRIBE: Final = 0xA2
-_QOS_0: Final = b"\0"
 _PUBACK: Final = 0x40
 _NO_PROPERTIES: Final = b"\0"
 _SHORTEST_PUBACK: Final = 4
 _MID_BYTES: Final = 2
 _LENGTH_BYTES: Final = 4
-_CODES: Final = {
-    0x80: "unspecified error",
-    0x83: "refused for reasons of the broker's own",
-    0x87: "not authorized",
-    0x90: "the topic is not accepted",
-    0x91: "packet identifier in use",
-    0x95: "larger than the broker takes",
-    0x97: "quota exceeded",
-    0x99: "payload format invalid",
-}
 
 
 class BrokenFrameError(IsothermError, ValueError):
@@ -59,11 +44,6 @@ class Puback(NamedTuple):
     code: int
 
 
-def reason(code: int) -> str:
-    """A PUBACK's reason code for people, such as ``not authorized (0x87)``."""
-    return f"{_CODES.get(code, 'refused')} (0x{code:02x})"
-
-
 class Framer:
     """Writes the PUBLISH packets of one topic at QoS 1.
 
@@ -73,14 +53,14 @@ class Framer:
     """
 
     def __init__(self, topic: str, *, retain: bool = False) -> None:
-        self._topic = _text(topic)
+        self._topic = coded_text(topic)
         self._first = _PUBLISH_QOS1 | _RETAIN if retain else _PUBLISH_QOS1
         self._overhead = len(self._topic) + 2 + len(_NO_PROPERTIES)
 
     def frame(self, mid: int, payload: bytes, *, again: bool = False) -> bytes:
         """One packet; `again` marks a message that an earlier connection may have delivered."""
         first = self._first | _DUP if again else self._first
-        length = _variable(self._overhead + len(payload))
+        length = variable(self._overhead + len(payload))
         return b"".join(
             (bytes((first,)), length, self._topic, mid.to_bytes(2), _NO_PROPERTIES, payload)
         )
@@ -88,17 +68,23 @@ class Framer:
     def size(self, payload: bytes) -> int:
         """Bytes of the packet that would carry `payload`."""
         rest = self._overhead + len(payload)
-        return 1 + len(_variable(rest)) + rest
+        return 1 + len(variable(rest)) + rest
 
 
-def subscribe(topic: str) -> bytes:
-    """One SUBSCRIBE packet for one topic at QoS 0."""
-    return _aside(_SUBSCRIBE, _text(topic) + _QOS_0)
+def variable(length: int) -> bytes:
+    """A variable byte integer (section 1.5.5)."""
+    coded = bytearray()
+    while length >= FAILURE:
+        coded.append(length & 0x7F | FAILURE)
+        length >>= 7
+    coded.append(length)
+    return bytes(coded)
 
 
-def unsubscribe(topic: str) -> bytes:
-    """One UNSUBSCRIBE packet for one topic."""
-    return _aside(_UNSUBSCRIBE, _text(topic))
+def coded_text(text: str) -> bytes:
+    """A UTF-8 string with its length before it (section 1.5.4)."""
+    coded = text.encode()
+    return len(coded).to_bytes(2) + coded
 
 
 def pubacks(data: bytes) -> tuple[list[Puback], int]:
@@ -134,16 +120,6 @@ def frame_length(data: bytes) -> int | None:
     return None if head is None else sum(head)
 
 
-def _aside(first: int, payload: bytes) -> bytes:
-    body = ASIDE.to_bytes(2) + _NO_PROPERTIES + payload
-    return bytes((first,)) + _variable(len(body)) + body
-
-
-def _text(text: str) -> bytes:
-    coded = text.encode()
-    return len(coded).to_bytes(2) + coded
-
-
 def _head(data: bytes, at: int) -> tuple[int, int] | None:
     """Bytes of the fixed header, and of what follows it."""
     remaining = 0
@@ -155,12 +131,3 @@ def _head(data: bytes, at: int) -> tuple[int, int] | None:
         if byte < FAILURE:
             return 2 + place, remaining
     raise BrokenFrameError("the broker sent a packet length that is no MQTT")
-
-
-def _variable(length: int) -> bytes:
-    coded = bytearray()
-    while length >= FAILURE:
-        coded.append(length & 0x7F | FAILURE)
-        length >>= 7
-    coded.append(length)
-    return bytes(coded)

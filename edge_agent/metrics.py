@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from contract.exposition import Metric, Sample
-from contract.version import installed_version
+from contract.version import VERSION
 from edge_agent.fault import Fault
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _fates(view: View) -> Iterable[Sample]:
 
 
 def _build(_view: View) -> Iterable[Sample]:
-    return [Sample(1, (("version", installed_version()),))]
+    return [Sample(1, (("version", VERSION),))]
 
 
 METRICS: Final[tuple[Metric[View], ...]] = (

@@ -1,7 +1,7 @@
-"""The connection to the broker over paho-mqtt.
+"""The connection to the broker: MQTT v5 over TCP or TLS, one after another.
 
-paho keeps what happens seldom: TCP, TLS, CONNECT, keepalive, DISCONNECT. What happens per message
-goes past it (`edge_agent.frames`, `edge_agent.stream`).
+Written here rather than left to a library, since a library's per-message calls are most of what a
+message costs, and since all of it takes less memory than importing one.
 """
 
 from __future__ import annotations
@@ -11,40 +11,36 @@ import select
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, cast
-
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
+from typing import TYPE_CHECKING, Final
 
 from contract.refusal import refusal
+from edge_agent import packets
+from edge_agent.frames import BrokenFrameError
 from edge_agent.greeting import Greeting
-from edge_agent.link import Acks, Down, Event
-from edge_agent.stream import MAX_PACKET, Stream
+from edge_agent.link import Acks, Down, Event, Up
+from edge_agent.reason import reason
+from edge_agent.wire import MAX_PACKET, Wire
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Sequence
 
-    from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-
     from contract.address import Address
 
 CONNECT_TIMEOUT: Final = 5.0
-"""Seconds for TCP, again for TLS, and again for the broker's answers to our first packets."""
+"""Seconds for TCP, again for each step of TLS, and again for the broker's first answers."""
 KEEPALIVE: Final = 30
 SILENCE: Final = 1.5
-"""Keepalives without a byte after which the broker counts as gone; paho asks it after one."""
+"""Keepalives without a byte after which the broker counts as gone; it is asked after one."""
 SESSION_EXPIRY: Final = 3600
 """Seconds for which the broker keeps the session of a client that is away."""
-READ_BYTES: Final = 65_536
-MISC_INTERVAL: Final = 0.5
+GOODBYE: Final = 0.2
+"""Seconds that a goodbye may take."""
+LOOK: Final = 0.5
 """Seconds between two looks at keepalive and timeouts."""
 
 _BLAMED: Final = frozenset({0x81, 0x82, 0x90, 0x95, 0x99})
 """DISCONNECT: malformed packet, protocol error, topic name, packet too large, payload format."""
-_REFUSED: Final = frozenset({0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C})
-"""CONNACK: protocol version, client id, password, not authorized, banned, authentication method."""
 
 
 class MqttLink:
@@ -75,45 +71,31 @@ class MqttLink:
         keepalive: int = KEEPALIVE,
         status_topic: str | None = None,
     ) -> None:
-        self._paho = paho = Stream(client_id, username=username, password=password, tls=tls)
-        self._keepalive = keepalive
-        self._secure = tls is not None
+        self._address = address
+        self._client_id = client_id
+        self._username = username
+        self._password = password
+        self._tls = tls
+        self._asked_keepalive = self._keepalive = keepalive
         self._status_topic = status_topic
         self.will: Callable[[], bytes] | None = None
         """Says, at each connect, what the broker shall publish should we vanish."""
-        paho.connect_timeout = CONNECT_TIMEOUT
-        session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        session.SessionExpiryInterval = SESSION_EXPIRY
-        session.MaximumPacketSize = MAX_PACKET
-        # paho asks for a clean start until the first CONNACK, and for the session from then on.
-        paho.connect_async(address.host, address.port, keepalive, properties=session)
-        paho.on_connect = self._on_connect
-        paho.on_disconnect = self._on_disconnect
-        paho.on_subscribe = self._on_subscribe
-        paho.on_unsubscribe = self._on_unsubscribe
-        paho.on_message = self._on_message
-        self._events: list[Event] = []
+        self._known = False
         self._opener: threading.Thread | None = None
-        self._failure: Exception | None = None
+        self._dialled: Wire | Exception | None = None
         self._woken, self._waker = socket.socketpair()
-        self._unsent = memoryview(b"")
-        self._greeting = Greeting(status_topic)
-        self._up = False
-        self._ended = True
         self._over = False
-        self._moved = self._heard = 0.0
-        self._next_misc = 0.0
+        self._wire: Wire | None = None
+        self._greeting = Greeting(status_topic)
+        self._unsent = memoryview(b"")
+        self._events: list[Event] = []
+        self._heard = self._moved = self._asked = self._next_look = 0.0
 
     def open(self) -> None:
         """Begin to connect; ends in an `Up` or a `Down`."""
-        self._failure = None
-        self._unsent = memoryview(b"")
         self._greeting = Greeting(self._status_topic)
-        self._up = self._ended = False
-        self._paho.forget()
-        if self._status_topic is not None and self.will is not None:
-            self._paho.will_set(self._status_topic, self.will(), qos=1, retain=True)
-        self._opener = threading.Thread(target=self._connect, name="mqtt-connect", daemon=True)
+        self._unsent = memoryview(b"")
+        self._opener = threading.Thread(target=self._dial, name="mqtt-connect", daemon=True)
         self._opener.start()
 
     def exchange(self, frames: bytes) -> Sequence[Event]:
@@ -123,12 +105,9 @@ class MqttLink:
                 return ()
             self._opener.join()
             self._opener = None
-            self._woken.recv(READ_BYTES)
-            self._moved = self._heard = time.monotonic()
-            if self._failure is not None:
-                self._end(_failed(self._failure, secure=self._secure))
-        if frames:
-            self._send(frames)
+            self._woken.recv(1)
+            self._begin()
+        self._send(frames)
         self._write()
         self._read()
         self._look_after()
@@ -142,15 +121,17 @@ class MqttLink:
             vanish: have it publish the will; else it forgets that too.
         """
         self._over = True
-        if self._up and not self._unsent:
-            self._ended = True
-            goodbye = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]
-            goodbye.SessionExpiryInterval = 0
-            # OASIS MQTT 5.0, section 3.14.2.1.
-            words = "Disconnect with will message" if vanish else "Normal disconnection"
-            self._paho.disconnect(ReasonCode(PacketTypes.DISCONNECT, words), goodbye)
-        else:
-            self._hang_up()
+        if isinstance(self._dialled, Wire):
+            self._dialled.close()
+        if self._wire is not None:
+            if isinstance(self._greeting.end, Up) and not self._unsent:
+                self._send(packets.disconnect(will=vanish))
+                self._write()
+                if self._unsent:
+                    select.select([], [self._wire.fileno()], [], GOODBYE)
+                    self._write()
+            self._wire.close()
+            self._wire = None
         self._woken.close()
         self._waker.close()
 
@@ -158,141 +139,134 @@ class MqttLink:
         """Sleep until the connection has news, one of `more` can be read, or `timeout` seconds."""
         reading = [self._woken.fileno(), *more]
         writing = []
-        sock = self._socket()
-        if sock is not None:
-            reading.append(sock.fileno())
-            if self._unsent or self._paho.want_write():
-                writing.append(sock.fileno())
+        if self._wire is not None:
+            reading.append(self._wire.fileno())
+            if self._unsent:
+                writing.append(self._wire.fileno())
         select.select(reading, writing, [], max(0.0, timeout))
 
-    def _connect(self) -> None:
+    def _dial(self) -> None:
         try:
-            self._paho.reconnect()
+            self._dialled = wire = Wire.dial(self._address, self._tls, CONNECT_TIMEOUT)
+            if self._over:
+                wire.close()
         except Exception as error:  # noqa: BLE001 whatever it is, the publisher shall hear of it
-            self._failure = error
-        if self._over:
-            self._paho.cut()
+            self._dialled = error
         # Nobody may be waiting any more.
         with contextlib.suppress(OSError):
             self._waker.send(b"\0")
 
-    def _socket(self) -> socket.socket | None:
-        return None if self._opener is not None else cast("Any", self._paho.socket())
+    def _begin(self) -> None:
+        dialled, self._dialled = self._dialled, None
+        if not isinstance(dialled, Wire):
+            assert dialled is not None
+            self._events.append(self._failed(dialled))
+            return
+        self._wire = dialled
+        self._keepalive = self._asked_keepalive
+        self._heard = self._moved = self._asked = time.monotonic()
+        will = None
+        if self._status_topic is not None and self.will is not None:
+            will = (self._status_topic, self.will())
+        self._send(
+            packets.connect(
+                self._client_id,
+                clean_start=not self._known,
+                keepalive=self._keepalive,
+                session_expiry=SESSION_EXPIRY,
+                maximum_packet=MAX_PACKET,
+                username=self._username,
+                password=self._password,
+                will=will,
+            )
+        )
 
     def _send(self, frames: bytes) -> None:
-        self._unsent = memoryview(bytes(self._unsent) + frames if self._unsent else frames)
+        if frames:
+            self._unsent = memoryview(bytes(self._unsent) + frames if self._unsent else frames)
 
     def _write(self) -> None:
-        if self._socket() is None:
-            return
-        # Packets must not be mixed: paho's go first, and it gets the word between ours only.
-        if self._paho.want_write():
-            self._paho.loop_write()
-        try:
-            while self._unsent and not self._paho.want_write():
-                sent = self._paho.push(self._unsent)
-                self._unsent = self._unsent[sent:]
-                self._moved = time.monotonic()
-        except BlockingIOError:
-            pass
-        except OSError:
-            # What the broker said last may still be there to read; the reading finds the end.
-            self._unsent = memoryview(b"")
+        while self._wire is not None and self._unsent:
+            sent = self._wire.push(self._unsent)
+            if not sent:
+                return
+            self._unsent = self._unsent[sent:]
+            self._moved = time.monotonic()
 
     def _read(self) -> None:
-        try:
-            while self._socket() is not None:
-                found, more = self._paho.pull()
-                if found:
-                    self._events.append(Acks(found))
-                if not more:
-                    return
+        more = True
+        while more and self._wire is not None:
+            try:
+                acks, others, more = self._wire.pull()
+                if acks:
+                    self._events.append(Acks(acks))
+                for packet in others:
+                    if self._wire is not None:
+                        self._hear(packet)
+            except EOFError:
+                self._hang_up(self._ended())
+            except (BrokenFrameError, IndexError) as error:
+                self._hang_up(Down(f"what it sent is no MQTT: {error}"))
+            if more:
                 self._heard = time.monotonic()
-        except Exception as error:  # noqa: BLE001 nothing that a broker sends may end the agent
-            self._hang_up(Down(f"what the broker sent is no MQTT: {error}"))
+
+    def _hear(self, packet: bytes) -> None:
+        if packet[0] & 0xF0 == packets.DISCONNECT:
+            code = packets.disconnect_code(packet)
+            self._hang_up(Down(f"it hung up: {reason(code)}", blamed=code in _BLAMED))
+        elif self._greeting.end is None:
+            self._send(self._greeting.hear(packet))
+            self._greeted()
+
+    def _greeted(self) -> None:
+        """Hear how the greeting ended, if it has."""
+        match self._greeting.end:
+            case Up() as up:
+                self._events.append(up)
+                self._known = True
+                welcome = self._greeting.welcome
+                if welcome is not None and welcome.keepalive is not None:
+                    self._keepalive = welcome.keepalive
+            case Down() as down:
+                self._hang_up(down)
 
     def _look_after(self) -> None:
         now = time.monotonic()
-        if self._socket() is None or now < self._next_misc:
+        if self._wire is None or now < self._next_look:
             return
-        self._next_misc = now + MISC_INTERVAL
-        silent = now - self._heard
-        if not self._up and silent > CONNECT_TIMEOUT:
-            self._hang_up(Down(f"no answer to our first words in {CONNECT_TIMEOUT:.0f} s"))
-        elif silent > SILENCE * self._keepalive:
+        self._next_look = now + LOOK
+        silent, keepalive = now - self._heard, self._keepalive or float("inf")
+        if self._greeting.end is None:
+            if silent > CONNECT_TIMEOUT:
+                self._hang_up(Down(f"no answer to our first words in {CONNECT_TIMEOUT:.0f} s"))
+        elif silent > SILENCE * keepalive:
             self._hang_up(Down(f"the broker has been silent for {silent:.0f} s"))
-        elif not self._unsent:
-            self._paho.loop_misc()
-        elif now - self._moved > self._keepalive:
-            self._hang_up(Down(f"the broker has read nothing for {self._keepalive} s"))
+        elif self._unsent and now - self._moved > keepalive:
+            self._hang_up(Down(f"the broker has read nothing for {keepalive:.0f} s"))
+        elif max(now - self._moved, min(silent, now - self._asked)) >= keepalive:
+            self._asked = now
+            self._send(packets.PINGREQ)
 
-    def _hang_up(self, down: Down | None = None) -> None:
-        if self._socket() is not None:
-            self._end(down)
-            self._paho.cut()
-
-    def _end(self, down: Down | None) -> None:
-        # A connection ends once, by whatever is found first.
-        if not self._ended and down is not None:
+    def _hang_up(self, down: Down) -> None:
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+            self._unsent = memoryview(b"")
             self._events.append(down)
-        self._ended = True
-        self._up = False
 
-    def _on_connect(
-        self,
-        _client: Client,
-        _userdata: Any,
-        flags: ConnectFlags,
-        code: ReasonCode,
-        properties: Properties | None,
-    ) -> None:
-        if code.is_failure:
-            said = f"it refuses us: {code} (0x{code.value:02x})"
-            self._end(Down(said, refused=code.value in _REFUSED))
-            return
-        self._send(self._greeting.connack(session=flags.session_present, properties=properties))
-        self._greet()
+    def _ended(self) -> Down:
+        assert self._wire is not None
+        error = self._wire.error
+        if error is not None and refusal("mqtt", str(error)):
+            return self._failed(error)
+        if self._greeting.welcome is not None:
+            return Down("the connection was lost")
+        hint = "" if self._tls is not None else "; is it a TLS port (mqtts://)?"
+        return Down(f"no MQTT v5 broker answers there{hint}")
 
-    def _on_subscribe(
-        self, _client: Client, _userdata: Any, _mid: int, codes: Sequence[ReasonCode], *_: Any
-    ) -> None:
-        self._send(self._greeting.suback(codes))
-
-    def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
-        self._greeting.message(message)
-
-    def _on_unsubscribe(self, *_: Any) -> None:
-        self._greeting.unsuback()
-        self._greet()
-
-    def _greet(self) -> None:
-        if self._greeting.done and not self._up:
-            self._up = True
-            self._events.append(self._greeting.up())
-
-    def _on_disconnect(
-        self,
-        _client: Client,
-        _userdata: Any,
-        flags: DisconnectFlags,
-        code: ReasonCode,
-        _properties: Properties | None,
-    ) -> None:
-        error = self._paho.read_error
-        if flags.is_disconnect_packet_from_server:
-            self._end(Down(f"it hung up: {code} (0x{code.value:02x})", code.value in _BLAMED))
-        elif error is not None and refusal("mqtt", str(error)):
-            self._end(_failed(error, secure=self._secure))
-        elif self._greeting.begun:
-            self._end(Down("the connection was lost"))
-        else:
-            hint = "" if self._secure else "; is it a TLS port (mqtts://)?"
-            self._end(Down(f"no MQTT v5 broker answers there{hint}"))
-
-
-def _failed(error: Exception, *, secure: bool) -> Down:
-    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    refused = refusal("mqtt", words)
-    if refused is None and secure and isinstance(error, ConnectionResetError):
-        words += " (it hung up at once; does it speak TLS at this port?)"
-    return Down(refused or words, refused=refused is not None)
+    def _failed(self, error: Exception) -> Down:
+        words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        refused = refusal("mqtt", words)
+        if refused is None and self._tls is not None and isinstance(error, ConnectionResetError):
+            words += " (it hung up at once; does it speak TLS at this port?)"
+        return Down(refused or words, refused=refused is not None)

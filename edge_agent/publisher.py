@@ -10,9 +10,10 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from contract.backoff import Backoff
-from edge_agent.frames import FAILURE, NO_SUBSCRIBERS, QUOTA_EXCEEDED, Framer, reason
+from edge_agent.frames import FAILURE, NO_SUBSCRIBERS, QUOTA_EXCEEDED, Framer
 from edge_agent.link import Acks, Down, Up
 from edge_agent.message import Fate
+from edge_agent.reason import reason
 from edge_agent.window import Window
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from contract.errors import EXIT_FINE, IsothermError
 from contract.topics import readings_topic, status_topic
-from contract.version import installed_version
+from contract.version import VERSION
 from edge_agent.board import Board
 from edge_agent.clock import SystemClock, boot_id
 from edge_agent.connect import connect
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from edge_agent.sample import Sample
     from edge_agent.settings import AgentSettings
 
-LAST_READINGS: Final = 1.5
+LAST_READINGS: Final = 1.0
 """Seconds for which the outbox is emptied after SIGTERM, if the broker is there."""
 LAST_WORDS: Final = 0.5
 """Seconds for which the goodbye is awaited then."""
@@ -81,7 +81,7 @@ class Service:
                 greeting=lambda: self._publisher.greeting,
                 prefix=settings.home_assistant,
                 device=device,
-                version=installed_version(),
+                version=VERSION,
             )
         self._board = Board(
             self._sampler(settings),

@@ -1,7 +1,6 @@
 """The messages between PUBLISH and PUBACK: bounded, in order, sent again on a new connection.
 
-Pure: it knows neither a socket nor a clock. paho's own queue would ignore the broker's Receive
-Maximum and search through all its messages at each PUBACK.
+Pure: it knows neither a socket nor a clock.
 """
 
 from __future__ import annotations

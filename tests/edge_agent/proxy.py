@@ -22,6 +22,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"{address.scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._dead: list[tuple[socket.socket, socket.socket]] = []
         self._silent = threading.Event()
         self._over = False
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -38,8 +39,10 @@ class Proxy:
     ) -> None:
         self._over = True
         self._thread.join()
-        for sock in (self._listener, *(end for pair in self._pairs for end in pair)):
-            sock.close()
+        for pair in self._pairs + self._dead:
+            for sock in pair:
+                sock.close()
+        self._listener.close()
 
     def silence(self) -> None:
         """Let nothing through any more, over old connections and new ones; nobody hears an end."""
@@ -47,7 +50,8 @@ class Proxy:
 
     def heal(self) -> None:
         """Let new connections through; the old ones stay as they are."""
-        self._pairs.clear()
+        self._dead += self._pairs
+        self._pairs = []
         self._silent.clear()
 
     def _run(self) -> None:

@@ -63,10 +63,7 @@ def test_an_error_is_a_sentence_and_a_code(
 
 @pytest.mark.parametrize(
     ("package", "words"),
-    (
-        ("click", ("simulate", "1")),
-        ("paho.mqtt.client", ("replay", "-", "--mqtt", "mqtt://127.0.0.1:1")),
-    ),
+    (("click", ("simulate", "1")),),
 )
 def test_a_missing_package_prints_what_to_type(package: str, words: tuple[str, ...]) -> None:
     program = (

@@ -13,9 +13,9 @@ for module in pkgutil.walk_packages(edge_agent.__path__, "edge_agent."):
 print(*{name.partition(".")[0] for name in sys.modules})
 """
 
-COMMANDS = """
+SERVICE = """
 import sys
-import edge_agent.commands
+import edge_agent.commands, edge_agent.service, edge_agent.probes.simulated
 print(*{name.partition(".")[0] for name in sys.modules})
 """
 
@@ -34,5 +34,5 @@ def test_the_whole_agent_stays_light() -> None:
     assert not modules & {"bridge", "aggregator", "deploy"}
 
 
-def test_paho_comes_only_with_a_connection() -> None:
-    assert "paho" not in _modules(COMMANDS)
+def test_a_device_without_tls_loads_none_of_it() -> None:
+    assert not _modules(SERVICE) & {"ssl", "_ssl", "paho", "http", "email"}

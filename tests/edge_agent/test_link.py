@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contract.address import Address
-from edge_agent.frames import Puback, subscribe, unsubscribe
+from edge_agent.frames import Puback
 from edge_agent.link import Acks, Down, Event, Up
 from edge_agent.mqtt import MqttLink
+from edge_agent.packets import subscribe, unsubscribe
 from tests.bridge.scripted_broker import Peer, ScriptedBroker
 
 if TYPE_CHECKING:
@@ -85,22 +86,22 @@ def _packet(link: MqttLink, peer: Peer) -> bytes:
         return packet.result()
 
 
-def _accept(broker: ScriptedBroker, answer: bytes = CONNACK) -> Peer:
+def _accept(broker: ScriptedBroker, link: MqttLink, answer: bytes = CONNACK) -> Peer:
     peer = broker.accept()
-    assert peer.packet()[:1] == b"\x10"
+    assert _packet(link, peer)[:1] == b"\x10"
     peer.send(answer)
     return peer
 
 
 def test_without_a_status_the_connack_is_all_that_is_awaited(broker: ScriptedBroker) -> None:
     with _link(broker) as link:
-        _accept(broker)
+        _accept(broker, link)
         assert _event(link) == Up(session=False, receive_maximum=7, maximum_packet=None)
 
 
 def test_the_retained_status_is_read_back_before_anything_is_sent(broker: ScriptedBroker) -> None:
     with _link(broker, status="s") as link:
-        peer = _accept(broker)
+        peer = _accept(broker, link)
         assert _packet(link, peer) == subscribe("s")
         peer.send(SUBACK)
         # A PUBLISH with RETAIN at QoS 0, in pieces.
@@ -117,7 +118,7 @@ def test_the_retained_status_is_read_back_before_anything_is_sent(broker: Script
 
 def test_a_status_that_may_not_be_read_is_said_and_no_obstacle(broker: ScriptedBroker) -> None:
     with _link(broker, status="s") as link:
-        peer = _accept(broker)
+        peer = _accept(broker, link)
         assert _packet(link, peer) == subscribe("s")
         peer.send(b"\x90\x04\xff\xff\0\x87")
         assert _packet(link, peer) == unsubscribe("s")
@@ -125,12 +126,12 @@ def test_a_status_that_may_not_be_read_is_said_and_no_obstacle(broker: ScriptedB
         up = _event(link)
         assert isinstance(up, Up)
         assert up.retained is None
-        assert up.unreadable == "Not authorized"
+        assert up.unreadable == "not authorized (0x87)"
 
 
 def test_pubacks_come_in_bulk_and_in_pieces_between_other_packets(broker: ScriptedBroker) -> None:
     with _link(broker) as link:
-        peer = _accept(broker)
+        peer = _accept(broker, link)
         assert isinstance(_event(link), Up)
         pingresp = b"\xd0\0"
         peer.send(PUBACK + PUBACK + pingresp + PUBACK + PUBACK[:3])
@@ -147,7 +148,7 @@ def test_the_will_is_what_holds_at_the_connect_and_vanishing_asks_for_it(
 ) -> None:
     with _link(broker, status="s", will=b"gone") as link:
         peer = broker.accept()
-        connect = peer.packet()
+        connect = _packet(link, peer)
         assert connect.endswith(b"\0\x01s\0\x04gone")
         peer.send(CONNACK)
         _packet(link, peer)
@@ -164,7 +165,7 @@ def test_a_broker_that_takes_all_and_says_nothing_is_asked_and_then_given_up(
     broker: ScriptedBroker,
 ) -> None:
     with _link(broker, keepalive=1) as link:
-        peer = _accept(broker)
+        peer = _accept(broker, link)
         assert isinstance(_event(link), Up)
         publish = b"\x32\x06\0\x01t\0\x01\0"
         end = time.monotonic() + 20
@@ -182,8 +183,8 @@ def test_a_broker_that_takes_all_and_says_nothing_is_asked_and_then_given_up(
 @pytest.mark.parametrize(
     ("answer", "words", "refused"),
     (
-        (b"\x20\x03\0\x87\0", "Not authorized (0x87)", True),
-        (b"\x20\x03\0\x88\0", "Server unavailable (0x88)", False),
+        (b"\x20\x03\0\x87\0", "not authorized (0x87)", True),
+        (b"\x20\x03\0\x88\0", "unavailable (0x88)", False),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "", False),
         (b"\x20\xff\xff\xff\xff\x01", "no MQTT", False),
     ),
@@ -192,7 +193,7 @@ def test_an_answer_that_lets_us_not_in_is_one_end(
     broker: ScriptedBroker, answer: bytes, words: str, *, refused: bool
 ) -> None:
     with _link(broker) as link:
-        _accept(broker, answer).close()
+        _accept(broker, link, answer).close()
         down = _event(link)
         assert isinstance(down, Down)
         assert words in down.reason
