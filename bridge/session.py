@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 _KEEPALIVE_S = 30
 _FAILURE = 0x80
 _TAKEN_OVER = 0x8E
+# Section 3.2.2.2; paho gives the codes 4 and 5 of MQTT 3.1.1 as these, too.
+_NOT_FOR_THIS_USER = frozenset({0x86, 0x87})
+_NO_USER = "it does not take a bridge without mqtt.username and mqtt.password_file"
+_UNKNOWN_USER = "it does not take mqtt.username with the password in mqtt.password_file"
 _RETAINED_ONLY_IF_NEW = 1
 
 
@@ -60,17 +64,23 @@ class Session:
         events: who hears of it.
         backoff: the delays between attempts.
         log: for refusals that a person must mend.
+        wanted: set while frames could be delivered at once; else reading them may wait a little.
     """
 
     def __init__(
-        self, options: SessionOptions, events: SessionEvents, backoff: Backoff, log: Log
+        self,
+        options: SessionOptions,
+        events: SessionEvents,
+        backoff: Backoff,
+        log: Log,
+        wanted: threading.Event | None = None,
     ) -> None:
         self._options = options
         self._events = events
         self._backoff = backoff
         self._log = log
         self._closing = threading.Event()
-        self._client = BulkClient(options, events.arrived)
+        self._client = BulkClient(options, events.arrived, wanted)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
         self._client.on_disconnect = self._on_disconnect
@@ -165,7 +175,10 @@ class Session:
     ) -> None:
         self._answered = True
         if reason.is_failure:
-            self._events.disconnected(f"it answers: {reason}", refused=True)
+            words = "it answers"
+            if reason.value in _NOT_FOR_THIS_USER:
+                words = _NO_USER if self._options.username is None else _UNKNOWN_USER
+            self._events.disconnected(f"{words}: {reason}", refused=True)
             return
         self._resumed = flags.session_present
         client.subscribe(_subscriptions(self._options))

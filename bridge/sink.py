@@ -43,6 +43,19 @@ class Sink(Protocol):
         """Let go of Kafka; nothing is in flight, since `deliver` waits."""
 
 
+def held_back(topic: str, why: str, remaining: Batch) -> SinkUnavailableError:
+    """What a sink raises when the dead-letter topic is what does not take its records.
+
+    Args:
+        topic: its name.
+        why: the library's words.
+        remaining: what is to be delivered again.
+    """
+    sentence = f"topic {topic} takes no dead letter, so what came with it and after it waits"
+    # A person must mend it, so it is to be said even where Kafka was lost before.
+    return SinkUnavailableError(f"{sentence}: {why}", remaining, refused=True)
+
+
 @dataclass(slots=True)
 class MemorySink:
     """The twin for tests: keeps what it is given, and fails when told to.

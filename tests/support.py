@@ -64,8 +64,15 @@ def topic_records(bootstrap: str, topic: str) -> list[Kept]:
     try:
         partitions = consumer.list_topics(topic, timeout=PATIENCE_S).topics[topic].partitions
         for partition in partitions:
-            consumer.assign([TopicPartition(topic, partition, 0)])
+            where = TopicPartition(topic, partition, 0)
+            # Where somebody goes on writing there may never be an end.
+            _low, end = consumer.get_watermark_offsets(where, timeout=PATIENCE_S)
+            consumer.assign([where])
             while (message := consumer.poll(PATIENCE_S)) is not None and message.error() is None:
+                offset = message.offset()
+                assert offset is not None
+                if offset >= end:
+                    break
                 headers: Any = message.headers() or []
                 value: Any = message.value()
                 key: Any = message.key()
@@ -141,16 +148,22 @@ def forget_session(url: str, client_id: str) -> None:
 
 
 class Program:
-    """A program of ours in a process of its own, with its log lines."""
+    """A program of ours in a process of its own, with its log lines.
 
-    def __init__(self, *arguments: str) -> None:
+    Args:
+        arguments: of `python -m`.
+        folder: to run it there and without our environment, as on another machine.
+    """
+
+    def __init__(self, *arguments: str, folder: Path | None = None) -> None:
+        inherited = {"PYTHONPATH": str(ROOT)} if folder else os.environ
         self.process = subprocess.Popen(
             [sys.executable, "-m", *arguments],
-            cwd=ROOT,
+            cwd=folder or ROOT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**inherited, "PYTHONUNBUFFERED": "1"},
         )
         self.lines: list[str] = []
         self._news: queue.Queue[str | None] = queue.Queue()

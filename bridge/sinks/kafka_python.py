@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bridge.errors import RecordsRefusedError
 from bridge.records import Batch
-from bridge.sinks.kp_producer import KpProducer, topics, unavailable, words
+from bridge.sinks.kp_producer import KpProducer, not_delivered, topics, unavailable, words
 
 if TYPE_CHECKING:
     import threading
@@ -49,7 +49,7 @@ class KafkaPythonSink:
         readings = [record for record in batch.readings if id(record) in failed]
         letters = [record for record in batch.dead_letters if id(record) in failed]
         if letters or not all(failure.unfixable for failure in failures):
-            raise unavailable(self._settings, failures[0].error, Batch(readings, letters))
+            raise not_delivered(self._settings, failures, Batch(readings, letters))
         self._deliver_alone(producer, readings)
 
     def close(self) -> None:

@@ -20,6 +20,8 @@ from kafka.errors import (
 
 from bridge.errors import SinkClosingError, SinkUnavailableError
 from bridge.security import kafka_python_security, suspects
+from bridge.sink import held_back
+from bridge.sinks.kp_partitioner import KeyPartitioner
 from contract.refusal import refusal
 
 if TYPE_CHECKING:
@@ -36,27 +38,36 @@ _WEEK_MS: Final = 7 * 86_400_000
 _UNFIXABLE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
+_DNS: Final = "DNS lookup failed for "
+_NAMELESS: Final = "DNS Resolution failure"
+
+
 class _Heard(logging.Handler):
-    """Keeps why the last connection ended: kafka-python logs that, and raises a timeout."""
+    """Keeps why the last connection ended: kafka-python logs that, and raises a timeout.
+
+    It logs, too, which name was not found; a Kafka may name other hosts than the settings do.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.why = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        why = record.getMessage().partition("Connection lost: ")[2]
+        message = record.getMessage()
+        why = message if message.startswith(_DNS) else message.partition("Connection lost: ")[2]
         # Of many attempts some meet the end of the connection before its reason.
-        if why and not refusal("kafka", self.why):
+        if why and not refusal("kafka", self.why) and _NAMELESS not in why:
             self.why = why
 
 
 _HEARD: Final = _Heard()
 # It would repeat itself while Kafka is away; the bridge says it once.
 logging.getLogger("kafka").setLevel(logging.CRITICAL)
-_CONNECTIONS: Final = logging.getLogger("kafka.net.connection")
-_CONNECTIONS.setLevel(logging.ERROR)
-_CONNECTIONS.propagate = False
-_CONNECTIONS.addHandler(_HEARD)
+for _name, _level in (("kafka.net.connection", logging.ERROR), ("kafka.net.inet", logging.WARNING)):
+    _telling = logging.getLogger(_name)
+    _telling.setLevel(_level)
+    _telling.propagate = False
+    _telling.addHandler(_HEARD)
 
 
 class Failure(NamedTuple):
@@ -69,6 +80,12 @@ class Failure(NamedTuple):
     def unfixable(self) -> bool:
         """Whether no later try can do better."""
         return isinstance(self.error, _UNFIXABLE)
+
+
+class _Producer(KafkaProducer):  # type: ignore[misc] # kafka-python has no types
+    def __str__(self) -> str:
+        """For its debug lines, whose words it makes for every record, shown or not."""
+        return "producer"
 
 
 class KpProducer:
@@ -98,7 +115,7 @@ class KpProducer:
         self._kafka = kafka
         self._stopping = stopping
         try:
-            self.raw: Any = KafkaProducer(
+            self.raw: Any = _Producer(
                 **client_settings(settings),
                 acks="all",
                 # Said explicitly: kafka-python turns a conflict with a default into a warning.
@@ -111,6 +128,7 @@ class KpProducer:
                 linger_ms=5,
                 metadata_max_age_ms=30_000,
                 allow_auto_create_topics=False,
+                partitioner=KeyPartitioner(),
                 **(more or {}),
             )
         except KafkaError as error:
@@ -230,7 +248,7 @@ def topics(settings: BridgeSettings) -> set[str]:
         raise unavailable(settings, error) from error
     for topic in (settings.topic, settings.dead_letter_topic):
         if topic not in found:
-            raise SinkUnavailableError(f"topic {topic} does not exist; create it")
+            raise SinkUnavailableError(f"topic {topic} does not exist; create it", refused=True)
     return found
 
 
@@ -244,12 +262,29 @@ def client_settings(settings: BridgeSettings) -> dict[str, Any]:
     }
 
 
+def not_delivered(
+    settings: BridgeSettings, failures: list[Failure], remaining: Batch
+) -> SinkUnavailableError:
+    """The error for what is to be delivered again.
+
+    Args:
+        settings: brokers and topics.
+        failures: of the last try; at least one.
+        remaining: the batch, or what is left of it.
+    """
+    letters = {id(record) for record in remaining.dead_letters}
+    error = failures[0].error
+    if all(id(failure.record) in letters for failure in failures):
+        return held_back(settings.dead_letter_topic, words(error), remaining)
+    return unavailable(settings, error, remaining)
+
+
 def unavailable(
     settings: BridgeSettings, error: BaseException, remaining: Batch | None = None
 ) -> SinkUnavailableError:
     """What kafka-python says, as ours."""
     why = words(error)
-    if isinstance(error, KafkaTimeoutError):
+    if isinstance(error, KafkaTimeoutError) or _NAMELESS in why:
         why = _HEARD.why or why
         if why.endswith("socket disconnected"):
             why = f"{why}; {suspects(settings)}"

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Final
 
 from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedError
 
-from bridge.errors import FencedError, RecordsRefusedError
+from bridge.errors import FencedError, RecordsRefusedError, SinkError
 from bridge.positions import position_record
 from bridge.records import Batch
 from bridge.sinks.kp_positions import KpPositions
-from bridge.sinks.kp_producer import Failure, KpProducer, topics, unavailable, words
+from bridge.sinks.kp_producer import (
+    Failure,
+    KpProducer,
+    not_delivered,
+    topics,
+    unavailable,
+    words,
+)
 
 if TYPE_CHECKING:
     import threading
@@ -81,8 +88,8 @@ class TransactionalKafkaPythonSink:
     def _reopen(self) -> Last:
         """Take the transactional id over, and read back what is delivered."""
         self._positions.require(topics(self._settings))
-        if self._claimed and self._positions.last().life not in (b"", self._life):
-            raise FencedError(self._settings.client_id)
+        if self._claimed:
+            self._look_for_successor(self._positions.last())
         producer = KpProducer(
             self._settings,
             self._kafka,
@@ -97,13 +104,24 @@ class TransactionalKafkaPythonSink:
         try:
             producer.call(producer.raw.init_transactions, "the transactional id awaits release")
             last = self._positions.last()
-            self._transact(producer, Batch([], []))
+            # Again, now that nobody else can write: one may have come since.
+            self._look_for_successor(last)
+            for failure in self._transact(producer, Batch([], [])):
+                raise failure.error
         except KafkaError as error:
             producer.abandon()
             raise unavailable(self._settings, error) from error
+        except SinkError:
+            producer.abandon()
+            raise
         self._claimed = True
         self._producer = producer
         return last
+
+    def _look_for_successor(self, last: Last) -> None:
+        """End here if another process wrote after this one did."""
+        if self._claimed and last.life not in (b"", self._life):
+            raise FencedError(self._settings.client_id)
 
     def _transact(self, producer: KpProducer, batch: Batch) -> list[Failure]:
         """Deliver a batch in one transaction; what failed, and then nothing is delivered."""
@@ -129,5 +147,5 @@ class TransactionalKafkaPythonSink:
         out = {id(record) for record, _why in refused}
         rest = [record for record in batch.readings if id(record) not in out]
         if not refused or len(rest) == len(batch.readings):
-            raise unavailable(self._settings, failures[0].error, batch)
+            raise not_delivered(self._settings, failures, batch)
         raise RecordsRefusedError(refused, batch._replace(readings=rest))

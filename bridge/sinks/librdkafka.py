@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from confluent_kafka import KafkaException
+
 from bridge.errors import RecordsRefusedError, SinkUnavailableError
 from bridge.records import Batch
-from bridge.sinks.rd_producer import RdProducer
+from bridge.sinks.rd_producer import RdProducer, unavailable
 
 if TYPE_CHECKING:
     import threading
@@ -41,10 +43,14 @@ class LibrdkafkaSink:
     def deliver(self, batch: Batch) -> None:
         """See `Sink.deliver`."""
         producer = self._ready()
-        producer.send(batch)
-        producer.wait()
-        if producer.failures:
-            self._sort_out(producer, batch)
+        try:
+            producer.send(batch)
+            producer.wait()
+            if producer.failures:
+                self._sort_out(producer, batch)
+        except KafkaException as error:
+            self.close()
+            raise unavailable(self._settings, error, batch) from error
 
     def close(self) -> None:
         """See `Sink.close`."""
@@ -75,8 +81,9 @@ class LibrdkafkaSink:
         elif not letters and all(failure.unfixable for failure in failures):
             self._deliver_alone(producer, readings)
             return
-        why = failures[0].error.str()
-        raise SinkUnavailableError(f"Kafka: {why}", Batch(readings, letters))
+        rest = Batch(readings, letters)
+        why = f"Kafka: {failures[0].error.str()}"
+        raise producer.held_back(rest) or SinkUnavailableError(why, rest)
 
     def _deliver_alone(self, producer: RdProducer, readings: list[Record]) -> None:
         refused: list[tuple[Record, str]] = []

@@ -51,6 +51,7 @@ class RdPositions:
         self._stopping = stopping
         self._topic = settings.position_topic
         self._key = settings.client_id.encode()
+        self._heard = ""
         self.partition = -1
         """Of this client id's records; known after `require`."""
 
@@ -64,15 +65,17 @@ class RdPositions:
             SinkUnavailableError: it cannot be made.
         """
         if self._topic not in topics:
-            admin = AdminClient(client_settings(self._settings))
+            configuration: Any = {**client_settings(self._settings), "error_cb": self._hear}
+            admin = AdminClient(configuration)
             keep = str(int(self._settings.session_expiry * 1000))
             wanted = NewTopic(self._topic, PARTITIONS, config={"retention.ms": keep})
             try:
                 admin.create_topics([wanted])[self._topic].result(OPEN_TIMEOUT_S)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    why = f"topic {self._topic} cannot be made: {error.args[0].str()}"
-                    raise SinkUnavailableError(why) from error
+                    raise self._not_made(admin, error.args[0].str()) from error
+            except TimeoutError as error:
+                raise self._not_made(admin, f"{self._settings.brokers} is silent") from error
         self.partition = position_partition(
             self._settings.client_id, topics.get(self._topic, PARTITIONS)
         )
@@ -84,6 +87,7 @@ class RdPositions:
             SinkUnavailableError: Kafka does not answer.
             SinkClosingError: the bridge is stopping.
         """
+        self._heard = ""
         consumer = self._consumer("read_committed")
         try:
             low, high = self._watermarks()
@@ -95,6 +99,9 @@ class RdPositions:
                     return found
                 look *= _FURTHER
         except KafkaException as error:
+            if self._heard:
+                why = f"{self._settings.brokers}: {self._heard}"
+                raise SinkUnavailableError(why) from error
             raise unavailable(self._settings, error) from error
         finally:
             consumer.close()
@@ -108,8 +115,18 @@ class RdPositions:
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
+                "error_cb": self._hear,
             }
         )
+
+    def _not_made(self, admin: Any, why: str) -> SinkUnavailableError:
+        admin.poll(0)
+        return SinkUnavailableError(f"topic {self._topic} cannot be made: {self._heard or why}")
+
+    def _hear(self, error: Any) -> None:
+        """Why a request gets no answer; the request itself only tells that time ran out."""
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 the library's own name
+            self._heard = error.str()
 
     def _watermarks(self) -> tuple[int, int]:
         """The partition's first offset, and the one behind its last."""
@@ -128,6 +145,7 @@ class RdPositions:
             try:
                 low, high = consumer.get_watermark_offsets(where, timeout=OPEN_TIMEOUT_S)
             except KafkaException as error:
+                consumer.poll(0)
                 # A topic that was just made has no leaders yet.
                 if error.args[0].code() not in _NO_LEADER_YET:
                     raise

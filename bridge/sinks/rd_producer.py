@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from bridge.errors import SinkClosingError, SinkUnavailableError
 from bridge.security import librdkafka_security, suspects
+from bridge.sink import held_back
 from contract.refusal import refusal
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ OPEN_TIMEOUT_S: Final = 5.0
 _UNFIXABLE: Final = frozenset(
     {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.INVALID_MSG}
 )
+_PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001
 
 
 class Failure(NamedTuple):
@@ -34,6 +36,7 @@ class Failure(NamedTuple):
     error: Any
     key: bytes
     value: bytes
+    topic: str
 
     @property
     def unfixable(self) -> bool:
@@ -66,7 +69,7 @@ class RdProducer:
         self._heard = ""
         # It would repeat itself while Kafka is away; `kafka` says it once.
         quiet = logging.getLogger("isotherm.librdkafka")
-        quiet.setLevel(logging.CRITICAL)
+        quiet.setLevel(logging.CRITICAL + 1)
         self.raw: Any = Producer(
             {
                 **client_settings(settings),
@@ -108,7 +111,7 @@ class RdProducer:
         found = self.topics()
         for topic in (self._settings.topic, self._settings.dead_letter_topic):
             if topic not in found:
-                raise SinkUnavailableError(f"topic {topic} does not exist; create it")
+                raise SinkUnavailableError(f"topic {topic} does not exist; create it", refused=True)
 
     def send(self, batch: Batch) -> None:
         """Queue a batch; `failures` begins anew."""
@@ -129,7 +132,7 @@ class RdProducer:
         )
         if queued != len(messages):
             self.failures += [
-                Failure(message["_error"], message["key"], message["value"])
+                Failure(message["_error"], message["key"], message["value"], self._settings.topic)
                 for message in messages
                 if "_error" in message
             ]
@@ -150,19 +153,40 @@ class RdProducer:
 
         Raises:
             SinkClosingError: the bridge is stopping, and Kafka does not answer.
+            KafkaException: the producer is of no use any more, for instance since it is fenced.
         """
         patience = Patience(self._settings, self._kafka, self._stopping)
-        while left := self.raw.flush(POLL_S):
+        while left := self._flush():
             patience.wear(f"{left} records await confirmation")
+
+    def held_back(self, batch: Batch) -> SinkUnavailableError | None:
+        """The error for a batch of which nothing failed by itself but dead letters."""
+        failures = [failure for failure in self.failures if failure.error.code() not in _PURGED]
+        topic = self._settings.dead_letter_topic
+        if {failure.topic for failure in failures} != {topic}:
+            return None
+        return held_back(topic, failures[0].error.str(), batch)
 
     def abandon(self) -> None:
         """Let go; what is queued is not sent."""
-        # Reports about what is purged are not looked at: in a producer with a fatal error they
-        # cannot be (confluent-kafka raises SystemError), and it refuses to flush, too.
+        # In a producer with a fatal error the reports about what is purged cannot be looked at, and
+        # it refuses to flush.
         self._abandoned = True
         with contextlib.suppress(KafkaException):
             self.raw.purge()
-            self.raw.flush(POLL_S)
+            self._flush()
+
+    def _flush(self) -> int:
+        """How many records are left after `POLL_S` seconds."""
+        try:
+            return int(self.raw.flush(POLL_S))
+        except SystemError as error:
+            # confluent-kafka raises a fatal error out of its callback for errors, and may then
+            # call the one for reports with that exception set, for which Python blames us.
+            origin: BaseException | None = error
+            while isinstance(origin, SystemError):
+                origin = origin.__cause__
+            raise origin or error from None
 
     def _hear(self, error: Any) -> None:
         """What librdkafka meets in the background, and gets over by itself or not."""
@@ -175,7 +199,7 @@ class RdProducer:
 
     def _on_failure(self, error: Any, message: Any) -> None:
         if error is not None and not self._abandoned:
-            self.failures.append(Failure(error, message.key(), message.value()))
+            self.failures.append(Failure(error, message.key(), message.value(), message.topic()))
 
 
 class Patience:

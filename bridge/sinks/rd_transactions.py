@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
 
-from bridge.errors import FencedError, RecordsRefusedError, SinkUnavailableError
+from bridge.errors import FencedError, RecordsRefusedError, SinkError, SinkUnavailableError
 from bridge.positions import position_record
 from bridge.records import Batch
 from bridge.sinks.rd_positions import RdPositions
@@ -82,10 +82,12 @@ class TransactionalLibrdkafkaSink:
         except KafkaException as error:
             self._undo(producer, error, batch)
             self._refuse(producer, batch)
-            raise unavailable(self._settings, error, batch) from error
+            held_back = producer.held_back(batch)
+            raise held_back or unavailable(self._settings, error, batch) from error
         if producer.failures:
             self._refuse(producer, batch)
-            raise SinkUnavailableError(f"Kafka: {producer.failures[0].error.str()}", batch)
+            why = f"Kafka: {producer.failures[0].error.str()}"
+            raise producer.held_back(batch) or SinkUnavailableError(why, batch)
         self._one_by_one = False
 
     def close(self) -> None:
@@ -107,20 +109,36 @@ class TransactionalLibrdkafkaSink:
         )
         producer.require_topics()
         self._positions.require(producer.topics())
-        if self._claimed and self._positions.last().life not in (b"", self._life):
-            raise FencedError(self._settings.client_id)
+        if self._claimed:
+            self._look_for_successor(self._positions.last())
         try:
             producer.raw.init_transactions(OPEN_TIMEOUT_S)
             last = self._positions.last()
-            producer.raw.begin_transaction()
-            self._send(producer, Batch([], []))
-            self._commit(producer)
+            # Again, now that nobody else can write: one may have come since.
+            self._look_for_successor(last)
+            self._claim(producer)
         except KafkaException as error:
             producer.abandon()
             raise unavailable(self._settings, error) from error
+        except SinkError:
+            producer.abandon()
+            raise
         self._claimed = True
         self._producer = producer
         return last
+
+    def _look_for_successor(self, last: Last) -> None:
+        """End here if another process wrote after this one did."""
+        if self._claimed and last.life not in (b"", self._life):
+            raise FencedError(self._settings.client_id)
+
+    def _claim(self, producer: RdProducer) -> None:
+        """Leave the mark of this process."""
+        producer.raw.begin_transaction()
+        self._send(producer, Batch([], []))
+        for failure in producer.failures:
+            raise KafkaException(failure.error)
+        self._commit(producer)
 
     def _send(self, producer: RdProducer, batch: Batch) -> None:
         if self._one_by_one:

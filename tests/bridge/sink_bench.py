@@ -6,12 +6,14 @@ import threading
 from typing import TYPE_CHECKING
 
 from bridge.availability import Availability
+from bridge.errors import SinkUnavailableError
 from bridge.settings import PREFIX, BridgeSettings
 from bridge.sinks import make_sink
 from contract.log import Log
 from contract.settings import load
 
 if TYPE_CHECKING:
+    from bridge.records import Batch
     from bridge.sink import Sink
 
 CLIENTS = ("librdkafka", "kafka-python")
@@ -46,3 +48,14 @@ def sink_of(
         availability or Availability("kafka", Log("test")),
         stopping or threading.Event(),
     )
+
+
+def deliver_patiently(sink: Sink, batch: Batch) -> None:
+    """As the pump does."""
+    while True:
+        try:
+            sink.deliver(batch)
+        except SinkUnavailableError as error:
+            batch = error.remaining or batch
+        else:
+            return

@@ -88,7 +88,7 @@ def test_a_remaining_length_of_four_bytes_is_read() -> None:
         (b"\x32\x06\x00\x01t\x00\x00\x00", "packet identifier 0"),
         (b"\x32\x00", "whole topic"),
         (b"\x32\x03\x00\x09t", "whole topic"),
-        (b"\x30\x03\x00\x00\x00", "whole topic"),
+        (b"\x30\x03\x00\x00\x00", "topic aliases are not allowed"),
         (b"\x32\x07\x00\x01t\x00\x01\x7f\x00", "past the packet"),
         (b"\x32\x06\x00\x01t\x00\x01\xff", "past the packet"),
     ),

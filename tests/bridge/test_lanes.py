@@ -80,7 +80,6 @@ class Fleet:
 
 
 @pytest.mark.integration
-@pytest.mark.faults
 def test_from_two_bridges_to_three_and_back_under_load_loses_and_doubles_nothing(
     stack: Stack,
 ) -> None:

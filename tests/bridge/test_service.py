@@ -273,7 +273,7 @@ def test_it_starts_before_kafka_and_before_the_mqtt_broker(route: Route, client:
 def test_a_missing_topic_is_named_and_waited_for(route: Route) -> None:
     topic = unique("later")
     with route.bridge("--topic", topic) as bridge:
-        assert f"topic {topic} does not exist" in bridge.await_line("waiting for kafka")
+        assert f"topic {topic} does not exist" in bridge.await_line("kafka refuses this bridge")
         route.stack.create_topics(topic, f"{topic}.dead-letter")
         bridge.await_line("ready")
         assert bridge.end() == 0

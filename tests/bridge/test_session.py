@@ -136,6 +136,23 @@ def test_a_malformed_stream_ends_the_connection_and_not_the_session() -> None:
         assert events.states.get(timeout=10) == "resumed"
 
 
+def test_a_topic_alias_that_was_not_allowed_ends_the_connection_and_is_named() -> None:
+    with ScriptedBroker() as broker, session(broker) as (_, events):
+        connect = (peer := broker.accept()).packet()
+        # Section 3.1.2.11: of the properties there are two, and Topic Alias Maximum is neither.
+        assert connect[12] == 8
+        assert {connect[13], connect[18]} == {0x11, 0x21}
+        peer.send(CONNACK_NEW)
+        peer.packet()
+        alias = b"\x23\x00\x01"
+        peer.send(publish(b"t", b"named", 1, properties=alias))
+        frames = events.arrivals.get(timeout=10).frames
+        assert [frame.payload for frame in frames] == [b"named"]
+        peer.send(publish(b"", b"unnamed", 2, properties=alias))
+        assert "topic aliases are not allowed" in events.states.get(timeout=10)
+        assert peer.packet() == b""
+
+
 def test_a_refused_subscription_is_no_subscription() -> None:
     with ScriptedBroker() as broker, session(broker) as (_, events):
         peer = broker.accept()
@@ -154,7 +171,9 @@ def test_a_refused_connection_is_told_with_the_broker_s_words_and_tried_again() 
             peer = broker.accept()
             assert peer.packet()[0] == CONNECT
             peer.send(b"\x20\x03\x00\x87\x00")
-            assert events.states.get(timeout=10) == "refused: it answers: Not authorized"
+            said = events.states.get(timeout=10)
+            assert said.startswith("refused: it does not take a bridge without mqtt.username")
+            assert said.endswith(": Not authorized")
             assert events.states.get(timeout=10).startswith("lost: ")
             peer.close()
 

@@ -18,7 +18,7 @@ from bridge.records import Batch, Record
 from bridge.sink import MemorySink, Sink
 from contract.log import Log
 from tests.bridge.readings import reading
-from tests.bridge.sink_bench import CLIENTS, DELIVERIES, SINKS, sink_of
+from tests.bridge.sink_bench import CLIENTS, DELIVERIES, SINKS, deliver_patiently, sink_of
 from tests.support import Kept, await_true, topic_records, unique
 
 if TYPE_CHECKING:
@@ -177,17 +177,6 @@ def test_stopping_ends_a_delivery_that_kafka_does_not_answer(stack: Stack, deliv
         sink.close()
     finally:
         stack.start_kafka()
-
-
-def deliver_patiently(sink: Sink, batch: Batch) -> None:
-    """As the pump does."""
-    while True:
-        try:
-            sink.deliver(batch)
-        except SinkUnavailableError as error:
-            batch = error.remaining or batch
-        else:
-            return
 
 
 def murmur2(data: bytes) -> int:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 
 from bridge.availability import Availability
 from bridge.errors import FencedError, SinkUnavailableError
 from bridge.records import Batch, Record
 from bridge.settings import PREFIX, BridgeSettings
 from bridge.sinks import make_sink
+from bridge.sinks.rd_producer import RdProducer
 from contract.log import Log
 from contract.settings import load
 from tests.bridge.readings import reading
-from tests.bridge.sink_bench import CLIENTS, sink_of
+from tests.bridge.sink_bench import CLIENTS, deliver_patiently, settings, sink_of
 from tests.support import topic_records, unique
 
 if TYPE_CHECKING:
+    from bridge.positions import Last
     from deploy.local import Stack
 
 
@@ -108,6 +111,66 @@ def test_of_two_under_one_client_id_the_older_ends(stack: Stack, client: str) ->
     newer.close()
     values = [kept.value for kept in topic_records(stack.kafka, topic)]
     assert values == [reading("k", 1), reading("k", 2)]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("client", CLIENTS)
+def test_the_older_does_not_come_back_over_one_that_took_over_while_it_looked(
+    stack: Stack, client: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = unique("look")
+    stack.create_topics(topic, f"{topic}.dead-letter")
+    older = sink_of(stack.kafka, topic, client, "exactly-once")
+    older.open()
+    newer = sink_of(stack.kafka, topic, client, "exactly-once")
+    mine, theirs = (Batch([Record(b"k", reading("k", n))], [], b"batch..%d" % n) for n in (1, 2))
+    positions = older._positions  # type: ignore[attr-defined] # noqa: SLF001 the moment in question
+    look = positions.last
+
+    def look_and_be_overtaken() -> Last:
+        seen: Last = look()
+        monkeypatch.undo()
+        newer.open()
+        newer.deliver(theirs)
+        return seen
+
+    # As after any error: it begins anew, and looks who wrote last before it does.
+    older.close()
+    monkeypatch.setattr(positions, "last", look_and_be_overtaken)
+    with pytest.raises(FencedError):
+        older.deliver(mine)
+    deliver_patiently(newer, mine)
+    older.close()
+    newer.close()
+    values = [kept.value for kept in topic_records(stack.kafka, topic)]
+    assert values == [reading("k", 2), reading("k", 1)]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("waits", (True, False))
+def test_a_fence_that_is_met_among_unsent_records_is_no_bug_of_ours(
+    stack: Stack, *, waits: bool
+) -> None:
+    topic = unique("flush")
+    stack.create_topics(topic, f"{topic}.dead-letter", partitions=4)
+    older = RdProducer(
+        settings(stack.kafka, topic, "librdkafka", "exactly-once"),
+        Availability("kafka", Log("test")),
+        threading.Event(),
+        {"transactional.id": topic},
+    )
+    older.raw.init_transactions(60)
+    newer = Producer({"bootstrap.servers": stack.kafka, "transactional.id": topic})
+    newer.init_transactions(60)
+    older.raw.begin_transaction()
+    # The fence comes with the answer to the first request, before most records are sent.
+    older.send(Batch([Record(b"%d" % n, reading("k", n + 1)) for n in range(3000)], []))
+    if waits:
+        # Either a fatal error, or a failure for each record; a SystemError ends this test.
+        with suppress(KafkaException):
+            older.wait()
+            assert older.failures
+    older.abandon()
 
 
 @pytest.mark.integration

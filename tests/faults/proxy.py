@@ -1,0 +1,122 @@
+"""A TCP proxy that misbehaves as networks do: it goes silent, resets, and is slow."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+from typing import TYPE_CHECKING, Self
+
+from deploy.local.ports import LOOPBACK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_READ_BYTES = 65_536
+# SO_LINGER with 0 s: close() sends RST.
+_RESET = struct.pack("ii", 1, 0)
+
+
+class Proxy:
+    """Forwards connections of a loopback port to another.
+
+    Args:
+        target: where to connect to; asked at each connection.
+        port: where to listen; 0: wherever is free.
+    """
+
+    def __init__(self, target: Callable[[], int], port: int = 0) -> None:
+        self._target = target
+        self._listener = socket.create_server((LOOPBACK, port))
+        self.port: int = self._listener.getsockname()[1]
+        self.delay = 0.0
+        """Seconds that each piece waits that the client sends."""
+        self._links: list[_Link] = []
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Without shutdown() an accept() that waits keeps the port.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+        self.reset()
+
+    def cut(self) -> None:
+        """Nothing passes over today's connections any more, and neither end hears of it."""
+        with self._lock:
+            for link in self._links:
+                link.silent.set()
+
+    def reset(self) -> None:
+        """End all connections by RST, those that were cut among them."""
+        with self._lock:
+            links, self._links = self._links, []
+        for link in links:
+            link.reset()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                server = socket.create_connection((LOOPBACK, self._target()), 5)
+            except OSError:
+                client.close()
+                continue
+            server.settimeout(None)
+            link = _Link(client, server)
+            with self._lock:
+                self._links.append(link)
+            link.start(self)
+
+
+class _Link:
+    """One connection, as two sockets."""
+
+    def __init__(self, client: socket.socket, server: socket.socket) -> None:
+        self._client, self._server = client, server
+        self.silent = threading.Event()
+        self._over = threading.Event()
+
+    def start(self, proxy: Proxy) -> None:
+        for there, back, delay in (
+            (self._client, self._server, lambda: proxy.delay),
+            (self._server, self._client, lambda: 0.0),
+        ):
+            there.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self._pass_on, args=(there, back, delay), daemon=True).start()
+
+    def reset(self) -> None:
+        self._over.set()
+        for end in (self._client, self._server):
+            with contextlib.suppress(OSError):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            # Wakes the thread that reads from it; close() alone does not.
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RD)
+            end.close()
+
+    def _pass_on(
+        self, there: socket.socket, back: socket.socket, delay: Callable[[], float]
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := there.recv(_READ_BYTES):
+                if (seconds := delay()) and self._over.wait(seconds):
+                    return
+                if self.silent.is_set():
+                    self._over.wait()
+                    return
+                back.sendall(data)
+        if not self.silent.is_set():
+            # An end as the other side made it.
+            with contextlib.suppress(OSError):
+                back.shutdown(socket.SHUT_WR)

@@ -1,0 +1,47 @@
+"""`kill -9` in full flow."""
+
+from __future__ import annotations
+
+import random
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.flow import Flow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deploy.local import Stack
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.mark.parametrize(
+    ("client", "kills"),
+    (
+        ("librdkafka", 3),
+        pytest.param("librdkafka", 20, marks=pytest.mark.faults),
+        pytest.param("kafka-python", 20, marks=pytest.mark.faults),
+    ),
+)
+def test_random_kills_lose_and_double_nothing(
+    stack: Stack, report: Callable[[str], None], client: str, kills: int
+) -> None:
+    draw = random.Random()
+    with Flow(stack, client, report) as flow:
+        with flow.bridge() as bridge:
+            bridge.await_line("ready")
+            flow.start()
+            flow.kill(bridge)
+        for _ in range(kills - 1):
+            with flow.bridge() as bridge:
+                assert "session=resumed" in bridge.await_line("mqtt connected")
+                bridge.await_line("ready")
+                # The moment is drawn: somewhere in a transaction, a commit or a PUBACK.
+                threading.Event().wait(draw.uniform(0.0, 1.5))
+                flow.kill(bridge)
+        with flow.bridge() as bridge:
+            bridge.await_line("ready")
+            flow.finish(bridge, f"{kills} kills")
