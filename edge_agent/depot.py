@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from edge_agent.batch import Batch
 from edge_agent.errors import OutboxInUseError
-from edge_agent.store import Batch, Saved, Store, connect, is_damage, read
+from edge_agent.store import Saved, Store, connect, is_damage, offsets, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,6 +83,10 @@ def open_store(
         sqlite3.Error: the disk does not give or take it now.
         OSError: the same.
     """
+    new = path.with_name(f"{path.name}.salvage")
+    if new.exists() and not path.exists():
+        # The power went between the two last steps of a salvage.
+        new.replace(path)
     why = damage
     try:
         if not why:
@@ -90,22 +95,47 @@ def open_store(
         if not is_damage(error):
             raise
         why = str(error)
+    salvaged = _salvage_into(new, path)
     aside = _set_aside(path, clock())
+    new.replace(path)
     store = Store(path)
-    salvaged = 0
-    with contextlib.suppress(sqlite3.Error), contextlib.closing(connect(aside)) as old:
-        with contextlib.suppress(sqlite3.Error, AttributeError):
-            offsets = {boot.hex(): o for boot, o in old.execute("SELECT * FROM boot")}
-            store.apply(Batch(offsets=offsets))
+    return Opened(store, store.load(), aside, why, salvaged)
+
+
+def _salvage_into(new: Path, path: Path) -> int:
+    """Write what can be read to a file of its own, whole or, where the disk is full, not at all."""
+    for side in _SIDES:
+        Path(f"{new}{side}").unlink(missing_ok=True)
+    store = Store(new)
+    count = 0
+    try:
         batch = Batch()
-        for entries in _salvage(old):
+        for entries in _readable(path, batch.offsets):
             batch.entries.update((entry.id, entry) for entry in entries)
-            salvaged += len(entries)
             if len(batch.entries) >= COMMIT:
                 store.apply(batch)
+                count += len(batch.entries)
                 batch = Batch()
         store.apply(batch)
-    return Opened(store, store.load(), aside, why, salvaged)
+        count += len(batch.entries)
+    finally:
+        # The last to close a file writes its log into it and removes the log.
+        store.close()
+    return count
+
+
+def _readable(path: Path, found: dict[str, int]) -> Iterator[list[Entry]]:
+    """All entries that can be read; fills in the offsets of the clocks, if they can be."""
+    try:
+        old = connect(path)
+    except sqlite3.Error as error:
+        if not is_damage(error):
+            raise
+        return
+    with contextlib.closing(old):
+        with contextlib.suppress(sqlite3.Error):
+            found.update(offsets(old))
+        yield from _salvage(old)
 
 
 def _open(path: Path, *, check: bool) -> Opened:

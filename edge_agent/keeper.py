@@ -10,9 +10,10 @@ import sqlite3
 from typing import TYPE_CHECKING, Final
 
 from contract.backoff import Backoff
+from edge_agent.batch import Batch
 from edge_agent.depot import Claim, Opened, open_store
 from edge_agent.errors import OutboxInUseError
-from edge_agent.store import Batch, is_damage
+from edge_agent.store import is_damage
 from edge_agent.writer import Writer, commit
 
 if TYPE_CHECKING:
@@ -189,10 +190,12 @@ class Keeper:
         self.flush(timeout / 2)
         busy = self._writer.busy
         self._writer.close()
-        if self._opened is not None and not busy:
+        if busy:
+            return
+        if self._opened is not None:
             self._opened.store.close()
-            if self._claim is not None:
-                self._claim.release()
+        if self._claim is not None:
+            self._claim.release()
 
     def _uncommitted(self) -> list[Batch]:
         return [batch for batch in (self.batch, self._out) if batch is not None]
@@ -245,12 +248,11 @@ class Keeper:
             opened = self._open(check=False)
         except (sqlite3.Error, OSError):
             return
-        if opened.set_aside is not None:
-            # These numbers belong to the epoch that ended with the file.
-            self.batch.seqs.clear()
-            if self._out is not None:
-                self._out.seqs.clear()
         self._adopt(opened)
+        if self.batch.fresh:
+            # These numbers belong to the epoch that ended with the file.
+            for batch in self._uncommitted():
+                batch.seqs.clear()
         whole = self._out or Batch()
         whole.entries.update(self.batch.entries)
         whole.entries.update(self.shelf)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from contract.fields import Clock as Trust
     from contract.log import Log
     from contract.status import Mark
+    from edge_agent.batch import Batch
     from edge_agent.clock import BoardClock
     from edge_agent.depot import Opened
     from edge_agent.entry import Entry
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from edge_agent.overflow import Overflow
     from edge_agent.room import Bounds
     from edge_agent.sample import Sample
-    from edge_agent.store import Batch
 
 NO_CLOCK: Final = "the clock is not in sync: readings wait for it"
 OLD_CLOCK: Final = "the clock is not in sync: readings say so"

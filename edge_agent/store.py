@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from edge_agent.entry import Entry, Lost
@@ -19,6 +19,8 @@ from edge_agent.ranges import spans
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from edge_agent.batch import Batch
 
 VERSION: Final = 1
 """PRAGMA user_version of the schema."""
@@ -33,7 +35,8 @@ CREATE TABLE IF NOT EXISTS entry (
   checksum INTEGER, aside TEXT);
 CREATE TABLE IF NOT EXISTS sensor (guid TEXT PRIMARY KEY, seq INTEGER, checksum INTEGER)
   WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS boot (id BLOB PRIMARY KEY, clock_offset INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS boot (id TEXT PRIMARY KEY, clock_offset INTEGER, checksum INTEGER)
+  WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value, checksum INTEGER) WITHOUT ROWID;
 """
 _COLUMNS: Final = (
@@ -43,40 +46,8 @@ _COLUMNS: Final = (
 _PUT: Final = f"INSERT OR REPLACE INTO entry ({_COLUMNS}) VALUES ({','.join('?' * 16)})"  # noqa: S608 our own words
 _READ: Final = f"SELECT {_COLUMNS} FROM entry WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"  # noqa: S608 our own words
 _SEQ: Final = "INSERT OR REPLACE INTO sensor VALUES (?, ?, ?)"
-_BOOT: Final = "INSERT OR REPLACE INTO boot VALUES (?, ?)"
+_BOOT: Final = "INSERT OR REPLACE INTO boot VALUES (?, ?, ?)"
 _FACT: Final = "INSERT OR REPLACE INTO fact VALUES (?, ?, ?)"
-
-
-@dataclass(kw_only=True)
-class Batch:
-    """What one transaction does.
-
-    Attributes:
-        entries: to be written, by id; one that stands there already is replaced.
-        seqs: the last sequence number given, by guid.
-        gone: ids of entries to be deleted.
-        aside: why an entry is not sent for now, by id.
-        offsets: of the clocks, by boot, nanoseconds.
-        facts: by name; see `Saved`.
-        fresh: forget all sequence numbers first: the epoch is another.
-    """
-
-    entries: dict[int, Entry] = field(default_factory=dict)
-    seqs: dict[str, int] = field(default_factory=dict)
-    gone: list[int] = field(default_factory=list)
-    aside: dict[int, str] = field(default_factory=dict)
-    offsets: dict[str, int] = field(default_factory=dict)
-    facts: dict[str, str | int] = field(default_factory=dict)
-    fresh: bool = False
-
-    @property
-    def hurries(self) -> bool:
-        """Whether something waits for it to be committed."""
-        return bool(self.entries or self.offsets or self.aside)
-
-    def __bool__(self) -> bool:
-        parts = (self.entries, self.seqs, self.gone, self.aside, self.offsets, self.facts)
-        return self.fresh or any(parts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +141,7 @@ class Store:
                 "UPDATE entry SET aside = ? WHERE id = ?",
                 [(why, number) for number, why in batch.aside.items()],
             )
-            run.executemany(_BOOT, [(bytes.fromhex(b), o) for b, o in batch.offsets.items()])
+            run.executemany(_BOOT, map(_checked, batch.offsets.items()))
             run.executemany(_FACT, map(_checked, batch.facts.items()))
             run.execute("COMMIT")
         except BaseException:
@@ -221,11 +192,16 @@ def load(connection: sqlite3.Connection) -> Saved:
     return Saved(
         facts=dict(map(_unchecked, connection.execute("SELECT * FROM fact"))),
         seqs=dict(map(_unchecked, connection.execute("SELECT * FROM sensor"))),
-        offsets={boot.hex(): o for boot, o in connection.execute("SELECT * FROM boot")},
+        offsets=offsets(connection),
         rows=rows,
         first_id=first_id,
         last_id=last_id,
     )
+
+
+def offsets(connection: sqlite3.Connection) -> dict[str, int]:
+    """Of the clocks, by boot; raises like `load`."""
+    return dict(map(_unchecked, connection.execute("SELECT * FROM boot")))
 
 
 def read(

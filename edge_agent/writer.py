@@ -11,7 +11,8 @@ import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from edge_agent.store import Batch, Store
+    from edge_agent.batch import Batch
+    from edge_agent.store import Store
 
 DRAIN: Final = 4096
 

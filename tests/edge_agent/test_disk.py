@@ -169,6 +169,33 @@ def test_a_disk_that_is_full_and_has_room_again(tiny: Path) -> None:
     bench.close()
 
 
+def test_a_damaged_file_on_a_full_disk_waits_for_room_and_is_salvaged_whole(tiny: Path) -> None:
+    path = tiny / "outbox.db"
+    bench = Bench(path)
+    bench.put("a", ticks=2_000)
+    bench.commit()
+    bench.close()
+    data = bytearray(path.read_bytes())
+    data[-8_000:-4_000] = bytes(4_000)
+    path.write_bytes(data)
+    filler = tiny / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    bench = Bench(path)
+    assert _said(bench, IN_MEMORY) == 1
+    filler.unlink()
+    bench.pass_by(60)
+    bench.put("b")
+    bench.commit()
+    found = bench.drain()
+    assert len(seqs(found, "a")) > 1_900
+    assert len(seqs(found, "b")) == 1
+    assert _said(bench, "set aside, and salvaged") == 1
+    assert not list(tiny.glob("*.salvage*"))
+    bench.close()
+
+
 def test_a_disk_that_is_remounted_read_only_and_back(tiny: Path) -> None:
     path = tiny / "outbox.db"
     bench = Bench(path)

@@ -40,14 +40,14 @@ def _with_poison(bench: Bench, poison: bytes, rounds: int) -> list[int]:
 
 def test_one_that_is_refused_alone_is_set_aside_and_blocks_no_other(path: Path) -> None:
     bench = Bench(path)
-    bench.put("a", ticks=200)
+    bench.put("a", ticks=100)
     bench.commit()
     bench.close()
     bench = Bench(path)
     poison = b'"seq":77,'
     taken = _with_poison(bench, poison, 60)
-    assert sorted(set(taken)) == [seq for seq in range(1, 201) if seq != 77]
-    assert len(taken) == 199
+    assert sorted(set(taken)) == [seq for seq in range(1, 101) if seq != 77]
+    assert len(taken) == 99
     assert bench.outbox.aside == 1
     assert bench.outbox.rows == 1
     assert sum("is set aside" in line for line in bench.lines) == 1
@@ -77,7 +77,7 @@ def test_a_broker_that_refuses_all_sets_nothing_aside(path: Path) -> None:
 def test_after_a_refusal_messages_go_one_at_a_time_and_ever_more_seldom(path: Path) -> None:
     bench = Bench(path)
     sent = 0
-    for _ in range(600):
+    for _ in range(200):
         bench.put("a")
         bench.commit()
         message = bench.outbox.next()
@@ -85,5 +85,5 @@ def test_after_a_refusal_messages_go_one_at_a_time_and_ever_more_seldom(path: Pa
             assert bench.outbox.next() is None or sent == 0
             sent += 1
             bench.outbox.settle(message, Fate.REFUSED, "quota of the day")
-    assert sent < 60
+    assert sent < 30
     bench.close()
