@@ -228,12 +228,9 @@ class Keeper:
             self._log.warning("over: the outbox is on disk again")
 
     def _fail(self, error: Exception) -> None:
+        self._retry_at = self._clock() + self._backoff.next()
         if isinstance(error, sqlite3.Error) and is_damage(error):
-            # It will be set aside at once; that is told then.
             self._damage = str(error)
-            self._retry_at = 0.0
-        else:
-            self._retry_at = self._clock() + self._backoff.next()
         if self.safe:
             self.safe = False
             self._log.error("the outbox goes on in memory: its disk does not serve", why=str(error))

@@ -8,19 +8,23 @@ be salvaged from a file that is damaged elsewhere.
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
-import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
-from edge_agent.entry import Entry, Lost
 from edge_agent.ranges import spans
+from edge_agent.rows import COLUMNS, checked, to_entry, to_row, unchecked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from edge_agent.batch import Batch
+    from edge_agent.entry import Entry
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 VERSION: Final = 1
 """PRAGMA user_version of the schema."""
@@ -39,15 +43,24 @@ CREATE TABLE IF NOT EXISTS boot (id TEXT PRIMARY KEY, clock_offset INTEGER, chec
   WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value, checksum INTEGER) WITHOUT ROWID;
 """
-_COLUMNS: Final = (
-    "id, guid, epoch, seq, state, wall, uptime, boot, synced, temperature, "
-    "lost_epoch, first, last, count, reason, checksum"
-)
-_PUT: Final = f"INSERT OR REPLACE INTO entry ({_COLUMNS}) VALUES ({','.join('?' * 16)})"  # noqa: S608 our own words
-_READ: Final = f"SELECT {_COLUMNS} FROM entry WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"  # noqa: S608 our own words
+_PUT: Final = f"INSERT OR REPLACE INTO entry ({COLUMNS}) VALUES ({','.join('?' * 16)})"  # noqa: S608 our own words
+_READ: Final = f"SELECT {COLUMNS} FROM entry WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"  # noqa: S608 our own words
 _SEQ: Final = "INSERT OR REPLACE INTO sensor VALUES (?, ?, ?)"
 _BOOT: Final = "INSERT OR REPLACE INTO boot VALUES (?, ?, ?)"
 _FACT: Final = "INSERT OR REPLACE INTO fact VALUES (?, ?, ?)"
+
+
+def _damage_is_an_error(function: Callable[P, T]) -> Callable[P, T]:
+    """Have sqlite3 say in its own words that a damaged schema made its message no text."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except UnicodeDecodeError as error:
+            raise sqlite3.DatabaseError("what stands in it is not UTF-8") from error
+
+    return call
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +96,7 @@ class Store:
         sqlite3.Error: the file cannot be opened or made, or is damaged.
     """
 
+    @_damage_is_an_error
     def __init__(self, path: Path) -> None:
         self.path = path
         self._writer = connect(path)
@@ -90,16 +104,13 @@ class Store:
             self._writer.execute("PRAGMA synchronous=FULL")
             self._writer.execute("PRAGMA journal_mode=WAL")
             self._writer.execute(f"PRAGMA journal_size_limit={4 << 20}")
-            (version,) = self._writer.execute("PRAGMA user_version").fetchone()
-            if version > VERSION:
-                raise sqlite3.DatabaseError(f"written by a later version of isotherm ({version})")
-            if version < VERSION:
-                self._writer.executescript(f"{_SCHEMA} PRAGMA user_version={VERSION};")
+            _make_tables(self._writer)
             self._reader = connect(path)
-        except sqlite3.Error:
+        except BaseException:
             self._writer.close()
             raise
 
+    @_damage_is_an_error
     def check(self) -> None:
         """Look through the whole file.
 
@@ -110,6 +121,7 @@ class Store:
         if found != "ok":
             raise sqlite3.DatabaseError(found)
 
+    @_damage_is_an_error
     def load(self) -> Saved:
         """What it knows; an entry that was set aside is tried again."""
         self._writer.execute("UPDATE entry SET aside = NULL WHERE aside IS NOT NULL")
@@ -123,6 +135,7 @@ class Store:
         """
         return read(self._reader, first, last, limit)
 
+    @_damage_is_an_error
     def apply(self, batch: Batch) -> None:
         """Do it, whole or not at all; it is on the disk when this returns.
 
@@ -134,21 +147,22 @@ class Store:
         try:
             if batch.fresh:
                 run.execute("DELETE FROM sensor")
-            run.executemany(_PUT, map(_row, batch.entries.values()))
-            run.executemany(_SEQ, map(_checked, batch.seqs.items()))
+            run.executemany(_PUT, map(to_row, batch.entries.values()))
+            run.executemany(_SEQ, map(checked, batch.seqs.items()))
             run.executemany("DELETE FROM entry WHERE id BETWEEN ? AND ?", spans(sorted(batch.gone)))
             run.executemany(
                 "UPDATE entry SET aside = ? WHERE id = ?",
                 [(why, number) for number, why in batch.aside.items()],
             )
-            run.executemany(_BOOT, map(_checked, batch.offsets.items()))
-            run.executemany(_FACT, map(_checked, batch.facts.items()))
+            run.executemany(_BOOT, map(checked, batch.offsets.items()))
+            run.executemany(_FACT, map(checked, batch.facts.items()))
             run.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
                 run.execute("ROLLBACK")
             raise
 
+    @_damage_is_an_error
     def used(self) -> int:
         """Bytes of the file that are not free inside it; call it in the writing thread."""
         (pages,) = self._writer.execute("PRAGMA page_count").fetchone()
@@ -163,6 +177,7 @@ class Store:
                 connection.close()
 
 
+@_damage_is_an_error
 def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
     """A connection that leaves transactions to its user, and is not bound to a thread.
 
@@ -180,6 +195,7 @@ def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
     return connection
 
 
+@_damage_is_an_error
 def load(connection: sqlite3.Connection) -> Saved:
     """What a store knows.
 
@@ -190,8 +206,8 @@ def load(connection: sqlite3.Connection) -> Saved:
         "SELECT count(*), coalesce(min(id), 0), coalesce(max(id), 0) FROM entry"
     ).fetchone()
     return Saved(
-        facts=dict(map(_unchecked, connection.execute("SELECT * FROM fact"))),
-        seqs=dict(map(_unchecked, connection.execute("SELECT * FROM sensor"))),
+        facts=dict(map(unchecked, connection.execute("SELECT * FROM fact"))),
+        seqs=dict(map(unchecked, connection.execute("SELECT * FROM sensor"))),
         offsets=offsets(connection),
         rows=rows,
         first_id=first_id,
@@ -199,18 +215,20 @@ def load(connection: sqlite3.Connection) -> Saved:
     )
 
 
+@_damage_is_an_error
 def offsets(connection: sqlite3.Connection) -> dict[str, int]:
     """Of the clocks, by boot; raises like `load`."""
-    return dict(map(_unchecked, connection.execute("SELECT * FROM boot")))
+    return dict(map(unchecked, connection.execute("SELECT * FROM boot")))
 
 
+@_damage_is_an_error
 def read(
     connection: sqlite3.Connection, first: int, last: int, limit: int
 ) -> tuple[list[Entry], list[int]]:
     """See `Store.read`."""
     entries, wrong = [], []
     for row in connection.execute(_READ, (first, last, limit)).fetchall():
-        entry = _entry(row)
+        entry = to_entry(row)
         if entry is None:
             wrong.append(row[0])
         else:
@@ -218,59 +236,18 @@ def read(
     return entries, wrong
 
 
+def _make_tables(connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise sqlite3.DatabaseError(f"written by a later version of isotherm ({version})")
+    if version < VERSION:
+        connection.executescript(f"{_SCHEMA} PRAGMA user_version={VERSION};")
+
+
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether the file is damaged, in contrast to a disk that does not take or give it now."""
     name = getattr(error, "sqlite_errorname", "")
     if not name:
         # What this module and sqlite3 itself raise: text that is no UTF-8, a later version.
-        return not isinstance(error, sqlite3.ProgrammingError)
+        return not isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError)
     return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_FORMAT"))
-
-
-def _checked(pair: tuple[str, str | int]) -> tuple[str, str | int, int]:
-    # A sequence number that went back by a flipped bit would be given twice.
-    return (*pair, zlib.crc32(repr(pair).encode()))
-
-
-def _unchecked(row: tuple[Any, Any, Any]) -> tuple[Any, Any]:
-    name, value, checksum = row
-    if zlib.crc32(repr((name, value)).encode("utf-8", "replace")) != checksum:
-        raise sqlite3.DatabaseError(f"the checksum of {name!r} is wrong")
-    return name, value
-
-
-def _row(entry: Entry) -> tuple[Any, ...]:
-    lost = entry.lost
-    return (
-        entry.id,
-        entry.guid,
-        bytes.fromhex(entry.epoch),
-        entry.seq,
-        entry.state,
-        entry.wall,
-        entry.uptime,
-        bytes.fromhex(entry.boot),
-        entry.synced,
-        entry.temperature,
-        *(
-            (None,) * 5
-            if lost is None
-            else (bytes.fromhex(lost.epoch), lost.first, lost.last, lost.dropped, lost.reason)
-        ),
-        entry.checksum(),
-    )
-
-
-def _entry(row: Iterable[Any]) -> Entry | None:
-    """The entry of a row; None where it is not what was written."""
-    *facts, lost_epoch, first, last, count, reason, checksum = row
-    number, guid, epoch, seq, state, wall, uptime, boot, synced, temperature = facts
-    try:
-        lost = None if reason is None else Lost(lost_epoch.hex(), first, last, count, reason)
-        entry = Entry(
-            number, guid, epoch.hex(), seq, state, wall, uptime, boot.hex(), bool(synced),
-            temperature, lost,
-        )  # fmt: skip
-        return entry if entry.checksum() == checksum else None
-    except AttributeError:
-        return None

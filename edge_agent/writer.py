@@ -90,6 +90,8 @@ def commit(store: Store, batch: Batch) -> Outcome:
         return Outcome(batch, None, store.used(), _free(store))
     except sqlite3.Error as error:
         return Outcome(batch, error)
+    except Exception as error:  # noqa: BLE001 whatever it is, the main loop shall hear of it
+        return Outcome(batch, sqlite3.InterfaceError(str(error)))
 
 
 def _free(store: Store) -> int | None:
