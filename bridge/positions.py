@@ -12,6 +12,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
+from bridge.errors import SinkUnavailableError
 from bridge.records import Record
 
 if TYPE_CHECKING:
@@ -114,5 +115,11 @@ def position_record(client_id: str, life: bytes, positions: bytes) -> Record:
 
 
 def position_partition(client_id: str, partitions: int) -> int:
-    """The partition of a client id's position records."""
+    """The partition of a client id's position records.
+
+    Raises:
+        SinkUnavailableError: there are none: Kafka just makes the topic, or deletes it.
+    """
+    if not partitions:
+        raise SinkUnavailableError("the position topic has no partitions yet")
     return crc32(client_id.encode()) % partitions

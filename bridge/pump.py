@@ -134,6 +134,9 @@ class Pump:
         with self._changed:
             self._draining = True
             self._changed.notify()
+            if not (self._waiting or self.opened.is_set()):
+                # Nothing has arrived, and Kafka need not be waited for any longer.
+                self._stopping.set()
         self._thread.join(timeout)
         in_time = not self._thread.is_alive()
         self._stopping.set()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _KEEPALIVE_S = 30
 _FAILURE = 0x80
+_UNSPECIFIED = 0x80
 _TAKEN_OVER = 0x8E
 # Section 3.2.2.2; paho gives the codes 4 and 5 of MQTT 3.1.1 as these, too.
 _NOT_FOR_THIS_USER = frozenset({0x86, 0x87})
@@ -206,7 +207,7 @@ class Session:
         self,
         _client: paho.Client,
         _userdata: object,
-        _flags: paho.DisconnectFlags,
+        flags: paho.DisconnectFlags,
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
@@ -218,6 +219,9 @@ class Session:
             self._renewing = False
         elif not self._closing.is_set():
             words = str(self._client.read_error or reason)
+            if reason.value == _UNSPECIFIED and not flags.is_disconnect_packet_from_server:
+                # paho forgets what it met when it wrote.
+                words = str(self._client.read_error or "the connection broke")
             self._say_lost(words if self._answered else words + self._guess())
 
     def _say_lost(self, words: str) -> None:

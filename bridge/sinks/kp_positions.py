@@ -56,7 +56,7 @@ class KpPositions:
             raise SinkUnavailableError(f"topic {name} is being made") from error
         except KafkaError as error:
             raise SinkUnavailableError(f"topic {name} cannot be made: {words(error)}") from error
-        count = len(described[0]["partitions"])
+        count = sum(len(topic["partitions"]) for topic in described)
         self.partition = position_partition(self._settings.client_id, count)
 
     def last(self) -> Last:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import pytest
+
+from bridge.errors import SinkUnavailableError
 from bridge.frames import Frame
-from bridge.positions import MOST, POSITION_BYTES, Positions, position
+from bridge.positions import MOST, POSITION_BYTES, Positions, position, position_partition
 
 
 def frame(mid: int, payload: bytes = b"x", topic: bytes = b"t", *, again: bool = False) -> Frame:
@@ -81,3 +84,8 @@ def test_what_is_delivered_again_counts_under_its_newest_connection() -> None:
     admitted(positions, 2, frame(1))
     assert admitted(positions, 2, frame(1, again=True)) == [frame(1, again=True)]
     assert admitted(positions, 3, frame(1, again=True)) == []
+
+
+def test_a_topic_that_kafka_just_makes_or_deletes_is_waited_for() -> None:
+    with pytest.raises(SinkUnavailableError, match="no partitions yet"):
+        position_partition("b", 0)

@@ -188,6 +188,12 @@ def test_drain_delivers_and_acknowledges_all_that_has_arrived() -> None:
     assert stats.acknowledged == 100
 
 
+def test_drain_does_not_wait_for_a_kafka_that_nothing_has_arrived_for() -> None:
+    pump, _, _ = make(MemorySink(failures=1_000_000))
+    pump.start()
+    assert pump.drain(1)
+
+
 def test_drain_gives_up_on_a_kafka_that_stays_away() -> None:
     pump, broker, _ = make(MemorySink(failures=1_000_000))
     pump.arrived(Arrivals(1, [frame(1)]))

@@ -238,9 +238,8 @@ class Flow:
         self._redelivered += int(facts["duplicates"])
         self._suppressed += int(facts["suppressed"])
 
-    def await_delivered(self, more: int) -> None:
-        goal = self._reader.count + more
-        await_true(lambda: self._reader.count >= goal, f"{more} more readings in Kafka")
+    def await_delivered(self, count: int) -> None:
+        await_true(lambda: self._reader.count >= count, f"{count} readings in Kafka")
 
     def finish(self, bridge: Program, *more: str) -> None:
         """Stop sending, wait for all, end the bridge, and look at every record.

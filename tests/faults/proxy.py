@@ -8,7 +8,7 @@ import struct
 import threading
 from typing import TYPE_CHECKING, Self
 
-from deploy.local.ports import LOOPBACK
+from deploy.local.ports import LOOPBACK, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,12 +23,11 @@ class Proxy:
 
     Args:
         target: where to connect to; asked at each connection.
-        port: where to listen; 0: wherever is free.
     """
 
-    def __init__(self, target: Callable[[], int], port: int = 0) -> None:
+    def __init__(self, target: Callable[[], int]) -> None:
         self._target = target
-        self._listener = socket.create_server((LOOPBACK, port))
+        self._listener = socket.create_server((LOOPBACK, free_port()))
         self.port: int = self._listener.getsockname()[1]
         self.delay = 0.0
         """Seconds that each piece waits that the client sends."""

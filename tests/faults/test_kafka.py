@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from kafka.admin import KafkaAdminClient
 
 from tests.bridge.sink_bench import CLIENTS
 from tests.faults.flow import Flow
@@ -99,3 +100,19 @@ def test_kafka_restarted(
             stack.start_kafka()
         source.await_sent(5_000)
         flow.finish(bridge, f"{restarts} restarts")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_position_topic_that_somebody_deletes_is_made_anew(
+    stack: Stack, report: Callable[[str], None], client: str
+) -> None:
+    with Flow(stack, client, report, rate=1000) as flow, flow.bridge() as bridge:
+        bridge.await_line("ready")
+        source = flow.start()
+        source.await_sent(2_000)
+        with KafkaAdminClient(bootstrap_servers=stack.kafka) as admin:
+            admin.delete_topics([f"{flow.topic}.bridge"])
+        bridge.await_line("kafka lost")
+        bridge.await_line("kafka connected", timeout=120)
+        flow.finish(bridge)

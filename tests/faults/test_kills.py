@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import signal
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.bridge.sink_bench import CLIENTS
 from tests.faults.flow import Flow
 
 if TYPE_CHECKING:
@@ -45,3 +47,20 @@ def test_random_kills_lose_and_double_nothing(
         with flow.bridge() as bridge:
             bridge.await_line("ready")
             flow.finish(bridge, f"{kills} kills")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_bridge_that_stood_still_for_a_minute_goes_on(
+    stack: Stack, report: Callable[[str], None], client: str
+) -> None:
+    """As when its machine slept: both brokers have given it up meanwhile."""
+    with Flow(stack, client, report, rate=1000) as flow, flow.bridge() as bridge:
+        bridge.await_line("ready")
+        flow.start().await_sent(3_000)
+        bridge.process.send_signal(signal.SIGSTOP)
+        threading.Event().wait(60)
+        bridge.process.send_signal(signal.SIGCONT)
+        assert "session=resumed" in bridge.await_line("mqtt connected")
+        flow.source.await_sent(2_000)
+        flow.finish(bridge, "stood still for 60 s")

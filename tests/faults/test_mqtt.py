@@ -36,10 +36,11 @@ def test_mosquitto_restarted_in_the_middle_of_its_backlog(
         source = flow.start()
         source.await_sent(60_000)
         source.stop()
-        with flow.bridge() as bridge:
+        # A small window, so that there is a middle.
+        with flow.bridge("--receive-maximum", "20") as bridge:
             bridge.await_line("ready")
-            for _ in range(3):
-                flow.await_delivered(5_000)
+            for count in (10_000, 25_000, 40_000):
+                flow.await_delivered(count)
                 stack.stop_mosquitto()
                 stack.start_mosquitto()
                 assert "session=resumed" in bridge.await_line("mqtt connected")

@@ -99,9 +99,8 @@ def test_a_kafka_that_takes_200_ms_for_each_request(
             network.to_kafka.delay = 0.0
 
 
-@pytest.mark.parametrize(
-    "client", ("librdkafka", pytest.param("kafka-python", marks=pytest.mark.faults))
-)
+@pytest.mark.faults
+@pytest.mark.parametrize("client", CLIENTS)
 def test_a_kafka_that_says_it_is_elsewhere_is_named(network: Network, client: str) -> None:
     with (
         Flow(network, client, print, kafka=network.misled_kafka) as flow,
