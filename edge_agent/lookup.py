@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import sqlite3
@@ -131,14 +130,9 @@ class Lookup:
             yield f"{ahead} rows have a number that was not given yet"
 
     def _connect(self) -> sqlite3.Connection:
-        with contextlib.suppress(sqlite3.Error), contextlib.ExitStack() as stack:
-            connection = connect(self._path, "ro")
-            stack.callback(connection.close)
-            connection.execute("SELECT count(*) FROM fact").fetchone()
-            stack.pop_all()
-            return connection
-        # There is no log, and none can be made in this folder: nobody writes there.
-        return connect(self._path, "ro&immutable=1")
+        # In WAL mode even a reader makes a log where there is none; nobody writes here now.
+        alone = not self.in_use and not Path(f"{self._path}-wal").exists()
+        return connect(self._path, "ro&immutable=1" if alone else "ro")
 
 
 def _whole(path: Path) -> bool:

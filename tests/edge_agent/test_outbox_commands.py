@@ -37,6 +37,7 @@ def test_status_says_what_waits_while_an_agent_runs(
     bench.close()
     assert _run("status") == 0
     assert "in use: no" in capsys.readouterr().out
+    assert {file.name for file in path.parent.glob("outbox.db*")} == {"outbox.db", "outbox.db.lock"}
 
 
 def test_export_writes_what_would_be_sent_and_leaves_it(
