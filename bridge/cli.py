@@ -17,6 +17,7 @@ except ImportError as missing:
     sys.stderr.write(f"isotherm-bridge needs {missing.name}: pip install 'isotherm[bridge]'\n")
     sys.exit(EXIT_DEPENDENCY)
 
+import gc
 import os
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from bridge.security import check_files
 from bridge.settings import PREFIX, BridgeSettings
 from contract.log import start_logging
 from contract.settings import load, option, read_file, rows, sample
+
+_GC_THRESHOLD = 100_000
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,6 +66,9 @@ def run(config: Path | None, *, verbose: bool, **flags: Any) -> None:
     log = start_logging("bridge", verbose=verbose)
     settings = _load(config, flags)
     bridge = Bridge(settings, log)
+    # Batches are many small objects without cycles; looking for some takes as long as judging them.
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
     with observed(settings, bridge.vitals, log):
         bridge.run()
 

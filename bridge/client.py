@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from contract.address import Address
 
 _READ_BYTES = 256 * 1024
+_COALESCE_S = 0.002
 _PUBACK = 0x40
 _PINGREQ = 0xC0
 _PINGRESP = b"\xd0\x00"
@@ -71,7 +72,12 @@ class BulkClient(paho.Client):
     left. tests/bridge/test_session.py fails if a new paho goes about this differently.
     """
 
-    def __init__(self, options: SessionOptions, arrived: Callable[[Arrivals], None]) -> None:
+    def __init__(
+        self,
+        options: SessionOptions,
+        arrived: Callable[[Arrivals], None],
+        wanted: threading.Event | None = None,
+    ) -> None:
         modern = options.version == 5  # noqa: PLR2004 the protocol's own number
         super().__init__(
             CallbackAPIVersion.VERSION2,
@@ -93,6 +99,7 @@ class BulkClient(paho.Client):
         self._passed_over = False
         self._resuming = False
         self._arrived = arrived
+        self._wanted = wanted
         self._modern = modern
         self._connection = 0
         self._number = threading.Lock()
@@ -149,6 +156,10 @@ class BulkClient(paho.Client):
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Read what is there: hand on the PUBLISH frames, have paho handle the rest."""
+        if self._wanted is not None:
+            # A broker writes one message at a time; while they cannot be delivered yet, a short
+            # wait saves a turn of the loop for each.
+            self._wanted.wait(_COALESCE_S)
         try:
             data = super()._sock_recv(_READ_BYTES)
         except BlockingIOError:

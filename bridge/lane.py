@@ -46,6 +46,7 @@ class Lane:
         self._kafka = kafka
         self._exactly_once = settings.delivery == "exactly-once"
         self._was_connected = False
+        idle = threading.Event()
         self._session = Session(
             SessionOptions(
                 address=settings.mqtt,
@@ -61,6 +62,7 @@ class Lane:
             self,
             Backoff(),
             log,
+            idle,
         )
         stopping = threading.Event()
         self._pump = Pump(
@@ -74,6 +76,7 @@ class Lane:
             positions=Positions() if self._exactly_once else None,
             on_open=self._session.resume,
             stopping=stopping,
+            idle=idle,
         )
 
     def start(self) -> None:

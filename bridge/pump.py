@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from bridge.client import Arrivals
 from bridge.errors import RecordsRefusedError, SinkClosingError, SinkUnavailableError
-from bridge.positions import position
-from bridge.records import Batch, Letter, Record, dead_letter, split_payload
+from bridge.load import Load, prepare
+from bridge.records import Batch, Letter, dead_letter
 from contract.reasons import Reason, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from bridge.availability import Availability
-    from bridge.frames import Frame
     from bridge.positions import Positions
+    from bridge.records import Record
     from bridge.sink import Sink
     from bridge.stats import Stats
     from contract.backoff import Backoff
@@ -54,6 +54,7 @@ class Pump:
             (at-least-once).
         on_open: called once Kafka was reached, before the first message is taken.
         stopping: set by `drain` when waiting for Kafka must end; the sink heeds it too.
+        idle: is kept set while what arrives would be delivered at once.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Pump:
         positions: Positions | None,
         on_open: Callable[[], None],
         stopping: threading.Event,
+        idle: threading.Event | None = None,
     ) -> None:
         self._sink = sink
         self._acknowledge = acknowledge
@@ -77,12 +79,13 @@ class Pump:
         self._now = now
         self._stats = stats
         self._log = log
-        self._waiting: deque[tuple[float, Arrivals]] = deque()
+        self._waiting: deque[tuple[float, Load]] = deque()
         self._changed = threading.Condition()
         self._draining = False
         self._positions = positions
         self._on_open = on_open
         self._stopping = stopping
+        self._idle = idle or threading.Event()
         self.opened = threading.Event()
         """Set once Kafka was reached for the first time."""
         self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
@@ -99,13 +102,17 @@ class Pump:
         return self._thread.is_alive()
 
     def arrived(self, arrivals: Arrivals) -> None:
-        """Take frames over from the network thread; returns at once."""
+        """Take frames over in the network thread, which makes them ready; waits for nothing.
+
+        With exactly-once only after `on_open`, once it is known what earlier lives delivered.
+        """
+        load = prepare(arrivals, self._positions)
         now = time.monotonic()
         with self._changed:
             if not self._stats.in_flight:
                 self._stats.oldest = now
             self._stats.received += len(arrivals.frames)
-            self._waiting.append((now, arrivals))
+            self._waiting.append((now, load))
             self._changed.notify()
 
     def prove(self) -> None:
@@ -136,8 +143,8 @@ class Pump:
             self._patiently(self._open)
             self.opened.set()
             self._on_open()
-            while arrivals := self._take():
-                self.move(arrivals)
+            while loads := self.take():
+                self.move(loads)
         except SinkClosingError:
             pass
         except BaseException as error:  # noqa: BLE001 kept for the main thread, which reports it
@@ -145,21 +152,24 @@ class Pump:
         finally:
             self._sink.close()
 
-    def _take(self) -> list[Arrivals]:
+    def take(self) -> list[Load]:
         """All that waits, up to a bound; empty once drained."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._draining)
+            if not self._waiting:
+                self._idle.set()
+                self._changed.wait_for(lambda: self._waiting or self._draining)
+                self._idle.clear()
             if self._waiting:
                 self._stats.oldest = self._waiting[0][0]
-            taken: list[Arrivals] = []
+            taken: list[Load] = []
             size = 0
             while self._waiting and size < MAX_BATCH_BYTES:
-                _came, arrivals = self._waiting.popleft()
-                size += sum(len(frame.payload) for frame in arrivals.frames)
-                taken.append(arrivals)
+                _came, load = self._waiting.popleft()
+                size += load.size
+                taken.append(load)
             return taken
 
-    def move(self, arrivals: Sequence[Arrivals]) -> None:
+    def move(self, loads: Sequence[Load]) -> None:
         """Deliver one batch to its end, then acknowledge it.
 
         Raises:
@@ -170,38 +180,18 @@ class Pump:
         letters: list[Record] = []
         reasons: list[str] = []
         marks: list[bytes] = []
-        for frame in self._new_frames(arrivals, marks):
-            for item in split_payload(frame.payload):
-                if isinstance(item, Record):
-                    readings.append(item)
-                else:
-                    reasons.append(item.rejection.reason.value)
-                    letters += self._letter(item, frame.topic)
-        proof = any(not frames for _connection, frames in arrivals)
-        if readings or letters or proof:
-            refused = self._deliver(Batch(readings, letters, b"".join(marks)), arrivals)
+        for load in loads:
+            readings += load.readings
+            marks += load.marks
+            for letter, topic in load.letters:
+                reasons.append(letter.rejection.reason.value)
+                letters += self._letter(letter, topic)
+        if readings or letters or any(load.proof for load in loads):
+            refused = self._deliver(Batch(readings, letters, b"".join(marks)), loads)
             reasons += [Reason.TOO_LARGE.value] * refused
             self._stats.delivered += len(readings) - refused
         self._stats.rejected.update(reasons)
-        self._release(arrivals)
-
-    def _new_frames(self, arrivals: Iterable[Arrivals], marks: list[bytes]) -> Iterable[Frame]:
-        """The frames that are not delivered yet; their positions go into `marks`."""
-        known = self._positions
-        for connection, frames in arrivals:
-            if known is None:
-                yield from frames
-                continue
-            for frame in frames:
-                if frame.mid:
-                    mark = position(frame)
-                    # The flag alone proves nothing: the first delivery may never have come here.
-                    if frame.duplicate and known.delivered(mark, connection):
-                        self._stats.suppressed += 1
-                        continue
-                    known.add(mark, connection)
-                    marks.append(mark)
-                yield frame
+        self._release(loads)
 
     def _letter(self, letter: Letter, topic: bytes) -> list[Record]:
         reason = letter.rejection.reason.value
@@ -221,7 +211,7 @@ class Pump:
         if self._positions is not None:
             self._positions.load(earlier)
 
-    def _deliver(self, batch: Batch, arrivals: Sequence[Arrivals]) -> int:
+    def _deliver(self, batch: Batch, loads: Sequence[Load]) -> int:
         """Deliver a batch to its end; how many readings became dead letters on the way."""
         refused = 0
 
@@ -240,7 +230,7 @@ class Pump:
                 batch = error.remaining._replace(dead_letters=error.remaining.dead_letters[:])
                 for record, why in error.refusals:
                     letter = Letter(record.value, Rejection(Reason.TOO_LARGE, why))
-                    batch.dead_letters.extend(self._letter(letter, _topic_of(record, arrivals)))
+                    batch.dead_letters.extend(self._letter(letter, _topic_of(record, loads)))
                 refused += len(error.refusals)
             else:
                 return refused
@@ -260,23 +250,22 @@ class Pump:
                 self._kafka.back()
                 return
 
-    def _release(self, arrivals: Sequence[Arrivals]) -> None:
-        for connection, frames in arrivals:
-            mids = [frame.mid for frame in frames if frame.mid]
-            current = self._acknowledge(connection, mids)
-            self._stats.settled += len(frames)
-            self._stats.duplicates += sum(frame.duplicate for frame in frames)
+    def _release(self, loads: Sequence[Load]) -> None:
+        stats = self._stats
+        for load in loads:
+            mids = [frame.mid for frame in load.frames if frame.mid]
+            current = self._acknowledge(load.connection, mids)
+            stats.settled += len(load.frames)
+            stats.duplicates += load.duplicates
+            stats.suppressed += load.suppressed
             if current:
-                self._stats.acknowledged += len(mids)
+                stats.acknowledged += len(mids)
             else:
-                self._stats.stale += len(mids)
+                stats.stale += len(mids)
 
 
-def _topic_of(record: Record, arrivals: Iterable[Arrivals]) -> bytes:
+def _topic_of(record: Record, loads: Iterable[Load]) -> bytes:
     # Looked up afterwards: refusals are rare, and a topic kept with every record is not free.
     return next(
-        frame.topic
-        for _connection, frames in arrivals
-        for frame in frames
-        if record.value in frame.payload
+        frame.topic for load in loads for frame in load.frames if record.value in frame.payload
     )

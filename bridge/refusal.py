@@ -15,7 +15,8 @@ _MEANINGS: Final = (
     ),
     (r"certificate has expired", "its certificate has expired"),
     (
-        r"certificate could not be verified",
+        # librdkafka says the same twice: with the first words, and with OpenSSL's alone.
+        r"certificate could not be verified|certificate verify failed(?!: )",
         "its certificate is not signed by an authority in {section}.ca_file, or has another name",
     ),
     (

@@ -22,11 +22,18 @@ from contract.verdict import MAX_BYTES, MAX_DEPTH
 if TYPE_CHECKING:
     from contract.reasons import Rejection
 
+
+def _judge_guid_slowly(raw: bytes) -> str | Rejection:
+    verdict = judge_row_slowly(raw)
+    return verdict.guid if isinstance(verdict, Row) else verdict
+
+
 try:
     import msgspec
 except ImportError:
     HAVE_MSGSPEC: Final = False
     judge_row = judge_row_slowly
+    judge_guid = _judge_guid_slowly
 else:
     HAVE_MSGSPEC = True  # type: ignore[misc]
 
@@ -46,7 +53,7 @@ else:
     class _Record(msgspec.Struct, gc=False, rename="camel"):
         guid: str
         destination: str
-        state: str
+        state: Literal[tuple(MEAN_TEMPERATURE)]  # type: ignore[valid-type] # mypy sees no values
         event_time: str
         payload: _Payload
         origin: _Origin | None = None
@@ -54,27 +61,30 @@ else:
     _decode = msgspec.json.Decoder(_Record).decode
     _REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-    def judge_row(raw: bytes) -> Row | Rejection:
-        """Judge one record: a `Row` if it is a reading, else a `Rejection`; pure, never raises."""
+    def _accept(raw: bytes) -> _Record | None:
+        """The record if it is a reading for certain."""
         size = len(raw)
         # A record shorter than two brackets a level cannot be nested too deep; in a longer one
         # they are counted.
         if size > 2 * MAX_DEPTH and (
             size > MAX_BYTES or raw.count(b"[") + raw.count(b"{") > MAX_DEPTH
         ):
-            return judge_row_slowly(raw)
+            return None
         try:
             # msgspec skips over bytes that are not UTF-8 in fields that it does not know.
             if not raw.isascii():
                 raw.decode("utf-8")
             record = _decode(raw)
         except _REFUSED:
-            return judge_row_slowly(raw)
-        if (
-            record.state not in MEAN_TEMPERATURE
-            or not is_guid(record.guid)
-            or not is_event_time(record.event_time)
-        ):
+            return None
+        if is_guid(record.guid) and is_event_time(record.event_time):
+            return record
+        return None
+
+    def judge_row(raw: bytes) -> Row | Rejection:
+        """Judge one record: a `Row` if it is a reading, else a `Rejection`; pure, never raises."""
+        record = _accept(raw)
+        if record is None:
             return judge_row_slowly(raw)
         temperature = record.payload.data.temperature
         if (origin := record.origin) is None:
@@ -88,3 +98,8 @@ else:
             origin.seq,
             origin.clock,
         )
+
+    def judge_guid(raw: bytes) -> str | Rejection:
+        """Judge one record: its guid if it is a reading, else a `Rejection`; never raises."""
+        record = _accept(raw)
+        return _judge_guid_slowly(raw) if record is None else record.guid

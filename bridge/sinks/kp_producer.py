@@ -21,6 +21,7 @@ from kafka.errors import (
 from bridge.errors import SinkClosingError, SinkUnavailableError
 from bridge.refusal import refusal
 from bridge.security import kafka_python_security, suspects
+from bridge.sinks.kp_partitioner import KeyPartitioner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +72,12 @@ class Failure(NamedTuple):
         return isinstance(self.error, _UNFIXABLE)
 
 
+class _Producer(KafkaProducer):  # type: ignore[misc] # kafka-python has no types
+    def __str__(self) -> str:
+        """For its debug lines, whose words it makes for every record, shown or not."""
+        return "producer"
+
+
 class KpProducer:
     """Wraps `kafka.KafkaProducer`; used by one thread.
 
@@ -98,7 +105,7 @@ class KpProducer:
         self._kafka = kafka
         self._stopping = stopping
         try:
-            self.raw: Any = KafkaProducer(
+            self.raw: Any = _Producer(
                 **client_settings(settings),
                 acks="all",
                 # Said explicitly: kafka-python turns a conflict with a default into a warning.
@@ -111,6 +118,7 @@ class KpProducer:
                 linger_ms=5,
                 metadata_max_age_ms=30_000,
                 allow_auto_create_topics=False,
+                partitioner=KeyPartitioner(),
                 **(more or {}),
             )
         except KafkaError as error:

@@ -40,8 +40,6 @@ TOPICS: Final = {
 }
 """Topic name to number of partitions."""
 
-# C1 alone: a broker that lives for minutes starts with half the CPU time, which Spark needs then.
-_OPTIONS: Final = ("-Xms256m", "-Xmx1g", "-XX:TieredStopAtLevel=1")
 # ApiVersions version 0, correlation id 1, no client id.
 _ASK: Final = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 
@@ -60,6 +58,8 @@ class Kafka(Service):
     name: ClassVar[str] = "kafka"
     usual_ports: ClassVar[tuple[int, ...]] = (9092, 9093)
     patience: ClassVar[float] = 90.0
+    # C1 alone: a broker that lives for minutes starts with half the CPU, which Spark needs then.
+    java_options: ClassVar[tuple[str, ...]] = ("-Xms256m", "-Xmx1g", "-XX:TieredStopAtLevel=1")
     format_options: ClassVar[tuple[str, ...]] = ()
     """Such as the users that a broker with passwords has from its first start."""
 
@@ -120,7 +120,7 @@ class Kafka(Service):
         """The program and its arguments."""
         log4j = _PROFILES / "log4j2.properties"
         return [
-            *self._java(*_OPTIONS, f"-Dlog4j2.configurationFile={log4j}"),
+            *self._java(*self.java_options, f"-Dlog4j2.configurationFile={log4j}"),
             *("kafka.Kafka", str(self._config)),
         ]
 

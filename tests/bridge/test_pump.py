@@ -64,6 +64,13 @@ def make(
     return pump, broker, stats
 
 
+def move(pump: Pump, arrivals: list[Arrivals]) -> None:
+    """As the pump's thread would, once the network thread has handed all this over."""
+    for some in arrivals:
+        pump.arrived(some)
+    pump.move(pump.take())
+
+
 def frame(mid: int, payload: bytes | None = None, *, duplicate: bool = False) -> Frame:
     body = reading("a", mid or 1) if payload is None else payload
     return Frame(b"isotherm/v1/readings/07/pi", body, mid, duplicate, retained=False)
@@ -71,7 +78,7 @@ def frame(mid: int, payload: bytes | None = None, *, duplicate: bool = False) ->
 
 def test_acknowledgements_follow_the_sink_in_arrival_order() -> None:
     pump, broker, stats = make(MemorySink())
-    pump.move([Arrivals(1, [frame(9), frame(3)]), Arrivals(1, [frame(5)])])
+    move(pump, [Arrivals(1, [frame(9), frame(3)]), Arrivals(1, [frame(5)])])
     assert broker.acknowledged == [9, 3, 5]
     assert broker.delivered_before == [3, 3]
     assert (stats.settled, stats.delivered, stats.acknowledged) == (3, 3, 3)
@@ -79,7 +86,7 @@ def test_acknowledgements_follow_the_sink_in_arrival_order() -> None:
 
 def test_qos_0_is_delivered_and_needs_no_acknowledgement() -> None:
     pump, broker, stats = make(MemorySink())
-    pump.move([Arrivals(1, [frame(0), frame(4)])])
+    move(pump, [Arrivals(1, [frame(0), frame(4)])])
     assert broker.acknowledged == [4]
     assert stats.delivered == 2
 
@@ -88,7 +95,7 @@ def test_what_came_over_an_earlier_connection_is_delivered_but_never_acknowledge
     sink = MemorySink()
     pump, broker, stats = make(sink)
     broker.connection = 2
-    pump.move([Arrivals(1, [frame(7)]), Arrivals(2, [frame(7), frame(8)])])
+    move(pump, [Arrivals(1, [frame(7)]), Arrivals(2, [frame(7), frame(8)])])
     assert broker.acknowledged == [7, 8]
     assert len(sink.readings) == 3
     assert stats.stale == 1
@@ -97,7 +104,7 @@ def test_what_came_over_an_earlier_connection_is_delivered_but_never_acknowledge
 def test_a_bad_message_becomes_a_dead_letter_before_it_is_acknowledged() -> None:
     sink = MemorySink()
     pump, broker, stats = make(sink)
-    pump.move([Arrivals(1, [frame(1), frame(2, b"hello"), frame(3)])])
+    move(pump, [Arrivals(1, [frame(1), frame(2, b"hello"), frame(3)])])
     assert [record.value for record in sink.dead_letters] == [b"hello"]
     assert len(sink.readings) == 2
     assert broker.acknowledged == [1, 2, 3]
@@ -108,7 +115,7 @@ def test_a_bad_message_becomes_a_dead_letter_before_it_is_acknowledged() -> None
 def test_a_batch_is_delivered_again_until_kafka_takes_it() -> None:
     sink = MemorySink(failures=3)
     pump, broker, _ = make(sink)
-    pump.move([Arrivals(1, [frame(1)])])
+    move(pump, [Arrivals(1, [frame(1)])])
     assert broker.acknowledged == [1]
     assert sink.failures == 0
 
@@ -124,7 +131,7 @@ def test_only_what_remains_is_delivered_again() -> None:
 
     sink = Halfway()
     pump, broker, _ = make(sink)
-    pump.move([Arrivals(1, [frame(1), frame(2)])])
+    move(pump, [Arrivals(1, [frame(1), frame(2)])])
     assert [record.value for record in sink.readings] == [reading("a", 1), reading("a", 2)]
     assert broker.acknowledged == [1, 2]
 
@@ -133,7 +140,7 @@ def test_a_reading_that_kafka_refuses_becomes_a_dead_letter_and_harms_no_neighbo
     sink = MemorySink(refuse_above=400)
     long = reading("x" * 128, 2)[:-1] + b"," + b'"more":"' + b"y" * 200 + b'"}'
     pump, broker, stats = make(sink)
-    pump.move([Arrivals(1, [frame(1), frame(2, reading("b") + b"\n" + long), frame(3)])])
+    move(pump, [Arrivals(1, [frame(1), frame(2, reading("b") + b"\n" + long), frame(3)])])
     assert [record.value for record in sink.dead_letters] == [long]
     assert dict(sink.dead_letters[0].headers)["mqtt_topic"] == b"isotherm/v1/readings/07/pi"
     assert len(sink.readings) == 3
@@ -146,7 +153,7 @@ def test_stopping_while_kafka_is_away_acknowledges_nothing() -> None:
     stopping.set()
     pump, broker, _ = make(MemorySink(failures=1_000_000), stopping=stopping)
     with pytest.raises(SinkClosingError):
-        pump.move([Arrivals(1, [frame(1)])])
+        move(pump, [Arrivals(1, [frame(1)])])
     assert broker.acknowledged == []
 
 
@@ -174,7 +181,7 @@ def test_the_dup_flag_alone_skips_nothing() -> None:
     for at_least_once in (True, False):
         sink = MemorySink()
         pump, _, stats = make(sink, at_least_once=at_least_once)
-        pump.move([Arrivals(1, [frame(1, duplicate=True)])])
+        move(pump, [Arrivals(1, [frame(1, duplicate=True)])])
         assert len(sink.readings) == 1
         assert (stats.duplicates, stats.suppressed) == (1, 0)
 
@@ -183,8 +190,8 @@ def test_a_redelivery_of_what_is_delivered_is_acknowledged_and_not_written_again
     sink = MemorySink()
     pump, broker, stats = make(sink)
     broker.connection = 2
-    pump.move([Arrivals(1, [frame(1), frame(2), frame(3)])])
-    pump.move([Arrivals(2, [frame(2, duplicate=True), frame(3, duplicate=True), frame(4)])])
+    move(pump, [Arrivals(1, [frame(1), frame(2), frame(3)])])
+    move(pump, [Arrivals(2, [frame(2, duplicate=True), frame(3, duplicate=True), frame(4)])])
     assert [record.value for record in sink.readings] == [reading("a", n) for n in (1, 2, 3, 4)]
     assert broker.acknowledged == [2, 3, 4]
     assert stats.suppressed == 2
@@ -194,7 +201,7 @@ def test_frames_of_both_connections_in_one_batch_are_written_once() -> None:
     sink = MemorySink()
     pump, broker, _ = make(sink)
     broker.connection = 2
-    pump.move([Arrivals(1, [frame(1)]), Arrivals(2, [frame(1, duplicate=True)])])
+    move(pump, [Arrivals(1, [frame(1)]), Arrivals(2, [frame(1, duplicate=True)])])
     assert len(sink.readings) == 1
     assert broker.acknowledged == [1]
 
@@ -207,8 +214,9 @@ def test_what_an_earlier_life_delivered_is_not_written_again() -> None:
     assert pump.drain(timeout=30)
     pump, broker, stats = make(sink)
     again = [frame(1, duplicate=True), frame(2, b"hello", duplicate=True), frame(3)]
-    pump.arrived(Arrivals(1, again))
     pump.start()
+    assert pump.opened.wait(30)
+    pump.arrived(Arrivals(1, again))
     assert pump.drain(timeout=30)
     assert broker.acknowledged == [1, 2, 3]
     assert len(sink.readings) == 2
@@ -220,8 +228,8 @@ def test_an_equal_message_under_another_packet_identifier_is_another_message() -
     sink = MemorySink()
     pump, broker, _ = make(sink)
     broker.connection = 2
-    pump.move([Arrivals(1, [frame(1, b"hello")])])
-    pump.move([Arrivals(2, [frame(2, b"hello", duplicate=True), frame(1, b"hello")])])
+    move(pump, [Arrivals(1, [frame(1, b"hello")])])
+    move(pump, [Arrivals(2, [frame(2, b"hello", duplicate=True), frame(1, b"hello")])])
     assert len(sink.dead_letters) == 3
 
 
@@ -229,6 +237,6 @@ def test_at_least_once_writes_redeliveries_again() -> None:
     sink = MemorySink()
     pump, broker, _ = make(sink, at_least_once=True)
     broker.connection = 2
-    pump.move([Arrivals(1, [frame(1)])])
-    pump.move([Arrivals(2, [frame(1, duplicate=True)])])
+    move(pump, [Arrivals(1, [frame(1)])])
+    move(pump, [Arrivals(2, [frame(1, duplicate=True)])])
     assert len(sink.readings) == 2

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import json
 
-from bridge.records import PART_BYTES, Letter, Record, dead_letter, split_payload
+from bridge.frames import Frame
+from bridge.records import PART_BYTES, Letter, Record, dead_letter, sift, split_payload
 from contract import Reason, Rejection
 from tests.bridge.readings import reading
 
@@ -79,3 +80,21 @@ def test_a_large_dead_letter_goes_in_parts_that_join_to_the_original() -> None:
     assert len({record.key for record in records}) == 1
     parts = [(dict(r.headers)["part"], dict(r.headers)["parts"]) for r in records]
     assert parts == [(b"1", b"3"), (b"2", b"3"), (b"3", b"3")]
+
+
+def test_sifting_gives_what_splitting_gives_for_any_lines() -> None:
+    good, bad = reading("a", 1), b"hello"
+    ends = (b"\n", b"\r\n", b"\n\n", b" \n")
+    payloads = [
+        end.join(lines) + tail
+        for end in ends
+        for tail in (b"", *ends)
+        for lines in ((good,), (good, good), (good, bad), (bad, bad), (b"", good), (good, b"", bad))
+    ]
+    payloads += [b"", b"\n", good + b"\r", json.dumps(json.loads(good), indent=1).encode()]
+    for payload in payloads:
+        readings: list[Record] = []
+        letters = sift([Frame(b"t", payload, 1, duplicate=False, retained=False)], readings)
+        items = list(split_payload(payload))
+        assert readings == [item for item in items if isinstance(item, Record)]
+        assert letters == [(item, b"t") for item in items if isinstance(item, Letter)]

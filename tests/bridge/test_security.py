@@ -212,6 +212,16 @@ def test_a_refusal_is_told_from_an_absence(words: str, meaning: str | None) -> N
     assert found is None if meaning is None else found is not None and meaning in found
 
 
+def test_librdkafka_says_that_a_certificate_is_not_trusted_in_two_ways_that_mean_one_thing() -> (
+    None
+):
+    first = (
+        "error:0A000086:SSL routines::certificate verify failed: broker certificate could not be"
+    )
+    said = [refusal("kafka", f"{first} verified, …"), refusal("kafka", first.partition(": b")[0])]
+    assert len({sentence.partition(": ")[0] for sentence in said if sentence}) == 1
+
+
 def test_what_changes_with_each_attempt_is_left_out_of_a_refusal() -> None:
     words = "SASL authentication error: no (after 304ms in state AUTH_REQ)"
     assert refusal("kafka", words) == refusal("kafka", words.replace("304", "312"))

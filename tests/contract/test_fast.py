@@ -12,6 +12,7 @@ import contract.fast
 from contract.reasons import Rejection
 from contract.row import Row
 from contract.row import judge_row as judge_row_slowly
+from tests.bridge.readings import reading
 from tests.contract.draws import records
 from tests.golden import Case, cases
 
@@ -25,6 +26,8 @@ def assert_same(record: bytes) -> Row | Rejection:
     assert fast == slow
     # == takes 1 for 1.0 and True; a column of a frame does not.
     assert [type(value) for value in _cells(fast)] == [type(value) for value in _cells(slow)]
+    guid = contract.fast.judge_guid(record)
+    assert guid == (fast if isinstance(fast, Rejection) else fast.guid)
     return fast
 
 
@@ -66,3 +69,5 @@ def test_without_msgspec_every_record_goes_the_slow_way(monkeypatch: pytest.Monk
 
     assert not alone.HAVE_MSGSPEC
     assert alone.judge_row is judge_row_slowly
+    assert alone.judge_guid(b"hello") == judge_row_slowly(b"hello")
+    assert alone.judge_guid(reading("g")) == "g"
