@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 import paho.mqtt.client as paho
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from paho.mqtt.enums import CallbackAPIVersion
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 PATIENCE_S = 60.0
+_NO_LEADER_YET = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 
 
 class Kept(NamedTuple):
@@ -66,7 +67,7 @@ def topic_records(bootstrap: str, topic: str) -> list[Kept]:
         for partition in partitions:
             where = TopicPartition(topic, partition, 0)
             # Where somebody goes on writing there may never be an end.
-            _low, end = consumer.get_watermark_offsets(where, timeout=PATIENCE_S)
+            end = _end(consumer, where)
             consumer.assign([where])
             while (message := consumer.poll(PATIENCE_S)) is not None and message.error() is None:
                 offset = message.offset()
@@ -80,6 +81,18 @@ def topic_records(bootstrap: str, topic: str) -> list[Kept]:
     finally:
         consumer.close()
     return kept
+
+
+def _end(consumer: Consumer, where: TopicPartition) -> int:
+    """The offset behind the last record; a Kafka that has just come back may have no leader yet."""
+    limit = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(where, timeout=PATIENCE_S)[1])
+        except KafkaException as error:
+            if error.args[0].code() not in _NO_LEADER_YET or time.monotonic() > limit:
+                raise
+            time.sleep(0.05)
 
 
 def topic_size(bootstrap: str, topic: str) -> int:

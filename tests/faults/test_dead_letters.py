@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from confluent_kafka import admin as librdkafka
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from tests.bridge.readings import reading
@@ -27,6 +28,15 @@ def limit(stack: Stack, topic: str, size: int) -> None:
     with KafkaAdminClient(bootstrap_servers=stack.kafka) as admin:
         wanted = {"max.message.bytes": str(size)}
         admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, wanted)])
+    # The controller has it then; the broker that takes records hears of it a little later.
+    broker = librdkafka.AdminClient({"bootstrap.servers": stack.kafka})
+    where = librdkafka.ConfigResource("topic", topic)  # type: ignore[attr-defined] # its stub
+
+    def heard() -> bool:
+        found = broker.describe_configs([where])[where].result()
+        return bool(found["max.message.bytes"].value == str(size))
+
+    await_true(heard, "the limit of the topic")
 
 
 def too_small(stack: Stack, topic: str) -> Callable[[], None]:
