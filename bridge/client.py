@@ -129,6 +129,7 @@ class BulkClient(paho.Client):
         with self._number:
             self._connection += 1
         self._sock_close()
+        self.stop_waiting()
 
     def acknowledge(self, connection: int, mids: Sequence[int]) -> bool:
         """Queue PUBACKs as one write; False for a connection that has ended."""
@@ -146,7 +147,8 @@ class BulkClient(paho.Client):
         kernel would throw away PUBACKs that it has not read yet.
         """
         self._answered.clear()
-        if self.is_connected():
+        # After `drop` paho still takes itself for connected.
+        if self.is_connected() and self.socket() is not None:
             self._packet_queue(_PINGREQ, b"\xc0\x00", 0, 0)
             self._answered.wait(timeout)
 
