@@ -35,6 +35,9 @@ _SCENARIOS: Final = {
     "window-20": Scenario(name="a queued backlog, Receive Maximum 20", readings=40_000, window=20),
 }
 
+_WARM_UP: Final = Scenario(name="warm-up", readings=200_000)
+_WARM_UP_RUNS: Final = 4
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--runs", type=click.IntRange(1, 20), default=3, show_default=True)
@@ -56,7 +59,7 @@ def cli(runs: int, wanted: tuple[str, ...], only: tuple[str, ...]) -> None:
     ):
         version = ".".join(map(str, version_of(rig.mosquitto_program)))
         print(f"{os.cpu_count()} cores, {platform.machine()}, mosquitto {version}, {runs} runs")
-        number = 0
+        number = _warm_up(rig)
         for key in wanted or _SCENARIOS:
             scenario = _SCENARIOS[key]
             packets = chunks(messages(scenario.readings, scenario.per_message))
@@ -71,6 +74,15 @@ def cli(runs: int, wanted: tuple[str, ...], only: tuple[str, ...]) -> None:
             amiss += _table(scenario, results)
     if amiss:
         sys.exit(EXIT_OTHER)
+
+
+def _warm_up(rig: Rig) -> int:
+    """Have Kafka's Java compile what is used much, or the first runs would pay; how many runs."""
+    packets = chunks(messages(_WARM_UP.readings, _WARM_UP.per_message))
+    for number in range(_WARM_UP_RUNS):
+        _report(f"warming Kafka up, {number + 1} of {_WARM_UP_RUNS}")
+        run(rig, _WARM_UP, CONTENDERS[number % len(CONTENDERS)], packets, number)
+    return _WARM_UP_RUNS
 
 
 def _table(scenario: Scenario, results: dict[str, list[Result]]) -> int:
