@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import warnings
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
@@ -88,9 +89,7 @@ class GpiozeroAdc:
         """What it measures now, 0 to 1023."""
         try:
             if self._input is None:
-                with self._opening:
-                    factory = self._pin_factory()
-                    self._input = self._gpiozero.MCP3008(pin_factory=factory, **self._facts)
+                self._input = self._open()
             return int(self._input.raw_value)
         except Exception as error:
             # gpiozero lets through whatever its pin library raises; the next read begins anew.
@@ -98,3 +97,13 @@ class GpiozeroAdc:
                 self._input.close()
             self._input = None
             raise OSError(f"{type(error).__name__}: {error}") from error
+
+    def _open(self) -> Any:
+        # gpiozero tries several pin libraries, and only warns of what kept it from each.
+        with self._opening, warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            try:
+                return self._gpiozero.MCP3008(pin_factory=self._pin_factory(), **self._facts)
+            except self._gpiozero.BadPinFactory as error:
+                causes = "; ".join(str(warning.message) for warning in told)
+                raise self._gpiozero.BadPinFactory(causes or str(error)) from error

@@ -1,5 +1,6 @@
 import ctypes
 import errno
+import warnings
 from typing import Any
 
 import gpiozero
@@ -75,3 +76,12 @@ def test_an_input_that_fails_is_opened_anew() -> None:
         adc.read()
     assert [adc.read(), adc.read()] == [512, 512]
     assert len(tries) == 2
+
+
+def test_a_board_without_pins_says_why() -> None:
+    def factory() -> Any:
+        warnings.warn("lgpio: no /dev/gpiochip0", gpiozero.PinFactoryFallback, stacklevel=1)
+        raise gpiozero.BadPinFactory("nothing")
+
+    with pytest.raises(OSError, match="BadPinFactory: lgpio: no /dev/gpiochip0"):
+        GpiozeroAdc(0, 0, factory).read()

@@ -100,7 +100,6 @@ def test_probes_needs_no_config_and_says_when_there_is_nothing(
     ("package", "probe", "extra"),
     (
         ("smbus2", {"driver": "bme280"}, "agent"),
-        ("smbus2", {"driver": "sht3x"}, "agent"),
         ("gpiozero", {"driver": "mcp3008", "sensor": "lm35"}, "agent"),
         ("lgpio", {"driver": "mcp3008", "sensor": "lm35"}, "spi"),
     ),

@@ -36,10 +36,12 @@ class _Hung:
     """A probe that answers when it is let go."""
 
     def __init__(self) -> None:
+        self.thread: threading.Thread | None = None
         self.reading = threading.Event()
         self.let_go = threading.Event()
 
     def read(self) -> float | Fault:
+        self.thread = threading.current_thread()
         self.reading.set()
         self.let_go.wait(PATIENCE)
         return 1.0
@@ -185,11 +187,12 @@ def test_closing_waits_for_nobody_and_keeps_what_was_measured() -> None:
     rig = _Rig(hung, _Script(1.0))
     assert rig.tick() == []
     assert [sample.guid for sample in rig.sampler.close()] == ["g1"]
-    (thread,) = (one for one in threading.enumerate() if one.name == "probe g0")
-    assert thread.daemon
+    assert hung.reading.wait(PATIENCE)
+    assert hung.thread is not None
+    assert hung.thread.daemon
     hung.let_go.set()
-    thread.join(PATIENCE)
-    assert not thread.is_alive()
+    hung.thread.join(PATIENCE)
+    assert not hung.thread.is_alive()
 
 
 def test_a_value_that_never_moves_is_stuck_until_it_does() -> None:
