@@ -189,7 +189,11 @@ def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
     connection = sqlite3.connect(
         where, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
-    connection.execute("PRAGMA cache_size=-1024")
+    try:
+        connection.execute("PRAGMA cache_size=-1024")
+    except BaseException:
+        connection.close()
+        raise
     # A flipped bit in a text shall cost its row, which the checksum finds, and not its neighbours.
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
     return connection
