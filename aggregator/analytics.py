@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from aggregator.partials import GAPS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -44,6 +46,8 @@ class Tally:
         received: readings that carry an origin.
         unsynced: those of them whose agent did not trust its clock.
         event_time: the earliest and the latest, as text with Z; None without a reading.
+        gaps: records that say which readings were dropped.
+        explained: the readings that they say were dropped; a gap that came twice counts twice.
     """
 
     sensors: Any
@@ -52,6 +56,8 @@ class Tally:
     received: int
     unsynced: int
     event_time: tuple[str, str] | None
+    gaps: int
+    explained: int
 
 
 def compute(connection: duckdb.DuckDBPyConnection) -> Analytics:
@@ -89,10 +95,12 @@ def tally(partials: Any) -> Tally:
             "sum(unsynced)::BIGINT AS unsynced "
             "FROM partial WHERE reason IS NULL GROUP BY ALL"
         )
-        rejected = connection.execute(
-            "SELECT reason, sum(readings)::BIGINT FROM partial WHERE reason IS NOT NULL "
-            "GROUP BY reason ORDER BY reason"
+        others = connection.execute(
+            "SELECT reason, sum(readings)::BIGINT, sum(total)::BIGINT FROM partial "
+            "WHERE reason IS NOT NULL GROUP BY reason ORDER BY reason"
         ).fetchall()
+        rejected = {reason: records for reason, records, _ in others}
+        gaps = rejected.pop(GAPS, 0)
         received, unsynced, first, last = connection.execute(
             "SELECT coalesce(sum(readings) FILTER (epoch <> ''), 0)::BIGINT, "
             "coalesce(sum(unsynced), 0)::BIGINT, min(first_event), max(last_event) FROM sensor"
@@ -100,8 +108,10 @@ def tally(partials: Any) -> Tally:
         return Tally(
             sensors=connection.table("sensor").to_arrow_table(),
             analytics=compute(connection),
-            rejected=dict(rejected),
+            rejected=rejected,
             received=received,
             unsynced=unsynced,
             event_time=None if first is None else (f"{first}Z", f"{last}Z"),
+            gaps=gaps,
+            explained=sum(lost for reason, _, lost in others if reason == GAPS),
         )

@@ -12,10 +12,12 @@ import pyarrow as pa
 
 from contract.fast import judge_row
 from contract.reasons import Reason
-from contract.row import Row
+from contract.row import GapRow, Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from contract.reasons import Rejection
 
 COLUMNS: Final = (
     ("reason", "STRING", pa.string()),
@@ -31,11 +33,15 @@ COLUMNS: Final = (
     ("unsynced", "BIGINT", pa.int64()),
 )
 """A row is either a sensor's share (`reason` null; `total` in degrees Fahrenheit; `epoch` and seqs
-null without an origin; event times as text without the Z, so that they sort) or the number of
-rejected records (`readings`) under a `reason`."""
+null without an origin; event times as text without the Z, so that they sort), or the number of
+rejected records (`readings`) under a `reason`, or that of gaps under `GAPS`, in `total` with the
+number of readings that they say were dropped."""
 
 SCHEMA: Final = pa.schema([(name, arrow) for name, _, arrow in COLUMNS])
 DDL: Final = ", ".join(f"{name} {spark}" for name, spark, _ in COLUMNS)
+
+GAPS: Final = "gap"
+"""Stands for a `reason`, though a gap is no rejection: it is a record of another kind."""
 
 MOST_SENSORS: Final = 200_000
 """How many sensors a worker holds before it hands them on: about 100 MB of Python objects."""
@@ -55,27 +61,26 @@ def partials(batches: Iterable[Any]) -> Iterator[Any]:
         Record batches with `SCHEMA`.
     """
     sensors: dict[tuple[str, str, str | None], list[Any]] = {}
-    rejected: dict[str, int] = {}
+    others: dict[str, list[float]] = {}
     for batch in batches:
-        _add(batch.column("value").to_pylist(), sensors, rejected)
+        _add(batch.column("value").to_pylist(), sensors, others)
         if len(sensors) >= MOST_SENSORS:
             yield _rows(sensors, {})
             sensors.clear()
-    yield _rows(sensors, rejected)
+    yield _rows(sensors, others)
 
 
 def _add(
     values: list[bytes | None],
     sensors: dict[tuple[str, str, str | None], list[Any]],
-    rejected: dict[str, int],
+    others: dict[str, list[float]],
 ) -> None:
     # The hot loop of the whole job: about 1.2 µs a record beside the verdict.
     get = sensors.get
     for value in values:
         verdict = judge_row(value) if value is not None else None
         if verdict.__class__ is not Row:
-            reason = verdict.reason.value if verdict is not None else Reason.NOT_JSON.value  # type: ignore[union-attr]
-            rejected[reason] = rejected.get(reason, 0) + 1
+            _add_other(verdict, others)  # type: ignore[arg-type]
             continue
         guid, state, event_time, temperature, epoch, seq, clock = verdict
         # Without the Z, "…39" sorts before "…39.4".
@@ -100,13 +105,23 @@ def _add(
         sums[6] += unsynced
 
 
+def _add_other(verdict: GapRow | Rejection | None, others: dict[str, list[float]]) -> None:
+    if isinstance(verdict, GapRow):
+        sums, lost = others.setdefault(GAPS, [0, 0.0]), verdict.lost
+    else:
+        reason = verdict.reason if verdict is not None else Reason.NOT_JSON
+        sums, lost = others.setdefault(reason.value, [0, 0.0]), 0
+    sums[0] += 1
+    sums[1] += lost
+
+
 def _rows(
-    sensors: dict[tuple[str, str, str | None], list[Any]], rejected: dict[str, int]
+    sensors: dict[tuple[str, str, str | None], list[Any]], others: dict[str, list[float]]
 ) -> pa.RecordBatch:
     rows = [(None, *key, *sums) for key, sums in sensors.items()]
     rows += [
-        (reason, None, None, None, records, None, None, None, None, None, None)
-        for reason, records in rejected.items()
+        (reason, None, None, None, records, lost, None, None, None, None, None)
+        for reason, (records, lost) in others.items()
     ]
     columns = zip(*rows, strict=True) if rows else [()] * len(COLUMNS)
     arrays = [pa.array(column, kind.type) for column, kind in zip(columns, SCHEMA, strict=True)]

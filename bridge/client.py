@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _READ_BYTES = 256 * 1024
 _COALESCE_S = 0.002
+_COALESCE_MESSAGE_S = 2e-6
+_USUAL_WINDOW = 20
 _PUBACK = 0x40
 _PINGREQ = 0xC0
 _PINGRESP = b"\xd0\x00"
@@ -100,6 +102,9 @@ class BulkClient(paho.Client):
         self._resuming = False
         self._arrived = arrived
         self._wanted = wanted
+        # No longer than the broker takes to fill its window, or a small one stands empty.
+        window = options.receive_maximum if modern else _USUAL_WINDOW
+        self._coalesce_s = min(_COALESCE_S, window * _COALESCE_MESSAGE_S)
         self._modern = modern
         self._connection = 0
         self._number = threading.Lock()
@@ -129,6 +134,7 @@ class BulkClient(paho.Client):
         with self._number:
             self._connection += 1
         self._sock_close()
+        self.stop_waiting()
 
     def acknowledge(self, connection: int, mids: Sequence[int]) -> bool:
         """Queue PUBACKs as one write; False for a connection that has ended."""
@@ -146,7 +152,8 @@ class BulkClient(paho.Client):
         kernel would throw away PUBACKs that it has not read yet.
         """
         self._answered.clear()
-        if self.is_connected():
+        # After `drop` paho still takes itself for connected.
+        if self.is_connected() and self.socket() is not None:
             self._packet_queue(_PINGREQ, b"\xc0\x00", 0, 0)
             self._answered.wait(timeout)
 
@@ -159,7 +166,7 @@ class BulkClient(paho.Client):
         if self._wanted is not None:
             # A broker writes one message at a time; while they cannot be delivered yet, a short
             # wait saves a turn of the loop for each.
-            self._wanted.wait(_COALESCE_S)
+            self._wanted.wait(self._coalesce_s)
         try:
             data = super()._sock_recv(_READ_BYTES)
         except BlockingIOError:

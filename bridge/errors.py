@@ -7,7 +7,6 @@ BridgeError
 │   ├── SinkClosingError       the bridge is stopping; the batch stays with the MQTT broker
 │   ├── RecordsRefusedError    Kafka will never take some of the records
 │   └── FencedError            another process runs under the same client id
-├── ListenError            the address of --metrics cannot be had
 └── MissingClientError     the chosen Kafka client is not installed
 """
 
@@ -15,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from contract.errors import EXIT_DEPENDENCY, EXIT_USAGE, IsothermError
+from contract.errors import EXIT_DEPENDENCY, IsothermError
 
 if TYPE_CHECKING:
     from bridge.records import Batch, Record
@@ -41,7 +40,7 @@ class SinkUnavailableError(SinkError, ConnectionError):
     Args:
         why: what is wrong, and what a person may do.
         remaining: what is to be delivered again; None where nothing was being delivered.
-        refused: Kafka answers, but will not have us; see `bridge.refusal`.
+        refused: Kafka answers, but will not have us; see `contract.refusal`.
     """
 
     retriable = True
@@ -79,12 +78,6 @@ class FencedError(SinkError):
             f"another bridge runs under the client id {client_id!r}, so this one ends; give each "
             "bridge a --client-id of its own"
         )
-
-
-class ListenError(BridgeError, OSError):
-    """The address of `--metrics` cannot be had: another process has it, or it is not of here."""
-
-    exit_code = EXIT_USAGE
 
 
 class MissingClientError(BridgeError, ImportError):

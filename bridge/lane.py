@@ -77,6 +77,7 @@ class Lane:
             on_open=self._session.resume,
             stopping=stopping,
             idle=idle,
+            window=settings.receive_maximum if self._exactly_once else 0,
         )
 
     def start(self) -> None:

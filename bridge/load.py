@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from bridge.records import sift
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bridge.client import Arrivals
     from bridge.frames import Frame
     from bridge.positions import Positions
@@ -64,3 +66,11 @@ def prepare(arrivals: Arrivals, positions: Positions | None) -> Load:
     size = sum([len(frame.payload) for frame in frames])
     suppressed = len(frames) - len(new)
     return Load(connection, frames, duplicates, suppressed, readings, letters, marks, size)
+
+
+def topic_of(record: Record, loads: Iterable[Load]) -> bytes:
+    """The MQTT topic that a reading came from."""
+    # Looked up afterwards: refusals are rare, and a topic kept with every record is not free.
+    return next(
+        frame.topic for load in loads for frame in load.frames if record.value in frame.payload
+    )

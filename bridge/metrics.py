@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bridge.health import missing
+from contract.exposition import Metric, Sample
 from contract.reasons import Reason
+from contract.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from bridge.health import Vitals
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX: Final = "isotherm_bridge_"
 
 
@@ -29,31 +29,6 @@ class View(NamedTuple):
     lanes: Sequence[Vitals]
     kafka: bool
     now: float
-
-
-class Sample(NamedTuple):
-    """One value, with the pairs of its label or none."""
-
-    value: float
-    labels: tuple[tuple[str, str], ...] = ()
-
-
-class Metric(NamedTuple):
-    """One row of the table.
-
-    Attributes:
-        name: without the prefix, in base units; a counter ends with ``_total``.
-        kind: ``counter`` or ``gauge``.
-        help: one sentence.
-        read: its samples; always the same labels, none of them of a device.
-        label: the name of its label, for the docs.
-    """
-
-    name: str
-    kind: str
-    help: str
-    read: Callable[[View], Iterable[Sample]]
-    label: str = ""
 
 
 def _summed(name: str) -> Callable[[View], Iterable[Sample]]:
@@ -84,10 +59,10 @@ def _ready(view: View) -> Iterable[Sample]:
 
 
 def _build(_view: View) -> Iterable[Sample]:
-    return [Sample(1, (("version", _VERSION),))]
+    return [Sample(1, (("version", VERSION),))]
 
 
-METRICS: Final = (
+METRICS: Final[tuple[Metric[View], ...]] = (
     Metric("build_info", "gauge", "Always 1; the label has isotherm's version.", _build, "version"),
     Metric("ready", "gauge", "1 while messages are forwarded, as in /readyz.", _ready),
     Metric(
@@ -176,35 +151,3 @@ METRICS: Final = (
         _summed("kafka_errors"),
     ),
 )
-
-
-def exposition(view: View) -> str:
-    """All metrics in Prometheus' text format."""
-    lines: list[str] = []
-    for metric in METRICS:
-        name = PREFIX + metric.name
-        lines += [f"# HELP {name} {metric.help}", f"# TYPE {name} {metric.kind}"]
-        for value, labels in metric.read(view):
-            pairs = ",".join(f'{label}="{word}"' for label, word in labels)
-            lines.append(f"{name}{{{pairs}}} {value}" if pairs else f"{name} {value}")
-    return "\n".join(lines) + "\n"
-
-
-def markdown() -> str:
-    """The table for the docs."""
-    lines = ["| name | type | label | meaning |", "|---|---|---|---|"]
-    lines += [
-        f"| `{PREFIX}{metric.name}` | {metric.kind} | {metric.label} | {metric.help} |"
-        for metric in METRICS
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _installed_version() -> str:
-    try:
-        return version("isotherm")
-    except PackageNotFoundError:
-        return "unknown"
-
-
-_VERSION: Final = _installed_version()

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from bridge.client import Arrivals
 from bridge.errors import RecordsRefusedError, SinkClosingError, SinkUnavailableError
-from bridge.load import Load, prepare
+from bridge.load import Load, prepare, topic_of
 from bridge.records import Batch, Letter, dead_letter
 from contract.reasons import Reason, Rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from bridge.availability import Availability
     from bridge.positions import Positions
@@ -33,6 +33,8 @@ MAX_BATCH_MESSAGES: Final = 65_535
 """No window is larger (MQTT 5.0, section 3.1.2.11.3), but not every broker keeps to it, and the
 position record of a batch must stay below what Kafka takes."""
 _LAST_WORDS_S: Final = 5.0
+_GATHER_SHARE: Final = 0.5
+_GATHER_MOST_S: Final = 0.01
 
 
 class Acknowledge(Protocol):
@@ -58,6 +60,8 @@ class Pump:
         on_open: called once Kafka was reached, before the first message is taken.
         stopping: set by `drain` when waiting for Kafka must end; the sink heeds it too.
         idle: is kept set while what arrives would be delivered at once.
+        window: how many messages the broker sends without acknowledgements; 0 where batches need
+            not be large (at-least-once).
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class Pump:
         on_open: Callable[[], None],
         stopping: threading.Event,
         idle: threading.Event | None = None,
+        window: int = 0,
     ) -> None:
         self._sink = sink
         self._acknowledge = acknowledge
@@ -89,6 +94,8 @@ class Pump:
         self._on_open = on_open
         self._stopping = stopping
         self._idle = idle or threading.Event()
+        self._window = window
+        self._ended = self._took = 0.0
         self.opened = threading.Event()
         """Set once Kafka was reached for the first time."""
         self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
@@ -164,7 +171,8 @@ class Pump:
             if not self._waiting:
                 self._idle.set()
                 self._changed.wait_for(lambda: self._waiting or self._draining)
-                self._idle.clear()
+            self._idle.clear()
+            self._gather()
             if self._waiting:
                 self._stats.oldest = self._waiting[0][0]
             taken: list[Load] = []
@@ -176,6 +184,19 @@ class Pump:
                 taken.append(load)
             return taken
 
+    def _gather(self) -> None:
+        """Wait a little for the broker to fill the window again, where a batch has just ended.
+
+        A transaction costs Kafka the same whatever is in it, so fewer and larger ones leave more
+        for everything else. A message that comes out of silence waits for nothing.
+        """
+        end = self._ended + min(self._took * _GATHER_SHARE, _GATHER_MOST_S)
+        while self._stats.in_flight < self._window and not self._draining:
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            self._changed.wait(left)
+
     def move(self, loads: Sequence[Load]) -> None:
         """Deliver one batch to its end, then acknowledge it.
 
@@ -183,6 +204,7 @@ class Pump:
             SinkClosingError: the bridge is stopping; nothing of the batch is acknowledged.
             FencedError: another process has taken over; the same.
         """
+        began = time.monotonic()
         readings: list[Record] = []
         letters: list[Record] = []
         reasons: list[str] = []
@@ -199,6 +221,8 @@ class Pump:
             self._stats.delivered += len(readings) - refused
         self._stats.rejected.update(reasons)
         self._release(loads)
+        self._ended = time.monotonic()
+        self._took = self._ended - began
 
     def _letter(self, letter: Letter, topic: bytes) -> list[Record]:
         reason = letter.rejection.reason.value
@@ -237,7 +261,7 @@ class Pump:
                 batch = error.remaining._replace(dead_letters=error.remaining.dead_letters[:])
                 for record, why in error.refusals:
                     letter = Letter(record.value, Rejection(Reason.TOO_LARGE, why))
-                    batch.dead_letters.extend(self._letter(letter, _topic_of(record, loads)))
+                    batch.dead_letters.extend(self._letter(letter, topic_of(record, loads)))
                 refused += len(error.refusals)
             else:
                 return refused
@@ -269,10 +293,3 @@ class Pump:
                 stats.acknowledged += len(mids)
             else:
                 stats.stale += len(mids)
-
-
-def _topic_of(record: Record, loads: Iterable[Load]) -> bytes:
-    # Looked up afterwards: refusals are rare, and a topic kept with every record is not free.
-    return next(
-        frame.topic for load in loads for frame in load.frames if record.value in frame.payload
-    )

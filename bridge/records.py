@@ -29,7 +29,7 @@ class Record(NamedTuple):
     Attributes:
         key: chooses the partition; a reading's guid in UTF-8.
         value: the record's bytes.
-        headers: empty for readings.
+        headers: empty for readings and gaps.
     """
 
     key: bytes
@@ -101,7 +101,7 @@ def _lines_of_readings(payload: bytes) -> list[Record] | None:
 
 
 def split_payload(payload: bytes) -> Iterator[Record | Letter]:
-    """The readings and dead letters in one MQTT payload, in order.
+    """The readings, gaps and dead letters in one MQTT payload, in order.
 
     A payload is one JSON object, also one written over several lines, or one reading per line
     (NDJSON). Line ends and blank lines between readings are not part of any record; everything

@@ -12,7 +12,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from bridge.client import BulkClient
 from bridge.errors import FencedError, MalformedPacketError
-from bridge.refusal import refusal
+from contract.refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

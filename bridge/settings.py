@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bridge.security import MECHANISMS, PROTOCOLS, check, read_secret
+from bridge.security import MECHANISMS, PROTOCOLS, check
 from contract.address import Address, parse_address, parse_host_port
 from contract.settings import (
     choice,
@@ -16,6 +16,7 @@ from contract.settings import (
     text,
     whole,
 )
+from contract.tls import read_secret
 from contract.topics import (
     ALL_READINGS,
     DEAD_LETTER_SUFFIX,

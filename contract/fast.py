@@ -1,9 +1,10 @@
 """The same verdicts as `contract.row`, sooner, where msgspec is installed.
 
 msgspec accepts a clean reading in one pass in C; whatever it does not accept goes to
-`contract.row.judge_row`, which alone gives reasons. So this module may be slow about a strange
-record, but never of another opinion: all that must hold is that what it accepts, the other
-accepts too (tests/contract/test_fast.py draws records until it finds one that differs).
+`contract.row.judge_row`, which alone gives reasons, and alone knows gaps. So this module may be
+slow about a strange record, but never of another opinion: all that must hold is that what it
+accepts, the other accepts too (tests/contract/test_fast.py draws records until it finds one that
+differs).
 
 Without msgspec, as on a worker that has only Python, every record takes the other way.
 """
@@ -14,18 +15,19 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from contract.fields import EPOCH_PATTERN, MAX_SEQ, MAX_TEMPERATURE, MIN_TEMPERATURE, is_guid
 from contract.moment import is_event_time
+from contract.reasons import Rejection
 from contract.row import Row
 from contract.row import judge_row as judge_row_slowly
 from contract.states import MEAN_TEMPERATURE
 from contract.verdict import MAX_BYTES, MAX_DEPTH
 
 if TYPE_CHECKING:
-    from contract.reasons import Rejection
+    from contract.row import GapRow
 
 
 def _judge_guid_slowly(raw: bytes) -> str | Rejection:
     verdict = judge_row_slowly(raw)
-    return verdict.guid if isinstance(verdict, Row) else verdict
+    return verdict if isinstance(verdict, Rejection) else verdict.guid
 
 
 try:
@@ -81,8 +83,8 @@ else:
             return record
         return None
 
-    def judge_row(raw: bytes) -> Row | Rejection:
-        """Judge one record: a `Row` if it is a reading, else a `Rejection`; pure, never raises."""
+    def judge_row(raw: bytes) -> Row | GapRow | Rejection:
+        """What `contract.row.judge_row` says; pure, never raises."""
         record = _accept(raw)
         if record is None:
             return judge_row_slowly(raw)
@@ -100,6 +102,6 @@ else:
         )
 
     def judge_guid(raw: bytes) -> str | Rejection:
-        """Judge one record: its guid if it is a reading, else a `Rejection`; never raises."""
+        """Judge one record: its guid if it is a reading or a gap, else a `Rejection`."""
         record = _accept(raw)
         return _judge_guid_slowly(raw) if record is None else record.guid

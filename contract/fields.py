@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 FORMAT: Final = "urn:example:sensor:temp"
+GAP_FORMAT: Final = "urn:isotherm:gap:1"
+"""Of a record that says which readings a sender had and dropped."""
 MIN_TEMPERATURE: Final = -150.0
 MAX_TEMPERATURE: Final = 310.0
 MAX_GUID_LENGTH: Final = 128
 MAX_SEQ: Final = 2**63 - 1
+MAX_WHY_LENGTH: Final = 64
 EPOCH_PATTERN: Final = r"^[0-9a-f]{16}$"
 _EPOCH = re.compile(EPOCH_PATTERN.strip("^$"))
 
@@ -69,6 +72,21 @@ def is_guid(guid: str) -> bool:
 def is_temperature(fahrenheit: float) -> bool:
     """Finite and within what a probe on Earth can see, degrees Fahrenheit."""
     return MIN_TEMPERATURE <= fahrenheit <= MAX_TEMPERATURE
+
+
+def is_epoch(epoch: str) -> bool:
+    """16 lower-case hex digits."""
+    return _EPOCH.fullmatch(epoch) is not None
+
+
+def is_seq(seq: float) -> bool:
+    """1 to `MAX_SEQ`."""
+    return 1 <= seq <= MAX_SEQ
+
+
+def is_why(why: str) -> bool:
+    """1 to 64 printable characters."""
+    return 0 < len(why) <= MAX_WHY_LENGTH and why.isprintable()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,14 +175,14 @@ FIELDS: Final = (
         path=("origin", "epoch"),
         kind=Kind.STRING,
         meaning="Names one sequence counter: 16 lower-case hex digits.",
-        valid=lambda epoch: _EPOCH.fullmatch(epoch) is not None,
+        valid=is_epoch,
         json_schema={"pattern": EPOCH_PATTERN},
     ),
     Field(
         path=("origin", "seq"),
         kind=Kind.INTEGER,
-        meaning="Counts the readings of this guid and epoch from 1 without gaps.",
-        valid=lambda seq: 1 <= seq <= MAX_SEQ,
+        meaning="Counts the records of this guid and epoch from 1 without gaps.",
+        valid=is_seq,
         json_schema={"minimum": 1, "maximum": MAX_SEQ},
     ),
     Field(
@@ -175,3 +193,62 @@ FIELDS: Final = (
         json_schema={"enum": sorted(CLOCKS)},
     ),
 )
+
+
+def _lost(name: str, meaning: str) -> Field:
+    return Field(
+        path=("payload", "data", name),
+        kind=Kind.INTEGER,
+        meaning=meaning,
+        valid=is_seq,
+        json_schema={"minimum": 1, "maximum": MAX_SEQ},
+    )
+
+
+_OWN_TO_GAPS: Final = {
+    ("payload", "format"): Field(
+        path=("payload", "format"),
+        kind=Kind.STRING,
+        meaning=f"Always {GAP_FORMAT}.",
+        valid=GAP_FORMAT.__eq__,
+        reason=Reason.UNKNOWN_FORMAT,
+        json_schema={"const": GAP_FORMAT},
+    ),
+    ("payload", "data"): Field(
+        path=("payload", "data"), kind=Kind.OBJECT, meaning="Which readings were dropped."
+    ),
+    ("origin",): Field(
+        path=("origin",),
+        kind=Kind.OBJECT,
+        meaning="Where in its sensor's sequence the gap itself stands.",
+    ),
+}
+_OF_READINGS_ALONE: Final = ("payload", "data", "temperature")
+_LOST: Final = (
+    Field(
+        path=("payload", "data", "epoch"),
+        kind=Kind.STRING,
+        meaning="The epoch of the dropped readings.",
+        valid=is_epoch,
+        json_schema={"pattern": EPOCH_PATTERN},
+    ),
+    _lost("first", "The lowest seq that was dropped."),
+    _lost("last", "The highest seq that was dropped; not below first."),
+    _lost("count", "How many were dropped, first and last included; others between were not."),
+    Field(
+        path=("payload", "data", "reason"),
+        kind=Kind.STRING,
+        meaning="Why, in a word: drop_oldest, drop_newest or thin from our agent.",
+        valid=is_why,
+        json_schema={"minLength": 1, "maxLength": MAX_WHY_LENGTH},
+    ),
+)
+
+GAP_FIELDS: Final = tuple(
+    gap
+    for field in FIELDS
+    for gap in (
+        _LOST if field.path == _OF_READINGS_ALONE else (_OWN_TO_GAPS.get(field.path, field),)
+    )
+)
+"""The rows of a gap: a reading's, with what was dropped instead of a temperature."""

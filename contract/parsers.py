@@ -80,6 +80,18 @@ def duration(value: Any) -> float:
     return seconds
 
 
+def span(low: float, high: float) -> Callable[[Any], float]:
+    """Parser: a time span between two bounds in seconds, both included."""
+
+    def parse(value: Any) -> float:
+        seconds = duration(value)
+        if not low <= seconds <= high:
+            raise ValueError(f"write a time span from {low:g}s to {high:g}s")
+        return seconds
+
+    return parse
+
+
 def optional(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
     """Parser: what another one takes, or nothing."""
     return lambda value: None if value is None else parse(value)

@@ -1,14 +1,14 @@
-"""The reading: one temperature of one sensor at one time."""
+"""The reading: one temperature of one sensor at one time; and the gap, for those that are lost."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 
-from contract.fields import FORMAT, Clock
+from contract.fields import FORMAT, GAP_FORMAT, Clock
 from contract.moment import format_event_time
 
-__all__ = ["Clock", "Origin", "Reading", "encode"]
+__all__ = ["Clock", "Gap", "Origin", "Reading", "encode"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,7 @@ class Origin:
 
     Attributes:
         epoch: names one sequence counter; 16 lower-case hex digits.
-        seq: counts the readings of this guid and epoch from 1 without gaps.
+        seq: counts the records of this guid and epoch from 1 without gaps.
         clock: what the agent knew of its clock.
     """
 
@@ -47,25 +47,67 @@ class Reading:
     origin: Origin | None = None
 
 
-def encode(reading: Reading) -> bytes:
-    """The reading as one line of JSON in UTF-8, without a newline, fields in contract order.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Readings that a sender had and dropped; sent like a reading, so that they are accounted for.
+
+    Attributes:
+        guid: names the sensor.
+        destination: names whom the readings were for.
+        state: one of the 51 codes.
+        event_time: when they were dropped, nanoseconds since 1970-01-01T00:00:00Z.
+        epoch: of the dropped readings.
+        first: their lowest seq.
+        last: their highest seq.
+        count: how many were dropped; fewer than there are from first to last if others remained.
+        reason: why, in a word.
+        origin: the gap's own place in the sensor's sequence.
+    """
+
+    guid: str
+    destination: str
+    state: str
+    event_time: int
+    epoch: str
+    first: int
+    last: int
+    count: int
+    reason: str
+    origin: Origin
+
+
+def encode(record: Reading | Gap) -> bytes:
+    """The record as one line of JSON in UTF-8, without a newline, fields in contract order.
 
     Event times are written with six fraction digits; what is finer is cut off.
 
     Raises:
         ValueError: the temperature is NaN or infinite, or the year is not 1 to 9999.
     """
+    if isinstance(record, Reading):
+        payload = {"format": FORMAT, "data": {"temperature": record.temperature}}
+    else:
+        payload = {
+            "format": GAP_FORMAT,
+            "data": {
+                "epoch": record.epoch,
+                "first": record.first,
+                "last": record.last,
+                "count": record.count,
+                "reason": record.reason,
+            },
+        }
     wire: dict[str, object] = {
-        "guid": reading.guid,
-        "destination": reading.destination,
-        "state": reading.state,
-        "eventTime": format_event_time(reading.event_time),
-        "payload": {"format": FORMAT, "data": {"temperature": reading.temperature}},
+        "guid": record.guid,
+        "destination": record.destination,
+        "state": record.state,
+        "eventTime": format_event_time(record.event_time),
+        "payload": payload,
     }
-    if reading.origin is not None:
+    if record.origin is not None:
         wire["origin"] = {
-            "epoch": reading.origin.epoch,
-            "seq": reading.origin.seq,
-            "clock": reading.origin.clock.value,
+            "epoch": record.origin.epoch,
+            "seq": record.origin.seq,
+            "clock": record.origin.clock.value,
         }
     return json.dumps(wire, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()

@@ -1,11 +1,11 @@
-"""A reading as flat columns, and the slower of the two ways to it."""
+"""A reading, or a gap, as flat columns, and the slower of the two ways to it."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from contract.reasons import Rejection
-from contract.verdict import examine
+from contract.verdict import examine, is_gap
 
 
 class Row(NamedTuple):
@@ -24,11 +24,44 @@ class Row(NamedTuple):
     clock: str | None
 
 
-def judge_row(raw: bytes) -> Row | Rejection:
-    """Judge one record: a `Row` if it is a reading, else a `Rejection`; pure, never raises."""
+class GapRow(NamedTuple):
+    """A gap as flat columns: `lost` readings of `lost_epoch` between `first` and `last`."""
+
+    guid: str
+    state: str
+    event_time: str
+    epoch: str
+    seq: int
+    clock: str
+    lost_epoch: str
+    first: int
+    last: int
+    lost: int
+    reason: str
+
+
+def judge_row(raw: bytes) -> Row | GapRow | Rejection:
+    """Judge one record: a `Row` if it is a reading, a `GapRow` if it is a gap, else a `Rejection`.
+
+    Pure, never raises.
+    """
     found = examine(raw)
     if isinstance(found, Rejection):
         return found
+    if is_gap(found):
+        return GapRow(
+            found["guid",],
+            found["state",],
+            found["eventTime",],
+            found["origin", "epoch"],
+            int(found["origin", "seq"]),
+            found["origin", "clock"],
+            found["payload", "data", "epoch"],
+            int(found["payload", "data", "first"]),
+            int(found["payload", "data", "last"]),
+            int(found["payload", "data", "count"]),
+            found["payload", "data", "reason"],
+        )
     seq = found.get(("origin", "seq"))
     return Row(
         found["guid",],

@@ -29,6 +29,7 @@ from contract.parsers import (
     duration,
     optional,
     several,
+    span,
     text,
     whole,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "boolean",
     "choice",
     "duration",
+    "line",
     "load",
     "markdown",
     "option",
@@ -52,6 +54,7 @@ __all__ = [
     "sample",
     "setting",
     "several",
+    "span",
     "text",
     "whole",
 ]
@@ -177,16 +180,20 @@ def sample(cls: type, *, title: str) -> str:
     lines = [f"# {title}"]
     section = None
     for row in rows(cls):
-        table, _, key = row.key.rpartition(".")
+        table, _, _ = row.key.rpartition(".")
         if table != section:
             section = table
             lines += ["", f"[{table}]"] if table else [""]
-        lines.append(f"# {row.help}")
-        if row.default is REQUIRED or row.default is None:
-            lines.append(f"# {key} =")
-        else:
-            lines.append(f"{key} = {_toml(row.default)}")
+        lines += [f"# {row.help}", line(row)]
     return "\n".join(lines) + "\n"
+
+
+def line(row: Row) -> str:
+    """A row in a TOML file, at its default; a comment where it has none."""
+    _, _, key = row.key.rpartition(".")
+    if row.default is REQUIRED or row.default is None:
+        return f"# {key} ="
+    return f"{key} = {_toml(row.default)}"
 
 
 def markdown(cls: type, prefix: str) -> str:

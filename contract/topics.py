@@ -52,6 +52,16 @@ def status_topic(device: str) -> str:
     return f"isotherm/v1/status/{device}"
 
 
+def latest_topic(device: str) -> str:
+    """The MQTT topic of a device's latest temperatures, kept for Home Assistant on request.
+
+    Raises:
+        ValueError: the name cannot stand in a topic (see `is_device`).
+    """
+    _require_device(device)
+    return f"isotherm/v1/latest/{device}"
+
+
 def _require_device(device: str) -> None:
     if not is_device(device):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The verdict on a record: a reading, or the reason why it is none.
+"""The verdict on a record: a reading, a gap, or the reason why it is neither.
 
 This is the authority. `contract.fast` gives the same verdicts sooner where msgspec is installed.
 """
@@ -9,9 +9,9 @@ import json
 import re
 from typing import Any, Final, NoReturn
 
-from contract.fields import FIELDS, Clock, Field
+from contract.fields import FIELDS, GAP_FIELDS, GAP_FORMAT, Clock, Field
 from contract.moment import parse_event_time
-from contract.reading import Origin, Reading
+from contract.reading import Gap, Origin, Reading
 from contract.reasons import ReadingRejectedError, Reason, Rejection
 
 MAX_BYTES: Final = 65_536
@@ -30,13 +30,21 @@ Found = dict[tuple[str, ...], Any]
 """The valid values of a record under their paths; an optional field may be missing."""
 
 
-def judge(raw: bytes) -> Reading | Rejection:
-    """Decode one record, or say why it is not a reading.
+def judge(raw: bytes) -> Reading | Gap | Rejection:
+    """Decode one record, or say why it is neither a reading nor a gap.
 
-    Pure; never raises for any bytes. The first failing row of `contract.fields.FIELDS` decides.
+    Pure; never raises for any bytes. The first failing row of `contract.fields.FIELDS` decides, or
+    of `GAP_FIELDS` where payload.format says that it is a gap.
     """
     found = examine(raw)
-    return found if isinstance(found, Rejection) else _reading(found)
+    if isinstance(found, Rejection):
+        return found
+    return _gap(found) if is_gap(found) else _reading(found)
+
+
+def is_gap(found: Found) -> bool:
+    """Whether what `examine` found is a gap."""
+    return bool(found["payload", "format"] == GAP_FORMAT)
 
 
 def examine(raw: bytes) -> Found | Rejection:  # noqa: PLR0911 a chain of verdicts
@@ -59,11 +67,12 @@ def examine(raw: bytes) -> Found | Rejection:  # noqa: PLR0911 a chain of verdic
     if not isinstance(record, dict):
         return Rejection(Reason.WRONG_TYPE, "the record must be a JSON object")
     found: Found = {(): record}
-    for field in FIELDS:
+    gap = _says_gap(record)
+    for field in GAP_FIELDS if gap else FIELDS:
         rejection = _check(field, found)
         if rejection is not None:
             return rejection
-    return found
+    return (gap and _check_gap(found)) or found
 
 
 def decode(raw: bytes) -> Reading:
@@ -73,9 +82,26 @@ def decode(raw: bytes) -> Reading:
         ReadingRejectedError: the record is none; its `rejection` says why.
     """
     verdict = judge(raw)
+    if isinstance(verdict, Gap):
+        verdict = Rejection(Reason.UNKNOWN_FORMAT, "a gap, not a reading")
     if isinstance(verdict, Rejection):
         raise ReadingRejectedError(verdict)
     return verdict
+
+
+def _says_gap(record: dict[str, Any]) -> bool:
+    payload = record.get("payload")
+    return isinstance(payload, dict) and payload.get("format") == GAP_FORMAT
+
+
+def _check_gap(found: Found) -> Rejection | None:
+    """What no single row can say of a gap."""
+    first, last, count = (
+        int(found["payload", "data", name]) for name in ("first", "last", "count")
+    )
+    if count <= last - first + 1:
+        return None
+    return Rejection(Reason.WRONG_TYPE, f"payload.data.count = {count} from {first} to {last}")
 
 
 def _check(field: Field, found: Found) -> Rejection | None:
@@ -95,21 +121,37 @@ def _check(field: Field, found: Found) -> Rejection | None:
     return None
 
 
+def _origin(found: Found) -> Origin:
+    return Origin(
+        epoch=found["origin", "epoch"],
+        seq=int(found["origin", "seq"]),
+        clock=Clock(found["origin", "clock"]),
+    )
+
+
+def _gap(found: Found) -> Gap:
+    return Gap(
+        guid=found["guid",],
+        destination=found["destination",],
+        state=found["state",],
+        event_time=parse_event_time(found["eventTime",]),
+        epoch=found["payload", "data", "epoch"],
+        first=int(found["payload", "data", "first"]),
+        last=int(found["payload", "data", "last"]),
+        count=int(found["payload", "data", "count"]),
+        reason=found["payload", "data", "reason"],
+        origin=_origin(found),
+    )
+
+
 def _reading(found: Found) -> Reading:
-    origin = None
-    if ("origin",) in found:
-        origin = Origin(
-            epoch=found["origin", "epoch"],
-            seq=int(found["origin", "seq"]),
-            clock=Clock(found["origin", "clock"]),
-        )
     return Reading(
         guid=found["guid",],
         destination=found["destination",],
         state=found["state",],
         event_time=parse_event_time(found["eventTime",]),
         temperature=float(found["payload", "data", "temperature"]),
-        origin=origin,
+        origin=_origin(found) if ("origin",) in found else None,
     )
 
 

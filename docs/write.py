@@ -1,36 +1,43 @@
 """Write what the docs take from the code: `python -m docs.write`.
 
 docs/configuration.md and docs/metrics.md are written whole, from the tables of settings and of
-metrics; in docs/contract.md the table of fields between its two markers. tests/test_docs.py
-fails while a file differs.
+metrics; in docs/contract.md the tables between their two markers, in docs/probes.md the keys of
+each driver. tests/test_docs.py fails while a file differs.
 """
 
 # ruff: noqa: INP001 docs are pages, not a package
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aggregator.settings import PREFIX as AGGREGATOR_PREFIX
 from aggregator.settings import AggregatorSettings
-from bridge.metrics import markdown as metrics_table
+from bridge.metrics import METRICS as BRIDGE_METRICS
+from bridge.metrics import PREFIX as BRIDGE_METRICS_PREFIX
 from bridge.settings import PREFIX as BRIDGE_PREFIX
 from bridge.settings import BridgeSettings
-from contract.fields import FIELDS
-from contract.settings import markdown
+from contract import exposition, status
+from contract.fields import FIELDS, GAP_FIELDS, Field
+from contract.settings import REQUIRED, markdown, rows
 from edge_agent.command_settings import (
     REPLAY_PREFIX,
     SIMULATE_PREFIX,
     ReplaySettings,
     SimulateSettings,
 )
+from edge_agent.metrics import METRICS as AGENT_METRICS
+from edge_agent.metrics import PREFIX as AGENT_METRICS_PREFIX
+from edge_agent.probe import ProbeSettings, driver, driver_names
 from edge_agent.settings import PREFIX as AGENT_PREFIX
 from edge_agent.settings import AgentSettings
 
+if TYPE_CHECKING:
+    from contract.settings import Row
+
 DOCS: Final = Path(__file__).parent
-BEGIN: Final = "<!-- fields: written by docs/write.py -->\n"
-END: Final = "<!-- end of fields -->\n"
 
 
 class Page(NamedTuple):
@@ -113,23 +120,40 @@ def configuration() -> str:
 METRICS: Final = """\
 # Metrics
 
-`isotherm-bridge run --metrics HOST:PORT` answers at `/metrics` in Prometheus' text format. With
-several lanes the numbers are their sums. No metric has a label for a device. Counters begin at 0
-with each start. This page is written by `python -m docs.write` from the table that the bridge
-exports.
-
+With `--metrics HOST:PORT` a program answers at `/metrics` in Prometheus' text format. No metric has
+a label for a device. Counters begin at 0 with each start. This page is written by
+`python -m docs.write` from the tables that the programs export.
 """
+
+METRICS_OF: Final[tuple[tuple[str, str, str, Any], ...]] = (
+    (
+        "isotherm-agent run",
+        "The label `probe` has the probe's guid: a board has few.",
+        AGENT_METRICS_PREFIX,
+        AGENT_METRICS,
+    ),
+    (
+        "isotherm-bridge run",
+        "With several lanes the numbers are their sums.",
+        BRIDGE_METRICS_PREFIX,
+        BRIDGE_METRICS,
+    ),
+)
 
 
 def metrics() -> str:
     """docs/metrics.md."""
-    return METRICS + metrics_table()
+    parts = [
+        f"## {title}\n\n{about}\n\n{exposition.markdown(prefix, table)}"
+        for title, about, prefix, table in METRICS_OF
+    ]
+    return "\n".join([METRICS, *parts])
 
 
-def fields() -> str:
-    """The table of the reading's fields."""
+def fields(table: tuple[Field, ...]) -> str:
+    """A table of fields."""
     lines = ["| field | JSON type | required | meaning | if not |", "|---|---|---|---|---|"]
-    for field in FIELDS:
+    for field in table:
         required = "yes" if field.required else "no, may be null"
         if len(field.path) > 1 and field.path[0] == "origin":
             required = "in an origin"
@@ -139,17 +163,57 @@ def fields() -> str:
 
 
 def contract(page: str) -> str:
-    """docs/contract.md with the table of fields as it should be."""
-    before, _, rest = page.partition(BEGIN)
-    return before + BEGIN + fields() + END + rest.partition(END)[2]
+    """docs/contract.md with its tables as they should be."""
+    own_to_gaps = tuple(field for field in GAP_FIELDS if field not in FIELDS)
+    tables = {
+        "fields": fields(FIELDS),
+        "gap fields": fields(own_to_gaps),
+        "status": status.markdown(),
+    }
+    for block, table in tables.items():
+        begin = f"<!-- {block}: written by docs/write.py -->\n"
+        end = f"<!-- end of {block} -->\n"
+        before, _, rest = page.partition(begin)
+        page = before + begin + table + end + rest.partition(end)[2]
+    return page
+
+
+EVERY_PROBE: Final = "every probe"
+
+
+def keys(settings: type[ProbeSettings]) -> str:
+    """The table of a driver's keys, without those that it shares with all probes."""
+    shared = set() if settings is ProbeSettings else set(map(_key, rows(ProbeSettings)))
+    lines = ["| key | default | meaning |", "|---|---|---|"]
+    return "\n".join(lines + [line for line in map(_key, rows(settings)) if line not in shared])
+
+
+def _key(row: Row) -> str:
+    default = "required" if row.default is REQUIRED else ""
+    if not default and row.default is not None:
+        default = f"`{json.dumps(row.default)}`"
+    return f"| `{row.key}` | {default} | {row.help} |"
+
+
+def probes(page: str) -> str:
+    """docs/probes.md with the tables of keys as they should be, where it has markers for them."""
+    tables = {EVERY_PROBE: ProbeSettings} | {name: driver(name).settings for name in driver_names()}
+    end = "<!-- end of keys -->"
+    for name, settings in tables.items():
+        begin = f"<!-- keys of {name}: written by docs/write.py -->\n"
+        before, marker, rest = page.partition(begin)
+        if marker:
+            page = f"{before}{begin}\n{keys(settings)}\n\n{end}{rest.partition(end)[2]}"
+    return page
 
 
 def main() -> None:
     """Write all of them."""
     (DOCS / "metrics.md").write_text(metrics(), encoding="utf-8")
     (DOCS / "configuration.md").write_text(configuration(), encoding="utf-8")
-    page = DOCS / "contract.md"
-    page.write_text(contract(page.read_text(encoding="utf-8")), encoding="utf-8")
+    for name, write in (("contract.md", contract), ("probes.md", probes)):
+        page = DOCS / name
+        page.write_text(write(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

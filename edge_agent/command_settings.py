@@ -62,16 +62,48 @@ class ReplaySettings:
     mqtt: Address = setting(
         "mqtt.url",
         mqtt_url,
-        help="The broker: mqtt://[username@]host[:port].",
+        help="The broker: mqtt://[username@]host[:port], or mqtts:// for TLS.",
         flag="--mqtt",
         metavar="URL",
+    )
+    username: str | None = setting(
+        "mqtt.username",
+        optional(text),
+        default=None,
+        help="Who connects, if the broker asks.",
+        flag="--username",
+        metavar="NAME",
     )
     password_file: str | None = setting(
         "mqtt.password_file",
         optional(text),
         default=None,
-        help="A file whose first line is the password.",
+        help="File with the password; a last newline is cut off.",
         flag="--password-file",
+        metavar="FILE",
+    )
+    ca_file: str | None = setting(
+        "mqtt.ca_file",
+        optional(text),
+        default=None,
+        help="Certificates to trust with mqtts://, PEM; if not set, those of the system.",
+        flag="--ca-file",
+        metavar="FILE",
+    )
+    cert_file: str | None = setting(
+        "mqtt.cert_file",
+        optional(text),
+        default=None,
+        help="Client certificate, PEM.",
+        flag="--cert-file",
+        metavar="FILE",
+    )
+    key_file: str | None = setting(
+        "mqtt.key_file",
+        optional(text),
+        default=None,
+        help="Its key, PEM, not encrypted.",
+        flag="--key-file",
         metavar="FILE",
     )
     device: str = setting(

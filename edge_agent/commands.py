@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-import time
 from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 import click
@@ -16,7 +14,7 @@ import click
 from contract.backoff import Backoff
 from contract.errors import SettingsError
 from contract.log import start_logging
-from contract.settings import load, option, read_file, rows
+from contract.settings import load, option, rows
 from contract.topics import readings_topic
 from edge_agent.command_settings import (
     REPLAY_PREFIX,
@@ -24,15 +22,15 @@ from edge_agent.command_settings import (
     ReplaySettings,
     SimulateSettings,
 )
-from edge_agent.errors import InputError, MissingExtraError
-from edge_agent.parsers import read_password
-from edge_agent.settings import PREFIX, AgentSettings, load_agent, sample_config
+from edge_agent.connect import check, check_files, connect
+from edge_agent.errors import InputError
+from edge_agent.outbox_commands import outbox
+from edge_agent.probe_commands import probes, read
+from edge_agent.sample_config import sample_config
+from edge_agent.settings import PREFIX, AgentSettings, agent_file, load_agent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from contract.address import Address
-    from edge_agent.mqtt import MqttLink
 
 F = TypeVar("F", bound="Callable[..., Any]")
 CHUNK_LINES = 1_000
@@ -51,6 +49,11 @@ def _options(settings: type, prefix: str) -> Callable[[F], F]:
 @click.group()
 def agent() -> None:
     """The agent on the board: probes in, MQTT out."""
+
+
+agent.add_command(outbox)
+agent.add_command(probes)
+agent.add_command(read)
 
 
 @agent.command()
@@ -107,12 +110,9 @@ def replay(file: str, **flags: Any) -> int:
     chosen = load(ReplaySettings, REPLAY_PREFIX, environ=os.environ, flags=flags)
     progress = Progress(sys.stderr)
     log = start_logging("replay", stream=cast("TextIO", progress))
-    link = _link(
-        chosen.mqtt,
-        # Its own for each run, since two replays with one name would throw each other out.
-        client_id=f"isotherm-replay-{secrets.token_hex(4)}",
-        password=read_password(chosen.password_file),
-    )
+    check(chosen)
+    # Its own name for each run, since two replays with one name would throw each other out.
+    link = connect(chosen, client_id=f"isotherm-replay-{secrets.token_hex(4)}")
     with _opened(file) as descriptor, Stop() as stop:
         reader = LineReader(descriptor, file)
         source = Replay(reader, pace=Pace(chosen.rate), batch=chosen.batch, log=log)
@@ -146,52 +146,18 @@ def replay(file: str, **flags: Any) -> int:
 def run(config: str | None, *, verbose: bool, **flags: Any) -> int:
     """Read the configured probes at their interval, and publish what they give.
 
-    In this first form what the broker has not acknowledged is kept in memory: it outlives an
-    outage of the broker, up to outbox.max_rows readings, but not the end of this program. The
-    system clock is not checked: each reading says that it is in sync.
+    What the broker has not acknowledged waits in the outbox, a file that outlives this program and
+    the board's power. Readings that were taken before the system clock was in sync wait for it, and
+    get their time corrected.
     """
-    from edge_agent import board  # noqa: PLC0415 only where it is needed
-    from edge_agent.outbox import MemoryOutbox  # noqa: PLC0415 the same
-    from edge_agent.publisher import Publisher  # noqa: PLC0415 the same
-    from edge_agent.sampler import Sampler  # noqa: PLC0415 the same
-    from edge_agent.schedule import Schedule  # noqa: PLC0415 the same
-    from edge_agent.stamper import Stamper, new_epoch  # noqa: PLC0415 the same
-    from edge_agent.stop import Stop  # noqa: PLC0415 the same
+    from edge_agent.service import Service  # noqa: PLC0415 only where it is needed
 
-    chosen = load_agent(_tables(config), os.environ, flags)
     log = start_logging("agent", verbose=verbose)
-    link = _link(
-        chosen.mqtt,
-        client_id=chosen.client_id,
-        username=chosen.username,
-        password=read_password(chosen.password_file),
-    )
-    outbox = MemoryOutbox(max_rows=chosen.max_rows, log=log)
-    topic = readings_topic(chosen.client_id)
-    publisher = Publisher(link, outbox, topic=topic, window=chosen.window, log=log)
-    sampler = Sampler(
-        board.places(chosen),
-        log=log,
-        clock=time.time_ns,
-        uptime=lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME),
-    )
-    stamper = Stamper(destination=chosen.destination, epoch=new_epoch())
-    with Stop() as stop:
-        schedule = Schedule([probe.interval for probe in chosen.probes], time.monotonic())
-        log.info("started", probes=len(chosen.probes), topic=topic, mqtt=chosen.mqtt)
-        try:
-            return board.run(
-                sampler,
-                stamper,
-                schedule,
-                outbox,
-                publisher=publisher,
-                link=link,
-                stop=stop,
-                log=log,
-            )
-        finally:
-            publisher.close()
+
+    def load_again() -> AgentSettings:
+        return load_agent(agent_file(config), os.environ, flags)
+
+    return Service(load_again(), load_again, log).run()
 
 
 @agent.command()
@@ -199,8 +165,8 @@ def run(config: str | None, *, verbose: bool, **flags: Any) -> int:
 @_options(AgentSettings, PREFIX)
 def check_config(config: str | None, **flags: Any) -> None:
     """Say whether agent.toml is fine, or what to mend."""
-    chosen = load_agent(_tables(config), os.environ, flags)
-    read_password(chosen.password_file)
+    chosen = load_agent(agent_file(config), os.environ, flags)
+    check_files(chosen)
     number = len(chosen.probes)
     probes = "1 probe" if number == 1 else f"{number} probes"
     topic = readings_topic(chosen.client_id)
@@ -211,26 +177,6 @@ def check_config(config: str | None, **flags: Any) -> None:
 def print_sample_config() -> None:
     """Write a commented agent.toml to stdout."""
     print(sample_config(), end="")
-
-
-def _tables(config: str | None) -> dict[str, Any]:
-    if config is None:
-        fix = "name a file; `isotherm-agent sample-config > agent.toml` writes one to start from"
-        raise SettingsError("--config", None, fix)
-    return read_file(Path(config))
-
-
-def _link(
-    address: Address, *, client_id: str, password: str | None, username: str | None = None
-) -> MqttLink:
-    try:
-        from edge_agent.mqtt import MqttLink  # noqa: PLC0415 imports paho, only where it is needed
-    except ImportError as error:
-        raise MissingExtraError("paho-mqtt") from error
-    name = username or address.username
-    if password is not None and name is None:
-        raise SettingsError("mqtt.username", None, "a password needs a username beside it")
-    return MqttLink(address, client_id=client_id, username=name, password=password)
 
 
 @contextmanager

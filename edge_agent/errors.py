@@ -1,8 +1,10 @@
 """What the agent raises on purpose.
 
 AgentError (contract.errors.IsothermError)
-├── MissingExtraError     a package that the command needs is not installed
+├── MissingExtraError     a package that the command or a probe needs is not installed
 ├── InputError            a file that was to be replayed cannot be read
+├── OutboxInUseError      another agent has the outbox's file
+├── OutboxUnreadableError the outbox's file cannot be looked into
 └── BrokerError           the MQTT broker cannot be had
     └── BrokerRefusedError    it answers, but does not let us in
 
@@ -19,12 +21,17 @@ class AgentError(IsothermError):
 
 
 class MissingExtraError(AgentError, ImportError):
-    """A package that the command needs is not installed."""
+    """A package that the command or a probe needs is not installed.
+
+    Args:
+        package: its name.
+        extra: the extra of ours that brings it.
+    """
 
     exit_code = EXIT_DEPENDENCY
 
-    def __init__(self, package: str) -> None:
-        super().__init__(f"{package} is not installed; type: pip install 'isotherm[agent]'")
+    def __init__(self, package: str, extra: str = "agent") -> None:
+        super().__init__(f"{package} is not installed; type: pip install 'isotherm[{extra}]'")
 
 
 class InputError(AgentError, OSError):
@@ -36,6 +43,36 @@ class InputError(AgentError, OSError):
     """
 
     exit_code = EXIT_USAGE
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path} cannot be read: {reason}")
+
+
+class OutboxInUseError(AgentError, OSError):
+    """Another agent has the outbox's file.
+
+    Args:
+        path: of the outbox.
+    """
+
+    exit_code = EXIT_USAGE
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} is in use by another isotherm-agent; stop that one, or give this one an "
+            "outbox.path of its own"
+        )
+
+
+class OutboxUnreadableError(AgentError, OSError):
+    """The outbox's file cannot be looked into.
+
+    Args:
+        path: of the outbox.
+        reason: what the system or SQLite said.
+    """
 
     def __init__(self, path: str, reason: str) -> None:
         self.path = path

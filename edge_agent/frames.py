@@ -1,7 +1,6 @@
 """The two MQTT v5 packets that travel by the thousand, written and read in bulk.
 
-paho keeps the connection (CONNECT, PING, DISCONNECT); PUBLISH and PUBACK pass it by, since its
-per-message calls are most of what a message costs. OASIS MQTT 5.0, sections 3.3 and 3.4.
+OASIS MQTT 5.0, sections 3.3 and 3.4. What comes once per connection is in `edge_agent.packets`.
 """
 
 from __future__ import annotations
@@ -12,6 +11,8 @@ from contract.errors import IsothermError
 
 MAX_PAYLOAD: Final = 268_435_455 - 65_535 - 5
 """What one packet holds beside the longest topic, bytes."""
+ASIDE: Final = 65_535
+"""The packet identifier of what is no PUBLISH; those have the others."""
 NO_SUBSCRIBERS: Final = 0x10
 QUOTA_EXCEEDED: Final = 0x97
 FAILURE: Final = 0x80
@@ -19,21 +20,12 @@ FAILURE: Final = 0x80
 
 _PUBLISH_QOS1: Final = 0x32
 _DUP: Final = 0x08
+_RETAIN: Final = 0x01
 _PUBACK: Final = 0x40
 _NO_PROPERTIES: Final = b"\0"
 _SHORTEST_PUBACK: Final = 4
 _MID_BYTES: Final = 2
 _LENGTH_BYTES: Final = 4
-_CODES: Final = {
-    0x80: "unspecified error",
-    0x83: "refused for reasons of the broker's own",
-    0x87: "not authorized",
-    0x90: "the topic is not accepted",
-    0x91: "packet identifier in use",
-    0x95: "larger than the broker takes",
-    0x97: "quota exceeded",
-    0x99: "payload format invalid",
-}
 
 
 class BrokenFrameError(IsothermError, ValueError):
@@ -52,27 +44,23 @@ class Puback(NamedTuple):
     code: int
 
 
-def reason(code: int) -> str:
-    """A PUBACK's reason code for people, such as ``not authorized (0x87)``."""
-    return f"{_CODES.get(code, 'refused')} (0x{code:02x})"
-
-
 class Framer:
     """Writes the PUBLISH packets of one topic at QoS 1.
 
     Args:
         topic: without wildcards.
+        retain: the broker shall keep the last message for later subscribers.
     """
 
-    def __init__(self, topic: str) -> None:
-        name = topic.encode()
-        self._topic = len(name).to_bytes(2) + name
+    def __init__(self, topic: str, *, retain: bool = False) -> None:
+        self._topic = coded_text(topic)
+        self._first = _PUBLISH_QOS1 | _RETAIN if retain else _PUBLISH_QOS1
         self._overhead = len(self._topic) + 2 + len(_NO_PROPERTIES)
 
     def frame(self, mid: int, payload: bytes, *, again: bool = False) -> bytes:
         """One packet; `again` marks a message that an earlier connection may have delivered."""
-        first = _PUBLISH_QOS1 | _DUP if again else _PUBLISH_QOS1
-        length = _variable(self._overhead + len(payload))
+        first = self._first | _DUP if again else self._first
+        length = variable(self._overhead + len(payload))
         return b"".join(
             (bytes((first,)), length, self._topic, mid.to_bytes(2), _NO_PROPERTIES, payload)
         )
@@ -80,7 +68,23 @@ class Framer:
     def size(self, payload: bytes) -> int:
         """Bytes of the packet that would carry `payload`."""
         rest = self._overhead + len(payload)
-        return 1 + len(_variable(rest)) + rest
+        return 1 + len(variable(rest)) + rest
+
+
+def variable(length: int) -> bytes:
+    """A variable byte integer (section 1.5.5)."""
+    coded = bytearray()
+    while length >= FAILURE:
+        coded.append(length & 0x7F | FAILURE)
+        length >>= 7
+    coded.append(length)
+    return bytes(coded)
+
+
+def coded_text(text: str) -> bytes:
+    """A UTF-8 string with its length before it (section 1.5.4)."""
+    coded = text.encode()
+    return len(coded).to_bytes(2) + coded
 
 
 def pubacks(data: bytes) -> tuple[list[Puback], int]:
@@ -127,12 +131,3 @@ def _head(data: bytes, at: int) -> tuple[int, int] | None:
         if byte < FAILURE:
             return 2 + place, remaining
     raise BrokenFrameError("the broker sent a packet length that is no MQTT")
-
-
-def _variable(length: int) -> bytes:
-    coded = bytearray()
-    while length >= FAILURE:
-        coded.append(length & 0x7F | FAILURE)
-        length >>= 7
-    coded.append(length)
-    return bytes(coded)

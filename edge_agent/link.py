@@ -19,11 +19,15 @@ class Up:
         session: whether it remembers what an earlier connection sent.
         receive_maximum: how many messages it takes at once.
         maximum_packet: bytes of the largest packet that it takes; None where it sets no bound.
+        retained: what it kept of our own status; None where there is none, or nobody asked.
+        unreadable: why the status could not be asked for; empty where it could.
     """
 
     session: bool
     receive_maximum: int
     maximum_packet: int | None
+    retained: bytes | None = None
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,6 @@ class Link(Protocol):
         """Send `frames`, or keep what the socket does not take yet, and say what happened."""
         ...
 
-    def close(self) -> None:
-        """Say goodbye, if connected."""
+    def close(self, *, vanish: bool = False) -> None:
+        """Say goodbye, if connected; `vanish`: so that the broker publishes the will."""
         ...

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from edge_agent.frames import Framer
 
 
 class Message:
@@ -13,15 +16,19 @@ class Message:
         payload: the bytes of one PUBLISH.
         tag: what its source knows it by, such as the line numbers in a file.
         readings: how many readings the payload holds.
+        framer: writes its packet, where that is not for the publisher's own topic.
         mid: the packet identifier once it was sent, before that 0.
     """
 
-    __slots__ = ("mid", "payload", "readings", "tag")
+    __slots__ = ("framer", "mid", "payload", "readings", "tag")
 
-    def __init__(self, payload: bytes, tag: int = 0, readings: int = 1) -> None:
+    def __init__(
+        self, payload: bytes, tag: int = 0, readings: int = 1, framer: Framer | None = None
+    ) -> None:
         self.payload = payload
         self.tag = tag
         self.readings = readings
+        self.framer = framer
         self.mid = 0
 
 

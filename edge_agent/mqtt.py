@@ -1,8 +1,7 @@
-"""The connection to the broker over paho-mqtt.
+"""The connection to the broker: MQTT v5 over TCP or TLS, one after another.
 
-paho keeps what happens seldom: TCP, CONNECT, keepalive, DISCONNECT. What happens per message goes
-past it (`edge_agent.frames`) over its public `socket()`: what has come is peeked at, PUBACKs are
-taken, and only other packets, when they are whole, are left to paho.
+Written here rather than left to a library, since a library's per-message calls are most of what a
+message costs, and since all of it takes less memory than importing one.
 """
 
 from __future__ import annotations
@@ -12,54 +11,53 @@ import select
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-
-from edge_agent.frames import BrokenFrameError, frame_length, pubacks
+from contract.refusal import refusal
+from edge_agent import packets
+from edge_agent.frames import BrokenFrameError
+from edge_agent.greeting import Greeting
 from edge_agent.link import Acks, Down, Event, Up
+from edge_agent.reason import reason
+from edge_agent.wire import MAX_PACKET, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from paho.mqtt.client import ConnectFlags, DisconnectFlags
-    from paho.mqtt.reasoncodes import ReasonCode
+    import ssl
+    from collections.abc import Callable, Sequence
 
     from contract.address import Address
 
 CONNECT_TIMEOUT: Final = 5.0
-"""Seconds for TCP, and again for the broker's CONNACK."""
+"""Seconds for TCP, again for each step of TLS, and again for the broker's first answers."""
 KEEPALIVE: Final = 30
+SILENCE: Final = 1.5
+"""Keepalives without a byte after which the broker counts as gone; it is asked after one."""
 SESSION_EXPIRY: Final = 3600
 """Seconds for which the broker keeps the session of a client that is away."""
-READ_BYTES: Final = 65_536
-PATIENCE: Final = 0.001
-"""Seconds to wait for the rest of a packet of which only a part has come."""
-ANY_NUMBER: Final = 65_535
-"""What a broker takes at once that sets no Receive Maximum."""
-MISC_INTERVAL: Final = 0.5
+GOODBYE: Final = 0.2
+"""Seconds that a goodbye may take."""
+LOOK: Final = 0.5
 """Seconds between two looks at keepalive and timeouts."""
 
 _BLAMED: Final = frozenset({0x81, 0x82, 0x90, 0x95, 0x99})
 """DISCONNECT: malformed packet, protocol error, topic name, packet too large, payload format."""
-_REFUSED: Final = frozenset({0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C})
-"""CONNACK: protocol version, client id, password, not authorized, banned, authentication method."""
 
 
 class MqttLink:
     """One connection at a time to one broker; see `edge_agent.link.Link`.
 
-    Connecting happens in a thread of its own, since a name server may keep it waiting for longer
-    than a probe or a person will; all else happens in the caller's thread.
+    Connecting happens in a thread of its own, since a name server or a TLS handshake may keep it
+    waiting for longer than a probe or a person will; all else happens in the caller's thread.
 
     Args:
         address: of the broker.
         client_id: names the session at the broker; two clients with one name throw each other out.
         username: None for a broker that asks for none.
         password: None where there is none.
+        tls: the context for ``mqtts``; None without TLS.
+        keepalive: seconds; see `SILENCE`.
+        status_topic: of our own retained status, which is read back at each connect and is where
+            the will goes; None does neither.
     """
 
     def __init__(
@@ -69,38 +67,35 @@ class MqttLink:
         client_id: str,
         username: str | None = None,
         password: str | None = None,
+        tls: ssl.SSLContext | None = None,
+        keepalive: int = KEEPALIVE,
+        status_topic: str | None = None,
     ) -> None:
-        self._paho = paho = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            protocol=MQTTProtocolVersion.MQTTv5,
-            reconnect_on_failure=False,
-        )
-        paho.connect_timeout = CONNECT_TIMEOUT
-        if username is not None:
-            paho.username_pw_set(username, password)
-        session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        session.SessionExpiryInterval = SESSION_EXPIRY
-        # paho asks for a clean start until the first CONNACK, and for the session from then on.
-        paho.connect_async(address.host, address.port, KEEPALIVE, properties=session)
-        paho.on_connect = self._on_connect
-        paho.on_disconnect = self._on_disconnect
-        self._events: list[Event] = []
+        self._address = address
+        self._client_id = client_id
+        self._username = username
+        self._password = password
+        self._tls = tls
+        self._asked_keepalive = self._keepalive = keepalive
+        self._status_topic = status_topic
+        self.will: Callable[[], bytes] | None = None
+        """Says, at each connect, what the broker shall publish should we vanish."""
+        self._known = False
         self._opener: threading.Thread | None = None
-        self._failure: Exception | None = None
+        self._dialled: Wire | Exception | None = None
         self._woken, self._waker = socket.socketpair()
+        self._over = False
+        self._wire: Wire | None = None
+        self._greeting = Greeting(status_topic)
         self._unsent = memoryview(b"")
-        self._up = False
-        self._ended = True
-        self._moved = 0.0
-        self._next_misc = 0.0
+        self._events: list[Event] = []
+        self._heard = self._moved = self._asked = self._next_look = 0.0
 
     def open(self) -> None:
         """Begin to connect; ends in an `Up` or a `Down`."""
-        self._failure = None
+        self._greeting = Greeting(self._status_topic)
         self._unsent = memoryview(b"")
-        self._up = self._ended = False
-        self._opener = threading.Thread(target=self._connect, name="mqtt-connect", daemon=True)
+        self._opener = threading.Thread(target=self._dial, name="mqtt-connect", daemon=True)
         self._opener.start()
 
     def exchange(self, frames: bytes) -> Sequence[Event]:
@@ -110,29 +105,33 @@ class MqttLink:
                 return ()
             self._opener.join()
             self._opener = None
-            self._woken.recv(READ_BYTES)
-            self._moved = time.monotonic()
-            if self._failure is not None:
-                self._end(Down(_plain(self._failure)))
-        if frames:
-            self._unsent = memoryview(bytes(self._unsent) + frames if self._unsent else frames)
+            self._woken.recv(1)
+            self._begin()
+        self._send(frames)
         self._write()
         self._read()
         self._look_after()
         events, self._events = self._events, []
         return events
 
-    def close(self) -> None:
-        """Say goodbye, so that the broker forgets the session at once."""
-        if self._opener is not None and self._opener.is_alive():
-            return
-        if self._up and not self._unsent:
-            self._ended = True
-            goodbye = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]
-            goodbye.SessionExpiryInterval = 0
-            self._paho.disconnect(properties=goodbye)
-        else:
-            self._hang_up()
+    def close(self, *, vanish: bool = False) -> None:
+        """Say goodbye, so that the broker forgets the session at once.
+
+        Args:
+            vanish: have it publish the will; else it forgets that too.
+        """
+        self._over = True
+        if isinstance(self._dialled, Wire):
+            self._dialled.close()
+        if self._wire is not None:
+            if isinstance(self._greeting.end, Up) and not self._unsent:
+                self._send(packets.disconnect(will=vanish))
+                self._write()
+                if self._unsent:
+                    select.select([], [self._wire.fileno()], [], GOODBYE)
+                    self._write()
+            self._wire.close()
+            self._wire = None
         self._woken.close()
         self._waker.close()
 
@@ -140,134 +139,134 @@ class MqttLink:
         """Sleep until the connection has news, one of `more` can be read, or `timeout` seconds."""
         reading = [self._woken.fileno(), *more]
         writing = []
-        sock = self._socket()
-        if sock is not None:
-            reading.append(sock.fileno())
-            if self._unsent or self._paho.want_write():
-                writing.append(sock.fileno())
+        if self._wire is not None:
+            reading.append(self._wire.fileno())
+            if self._unsent:
+                writing.append(self._wire.fileno())
         select.select(reading, writing, [], max(0.0, timeout))
 
-    def _connect(self) -> None:
+    def _dial(self) -> None:
         try:
-            self._paho.reconnect()
+            self._dialled = wire = Wire.dial(self._address, self._tls, CONNECT_TIMEOUT)
+            if self._over:
+                wire.close()
         except Exception as error:  # noqa: BLE001 whatever it is, the publisher shall hear of it
-            self._failure = error
-        self._waker.send(b"\0")
-
-    def _socket(self) -> socket.socket | None:
-        return None if self._opener is not None else cast("Any", self._paho.socket())
-
-    def _write(self) -> None:
-        sock = self._socket()
-        if sock is None:
-            return
-        # Packets must not be mixed: paho's go first, and it gets the word between ours only.
-        if self._paho.want_write():
-            self._paho.loop_write()
-        try:
-            while self._unsent and not self._paho.want_write():
-                sent = sock.send(self._unsent)
-                self._unsent = self._unsent[sent:]
-                self._moved = time.monotonic()
-        except BlockingIOError:
-            pass
-        except OSError:
-            # What the broker said last may still be there to read; the reading finds the end.
-            self._unsent = memoryview(b"")
-
-    def _read(self) -> None:
-        """Read what has come: PUBACKs in bulk, any other packet by paho."""
-        while (sock := self._socket()) is not None:
-            try:
-                data = sock.recv(READ_BYTES, socket.MSG_PEEK)
-            except BlockingIOError:
-                return
-            except OSError:
-                data = b""
-            try:
-                found, size = pubacks(data)
-                length = frame_length(data) if data and not found else size
-            except BrokenFrameError as error:
-                self._hang_up(Down(str(error)))
-                return
-            if found:
-                sock.recv(size)
-                self._events.append(Acks(found))
-            elif length is None or len(data) < length <= READ_BYTES:
-                # paho would keep a part of a packet to itself, and then could not be passed by.
-                time.sleep(PATIENCE)
-                return
-            elif length > READ_BYTES:
-                self._hang_up(Down("the broker sent a packet of an absurd length"))
-            else:
-                self._paho.loop_read()
-
-    def _look_after(self) -> None:
-        now = time.monotonic()
-        if self._socket() is None or now < self._next_misc:
-            return
-        self._next_misc = now + MISC_INTERVAL
-        if not self._up and now - self._moved > CONNECT_TIMEOUT:
-            self._hang_up(Down(f"no answer to CONNECT in {CONNECT_TIMEOUT:.0f} s"))
-        elif not self._unsent:
-            self._paho.loop_misc()
-        elif now - self._moved > KEEPALIVE:
-            self._hang_up(Down(f"the broker has read nothing for {KEEPALIVE} s"))
-
-    def _hang_up(self, down: Down | None = None) -> None:
-        sock = self._socket()
-        if sock is None:
-            return
-        self._end(down)
+            self._dialled = error
+        # Nobody may be waiting any more.
         with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
-        # paho closes the socket when it reads the end.
-        while self._paho.socket() is not None:
-            self._paho.loop_read()
+            self._waker.send(b"\0")
 
-    def _end(self, down: Down | None) -> None:
-        # A connection ends once, by whatever is found first.
-        if not self._ended and down is not None:
-            self._events.append(down)
-        self._ended = True
-        self._up = False
-
-    def _on_connect(
-        self,
-        _client: Client,
-        _userdata: Any,
-        flags: ConnectFlags,
-        code: ReasonCode,
-        properties: Properties | None,
-    ) -> None:
-        if code.is_failure:
-            said = f"it refuses us: {code} (0x{code.value:02x})"
-            self._end(Down(said, refused=code.value in _REFUSED))
+    def _begin(self) -> None:
+        dialled, self._dialled = self._dialled, None
+        if not isinstance(dialled, Wire):
+            assert dialled is not None
+            self._events.append(self._failed(dialled))
             return
-        self._up = True
-        self._events.append(
-            Up(
-                session=flags.session_present,
-                receive_maximum=getattr(properties, "ReceiveMaximum", ANY_NUMBER),
-                maximum_packet=getattr(properties, "MaximumPacketSize", None),
+        self._wire = dialled
+        self._keepalive = self._asked_keepalive
+        self._heard = self._moved = self._asked = time.monotonic()
+        will = None
+        if self._status_topic is not None and self.will is not None:
+            will = (self._status_topic, self.will())
+        self._send(
+            packets.connect(
+                self._client_id,
+                clean_start=not self._known,
+                keepalive=self._keepalive,
+                session_expiry=SESSION_EXPIRY,
+                maximum_packet=MAX_PACKET,
+                username=self._username,
+                password=self._password,
+                will=will,
             )
         )
 
-    def _on_disconnect(
-        self,
-        _client: Client,
-        _userdata: Any,
-        flags: DisconnectFlags,
-        code: ReasonCode,
-        _properties: Properties | None,
-    ) -> None:
-        if flags.is_disconnect_packet_from_server:
-            self._end(Down(f"it hung up: {code} (0x{code.value:02x})", code.value in _BLAMED))
-        elif self._up:
-            self._end(Down("the connection was lost"))
-        else:
-            self._end(Down("no MQTT v5 broker answers there"))
+    def _send(self, frames: bytes) -> None:
+        if frames:
+            self._unsent = memoryview(bytes(self._unsent) + frames if self._unsent else frames)
 
+    def _write(self) -> None:
+        while self._wire is not None and self._unsent:
+            sent = self._wire.push(self._unsent)
+            if not sent:
+                return
+            self._unsent = self._unsent[sent:]
+            self._moved = time.monotonic()
 
-def _plain(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    def _read(self) -> None:
+        more = True
+        while more and self._wire is not None:
+            try:
+                acks, others, more = self._wire.pull()
+                if acks:
+                    self._events.append(Acks(acks))
+                for packet in others:
+                    if self._wire is not None:
+                        self._hear(packet)
+            except EOFError:
+                self._hang_up(self._ended())
+            except (BrokenFrameError, IndexError) as error:
+                self._hang_up(Down(f"what it sent is no MQTT: {error}"))
+            if more:
+                self._heard = time.monotonic()
+
+    def _hear(self, packet: bytes) -> None:
+        if packet[0] & 0xF0 == packets.DISCONNECT:
+            code = packets.disconnect_code(packet)
+            self._hang_up(Down(f"it hung up: {reason(code)}", blamed=code in _BLAMED))
+        elif self._greeting.end is None:
+            self._send(self._greeting.hear(packet))
+            self._greeted()
+
+    def _greeted(self) -> None:
+        """Hear how the greeting ended, if it has."""
+        match self._greeting.end:
+            case Up() as up:
+                self._events.append(up)
+                self._known = True
+                welcome = self._greeting.welcome
+                if welcome is not None and welcome.keepalive is not None:
+                    self._keepalive = welcome.keepalive
+            case Down() as down:
+                self._hang_up(down)
+
+    def _look_after(self) -> None:
+        now = time.monotonic()
+        if self._wire is None or now < self._next_look:
+            return
+        self._next_look = now + LOOK
+        silent, keepalive = now - self._heard, self._keepalive or float("inf")
+        if self._greeting.end is None:
+            if silent > CONNECT_TIMEOUT:
+                self._hang_up(Down(f"no answer to our first words in {CONNECT_TIMEOUT:.0f} s"))
+        elif silent > SILENCE * keepalive:
+            self._hang_up(Down(f"the broker has been silent for {silent:.0f} s"))
+        elif self._unsent and now - self._moved > keepalive:
+            self._hang_up(Down(f"the broker has read nothing for {keepalive:.0f} s"))
+        elif max(now - self._moved, min(silent, now - self._asked)) >= keepalive:
+            self._asked = now
+            self._send(packets.PINGREQ)
+
+    def _hang_up(self, down: Down) -> None:
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+            self._unsent = memoryview(b"")
+            self._events.append(down)
+
+    def _ended(self) -> Down:
+        assert self._wire is not None
+        error = self._wire.error
+        if error is not None and refusal("mqtt", str(error)):
+            return self._failed(error)
+        if self._greeting.welcome is not None:
+            return Down("the connection was lost")
+        hint = "" if self._tls is not None else "; is it a TLS port (mqtts://)?"
+        return Down(f"no MQTT v5 broker answers there{hint}")
+
+    def _failed(self, error: Exception) -> Down:
+        words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        refused = refusal("mqtt", words)
+        if refused is None and self._tls is not None and isinstance(error, ConnectionResetError):
+            words += " (it hung up at once; does it speak TLS at this port?)"
+        return Down(refused or words, refused=refused is not None)

@@ -1,95 +1,299 @@
 """The outbox: what the probes gave and the broker has not acknowledged yet.
 
-This first form keeps it in memory, so that a stop or a power cut loses what is in it. It is
-bounded, and what it drops is counted and told.
+An entry gets its name, (guid, epoch, seq), when it comes; it is sent when it is committed, the last
+ticks first and the backlog beside them, and deleted after its PUBACK.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import time
 from typing import TYPE_CHECKING, Final
 
-from edge_agent.message import Fate, Message
+from edge_agent.clock import Timeline
+from edge_agent.dispatch import Dispatch
+from edge_agent.dropper import Dropper
+from edge_agent.keeper import Keeper
+from edge_agent.lanes import LIVE_ROWS, Lanes
+from edge_agent.names import Names
+from edge_agent.ranges import spans
+from edge_agent.trouble import Troubles
+from edge_agent.twin import Twin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
 
+    from contract.fields import Clock as Trust
     from contract.log import Log
+    from contract.status import Mark
+    from edge_agent.batch import Batch
+    from edge_agent.clock import BoardClock
+    from edge_agent.depot import Opened
+    from edge_agent.entry import Entry
+    from edge_agent.message import Fate, Message
+    from edge_agent.overflow import Overflow
+    from edge_agent.room import Bounds
+    from edge_agent.sample import Sample
 
-PACKET_BYTES: Final = 65_536
-"""The most that one message carries, unless a single reading is larger."""
-
-
-def packets(readings: Iterable[bytes], most: int = PACKET_BYTES) -> Iterator[Message]:
-    """Readings as messages, one reading per line, each message within `most` bytes."""
-    chosen: list[bytes] = []
-    size = 0
-    for reading in readings:
-        if chosen and size + 1 + len(reading) > most:
-            yield Message(b"\n".join(chosen), readings=len(chosen))
-            chosen, size = [], 0
-        size += len(reading) + bool(chosen)
-        chosen.append(reading)
-    if chosen:
-        yield Message(b"\n".join(chosen), readings=len(chosen))
+NO_CLOCK: Final = "the clock is not in sync: readings wait for it"
+OLD_CLOCK: Final = "the clock is not in sync: readings say so"
+LOOK: Final = 1.0
+"""Seconds between two looks at a clock that is waited for."""
 
 
-class MemoryOutbox:
-    """Messages that wait for the broker, oldest first; a source for the publisher.
+class Outbox:
+    """A source for the publisher; `put` samples, and `turn` it in the main loop.
+
+    Before anything is sent over a connection, tell it what the retained status says (`seen`).
 
     Args:
-        max_rows: readings in it, those under way included; beyond that the oldest message that is
-            not under way is dropped.
-        log: gets one line when a state begins (dropping, nobody listening, refusals) and one when
-            it ends.
+        path: of the file.
+        destination: whom the readings are for.
+        board: see `edge_agent.epoch.board_identity`.
+        bounds: how much it may hold.
+        overflow: what is dropped beyond that.
+        log: gets one line when a state begins and one when it ends.
+        clock: of the board.
+        wait: seconds for which readings wait for the clock.
+        interval: seconds between two commits.
+        rate: readings of the backlog per second.
+        boot: this start of the board.
+        monotonic: seconds.
+
+    Raises:
+        OutboxInUseError: another agent has the file.
     """
 
-    def __init__(self, *, max_rows: int, log: Log) -> None:
-        self._waiting: deque[Message] = deque()
-        self._max_rows = max_rows
+    def __init__(
+        self,
+        path: Path,
+        *,
+        destination: str,
+        board: str,
+        bounds: Bounds,
+        overflow: Overflow,
+        log: Log,
+        clock: BoardClock,
+        wait: float,
+        interval: float,
+        rate: float,
+        boot: str,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._log = log
-        self._trouble: dict[str, int] = {}
-        self.rows = 0
-        self.fates = dict.fromkeys(Fate, 0)
-        self.dropped = 0
+        self._troubles = Troubles(log)
+        self._names = Names(board)
+        self._boot = boot
+        self._timeline = Timeline(clock, boot=self._boot, offsets={}, wait=wait)
+        # Named, and neither committed nor to be sent yet.
+        self._fresh: dict[int, Entry] = {}
+        self._rows = 0
+        self._keeper = keeper = Keeper(
+            path,
+            log=log,
+            interval=interval,
+            clock=monotonic,
+            reopened=self._adopt,
+            released=self._release,
+        )
+        self._lanes = lanes = Lanes(
+            keeper.read, self._timeline, destination=destination, rate=rate, clock=monotonic
+        )
+        lanes.blocked = keeper.pending
+        self._dropper = Dropper(
+            keeper,
+            lanes,
+            bounds=bounds,
+            overflow=overflow,
+            troubles=self._troubles,
+            new_id=self._new_id,
+        )
+        self._dispatch = Dispatch(
+            keeper, lanes, self._dropper, troubles=self._troubles, log=log, clock=monotonic
+        )
+        self._twin = Twin(
+            self._names,
+            keeper=keeper,
+            lanes=lanes,
+            dispatch=self._dispatch,
+            dropper=self._dropper,
+            log=log,
+        )
+        keeper.open()
 
-    def put(self, messages: Iterable[Message]) -> None:
-        """Take new messages; drops the oldest where they do not fit."""
-        for message in messages:
-            self._waiting.append(message)
-            self.rows += message.readings
-        dropped = 0
-        while self.rows > self._max_rows and self._waiting:
-            oldest = self._waiting.popleft()
-            self.rows -= oldest.readings
-            dropped += oldest.readings
-        self.dropped += dropped
-        self._note("the outbox is full: the oldest readings are dropped", dropped, over=False)
+    @property
+    def mark(self) -> Mark:
+        """What the retained status shall say; all of it is committed."""
+        return self._names.mark
+
+    @property
+    def rows(self) -> int:
+        """Entries that wait, on disk or in memory, those on their way included."""
+        return self._rows - self._dispatch.settled - self._keeper.wrong
+
+    @property
+    def commits(self) -> int:
+        """How often something was committed."""
+        return self._keeper.commits
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether readings go on in memory, as the disk does not serve."""
+        return not self._keeper.safe
+
+    @property
+    def fates(self) -> dict[Fate, int]:
+        """What became of readings that were sent."""
+        return self._dispatch.fates
+
+    @property
+    def dropped(self) -> int:
+        """Readings that were dropped for want of room."""
+        return self._dropper.dropped
+
+    @property
+    def aside(self) -> int:
+        """Readings that are not sent until the next start, as they alone are refused."""
+        return self._dispatch.aside
+
+    @property
+    def trust(self) -> Trust:
+        """What a reading of this moment says of the clock, once it is sent."""
+        return self._timeline.trust
+
+    @property
+    def unsent(self) -> int:
+        """Entries of the last ticks, and those on their way."""
+        return len(self._dispatch.flying) + len(self._lanes.live) + len(self._fresh)
+
+    @property
+    def lost_at_end(self) -> int:
+        """Entries that are lost if the process ends now: neither acknowledged nor on disk."""
+        return len(self._keeper.shelf) + self._keeper.uncommitted
+
+    def fits(self, largest: Callable[[], int | None]) -> None:
+        """Let it ask for the largest payload that the broker takes, bytes; None for any."""
+        self._dispatch.largest = largest
+
+    def fileno(self) -> int:
+        """Readable when `turn` has something to do."""
+        return self._keeper.fileno()
+
+    def put(self, samples: Iterable[Sample]) -> None:
+        """Name what the probes gave, and take it in."""
+        synced = self._look()
+        keeper = self._keeper
+        names = self._names.stamper(safe=keeper.safe)
+        taken = []
+        for sample in samples:
+            entry = names.stamp(sample, id=self._new_id(), boot=self._boot, synced=synced)
+            taken.append(entry)
+            if keeper.safe:
+                keeper.batch.entries[entry.id] = self._fresh[entry.id] = entry
+                keeper.batch.seqs[entry.guid] = entry.seq
+            else:
+                keeper.shelf[entry.id] = entry
+        if not taken:
+            return
+        self._rows += len(taken)
+        if not keeper.safe:
+            self._lanes.add_live(taken, most=len(keeper.shelf) + LIVE_ROWS)
+        self._rows += self._dropper.make_room(self.rows, names, now=taken[-1], fresh=self._fresh)
+
+    def turn(self, now: float) -> float:
+        """Commit what is to be committed; never blocks.
+
+        Args:
+            now: seconds of the monotonic clock.
+
+        Returns:
+            Seconds after which it wants to be called again at the latest.
+        """
+        waits = [self._keeper.turn(now)]
+        self._twin.turn()
+        if self._timeline.waiting:
+            self._look()
+            waits.append(LOOK)
+        waits += self._dispatch.waits
+        return min((wait for wait in waits if wait > 0), default=0.0)
 
     def next(self) -> Message | None:
-        """The oldest message that is not under way."""
-        return self._waiting.popleft() if self._waiting else None
+        """The next message; None where nothing may be sent now."""
+        return None if self._twin.found else self._dispatch.next()
 
     def settle(self, message: Message, fate: Fate, reason: str) -> None:
         """What became of a message; `reason` says why it was refused."""
-        rows = message.readings
-        self.rows -= rows
-        self.fates[fate] += rows
-        self._note("the broker refuses readings", rows * (fate is Fate.REFUSED), reason=reason)
-        self._note("nobody gets the readings: no subscriber", rows * (fate is Fate.UNHEARD))
-        if self.rows * 2 < self._max_rows:
-            self._over("the outbox is full: the oldest readings are dropped")
+        self._dispatch.settle(message, fate, reason)
 
-    def _note(self, trouble: str, rows: int, *, over: bool = True, reason: str = "") -> None:
-        """Tell a trouble once when it begins, and once, with its extent, when it is over."""
-        if rows:
-            if trouble not in self._trouble:
-                self._log.warning(trouble, **({"reason": reason} if reason else {}))
-            self._trouble[trouble] = self._trouble.get(trouble, 0) + rows
-        elif over:
-            self._over(trouble)
+    def seen(self, status: Mark | None) -> None:
+        """What the retained status says, None where there is none: whether our names are ours."""
+        self._twin.seen(status)
 
-    def _over(self, trouble: str) -> None:
-        rows = self._trouble.pop(trouble, 0)
-        if rows:
-            self._log.warning("over: " + trouble, readings=rows)
+    def stop(self) -> None:
+        """Send no more of the backlog, and commit at once what still comes."""
+        self._dispatch.stopping = True
+        self._keeper.hurry()
+
+    def close(self, timeout: float = 1.0) -> None:
+        """Commit, for so many seconds at most, and close the file."""
+        self._keeper.close(timeout)
+
+    def _new_id(self) -> int:
+        number = self._keeper.batch.facts["last_id"] = self._names.new_id()
+        return number
+
+    def _look(self) -> bool:
+        timeline = self._timeline
+        synced = timeline.look()
+        if self._boot in timeline.offsets:
+            return synced
+        if timeline.noted is not None:
+            self._troubles.end(NO_CLOCK)
+            self._troubles.end(OLD_CLOCK)
+            self._keeper.batch.offsets[self._boot] = timeline.noted
+            if not self._keeper.safe:
+                timeline.keep()
+        elif timeline.waiting:
+            self._troubles.begin(NO_CLOCK)
+        else:
+            self._troubles.end(NO_CLOCK)
+            self._troubles.begin(OLD_CLOCK)
+        return synced
+
+    def _release(self, batch: Batch) -> None:
+        """Entries are committed: from now on they may be sent."""
+        self._names.committed_id = int(batch.facts.get("last_id", self._names.committed_id))
+        if self._boot in batch.offsets:
+            self._timeline.keep()
+        fresh = [self._fresh.pop(n) for n in sorted(batch.entries) if n in self._fresh]
+        self._lanes.backlog.update(sorted(n for n in batch.entries if self._dropper.is_open(n)))
+        if self._keeper.safe and not self._timeline.waiting:
+            self._lanes.add_live(fresh)
+        else:
+            self._lanes.backlog.update(entry.id for entry in fresh)
+        self._dropper.measure(self.rows)
+
+    def _adopt(self, opened: Opened) -> None:
+        """Go on with what was opened: at the start, and after the file had to be opened anew."""
+        names, batch, saved = self._names, self._keeper.batch, opened.saved
+        if not names.adopt(opened):
+            return
+        if names.moved:
+            self._log.warning("the outbox was another board's: a new epoch begins")
+        batch.fresh = names.begins
+        batch.facts.update(names.facts())
+        self._timeline.offsets = {**saved.offsets, **self._timeline.offsets}
+        batch.offsets.update(self._timeline.offsets)
+        backlog = self._lanes.backlog
+        backlog.clear()
+        if saved.rows:
+            backlog.add(saved.first_id, saved.last_id)
+        for number in self._dispatch.elsewhere:
+            backlog.remove(number, number)
+        rows = saved.rows + self.lost_at_end
+        for first, last in spans(self._keeper.to_delete):
+            rows -= len(self._keeper.read(first, last, last - first + 1) or ())
+            backlog.remove(first, last)
+        self._dropper.seal_all()
+        self._rows = rows + self._dispatch.settled + self._keeper.wrong
+        self._twin.look()

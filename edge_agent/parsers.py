@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from contract.address import Address, parse_address
-from contract.errors import SettingsError
+from contract.address import Address, parse_address, parse_host_port
 from contract.fields import is_guid
 from contract.moment import is_event_time, parse_event_time
 from contract.settings import text
 from contract.states import MEAN_TEMPERATURE
 from contract.topics import is_device
 
-MQTT_PORTS: Final = {"mqtt": 1883}
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 MAX_WINDOW: Final = 65_535
 """Packet identifiers that MQTT has."""
 MAX_RATE: Final = 1e9
@@ -22,9 +23,23 @@ MAX_RATE: Final = 1e9
 
 def mqtt_url(value: Any) -> Address:
     """Parser: the broker's address."""
-    if isinstance(value, str) and value.startswith("mqtts://"):
-        raise ValueError("TLS is not there yet in this version; write mqtt:// on a trusted network")
     return parse_address(text(value), MQTT_PORTS)
+
+
+def listen_address(value: Any) -> Address:
+    """Parser: where to listen."""
+    return parse_host_port(text(value))
+
+
+def discovery_prefix(value: Any) -> str | None:
+    """Parser: Home Assistant's discovery prefix; true is its default, false is none."""
+    if value in (False, "false"):
+        return None
+    if value in (True, "true"):
+        return "homeassistant"
+    if not isinstance(value, str) or not value.strip("/") or set(value) & set("+#"):
+        raise ValueError("write true, false, or a discovery prefix without + and #")
+    return value.strip("/")
 
 
 def device_id(value: Any) -> str:
@@ -44,6 +59,22 @@ def rate(value: Any) -> float:
     if isinstance(value, bool) or not 0 < number <= MAX_RATE:
         raise ValueError(fix)
     return number
+
+
+def number(low: float, high: float) -> Callable[[Any], float]:
+    """Parser: a number between two bounds, both included."""
+
+    def parse(value: Any) -> float:
+        fix = f"write a number from {low:g} to {high:g}"
+        try:
+            found = float(value)
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(fix) from None
+        if isinstance(value, bool) or not low <= found <= high:
+            raise ValueError(fix)
+        return found
+
+    return parse
 
 
 def moment(value: Any) -> int:
@@ -67,21 +98,3 @@ def state(value: Any) -> str:
     if not isinstance(value, str) or value not in MEAN_TEMPERATURE:
         raise ValueError('write one of the 51 two-letter codes, such as "CA" or "DC"')
     return value
-
-
-def read_password(path: str | None) -> str | None:
-    """The first line of a password file.
-
-    Raises:
-        SettingsError: the file cannot be read, or is empty.
-    """
-    if path is None:
-        return None
-    key = "mqtt.password_file"
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(key, path, f"cannot be read: {error}") from error
-    if not lines or not lines[0]:
-        raise SettingsError(key, path, "is empty; put the password on its first line")
-    return lines[0]

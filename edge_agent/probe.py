@@ -9,33 +9,31 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from contract.errors import SettingsError
-from contract.settings import duration, optional, setting
+from contract.settings import duration, optional, setting, whole
 from edge_agent import probes
 from edge_agent.parsers import guid, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
-class Fault(StrEnum):
-    """Why a probe gave no temperature; a fault is told, and never becomes a reading."""
-
-    CRC = "crc"
-    RESET = "reset"
-    RANGE = "range"
-    MISSING = "missing"
-    TIMEOUT = "timeout"
+    from edge_agent.fault import Fault
+    from edge_agent.site import Site
 
 
 class Probe(Protocol):
     """One sensor on the board."""
 
     def read(self) -> float | Fault:
-        """The temperature in degrees Celsius, or why there is none; never raises."""
+        """The temperature in degrees Celsius, or why there is none.
+
+        May take its time, and is called in a thread of its own, one call at a time.
+
+        Raises:
+            OSError: nothing answers there; the same as `Fault.MISSING`, with the system's words.
+        """
         ...
 
 
@@ -64,6 +62,15 @@ class ProbeSettings:
         default=None,
         help="Where the probe is, if not where the device is: one of the 51 codes.",
     )
+    timeout: float = setting(
+        "timeout", duration, default="4s", help="How long a read may take before it is a fault."
+    )
+    stuck_after: int = setting(
+        "stuck_after",
+        whole(0, 1_000_000),
+        default=0,
+        help="Equal readings in a row after which the probe counts as stuck; 0: never.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +79,14 @@ class Driver:
 
     Attributes:
         settings: what stands in its ``[[probe]]`` table.
-        open: makes the probe; gets the settings and the probe's state. A sensor that is missing
-            is no error here but a `Fault` of each reading.
+        open: makes the probe out of its settings and its site. A sensor that is missing is no error
+            here but a `Fault` of each reading; a package that is missing is one.
+        blocks: whether a read may take time; False saves a thread.
     """
 
     settings: type[ProbeSettings]
-    open: Callable[[Any, str], Probe]
+    open: Callable[[Any, Site], Probe]
+    blocks: bool = True
 
 
 def driver_names() -> tuple[str, ...]:

@@ -10,9 +10,10 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from contract.backoff import Backoff
-from edge_agent.frames import FAILURE, NO_SUBSCRIBERS, QUOTA_EXCEEDED, Framer, reason
+from edge_agent.frames import FAILURE, NO_SUBSCRIBERS, QUOTA_EXCEEDED, Framer
 from edge_agent.link import Acks, Down, Up
 from edge_agent.message import Fate
+from edge_agent.reason import reason
 from edge_agent.window import Window
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from edge_agent.message import Message, Source
 
 WINDOW: Final = 1_000
+LONGEST_LENGTH: Final = 3
+"""Bytes by which a packet's length may take more than an empty packet's."""
 IDLE: Final = 0.5
 """The longest that `turn` lets its caller sleep, seconds: the connection needs looking after."""
 
@@ -34,7 +37,7 @@ class Publisher:
     Args:
         link: the connection.
         source: where messages come from, and where their fate is told.
-        topic: of all messages.
+        topic: of all messages that do not bring a framer of their own.
         window: messages in flight; the broker's Receive Maximum may make it smaller.
         log: gets one line per change of state.
         backoff: between two tries to connect.
@@ -68,6 +71,9 @@ class Publisher:
         self._hold_until = 0.0
         self._said = ""
         self.refused = False
+        self.connections = 0
+        self.greeting: Up | None = None
+        """What the broker said when it let us in; another one with each connection."""
 
     @property
     def connected(self) -> bool:
@@ -78,6 +84,12 @@ class Publisher:
     def unsettled(self) -> int:
         """Messages that were taken from the source and are not settled."""
         return len(self._window)
+
+    @property
+    def largest(self) -> int | None:
+        """Bytes of the largest payload that the broker takes; None where it sets no bound."""
+        most = self._maximum_packet
+        return None if most is None else most - self._framer.size(b"") - LONGEST_LENGTH
 
     @property
     def waiting_for(self) -> str:
@@ -107,19 +119,25 @@ class Publisher:
         # What was heard may have made room in the window.
         return 0.0 if events else self._patience(now)
 
-    def close(self) -> None:
-        """Say goodbye; what is not settled stays so."""
+    def close(self, *, vanish: bool = False) -> None:
+        """Say goodbye; what is not settled stays so.
+
+        Args:
+            vanish: have the broker publish the will.
+        """
         self._connected = False
-        self._link.close()
+        self._link.close(vanish=vanish)
 
     def _frames(self, now: float) -> bytes:
         if now < self._hold_until:
             return b""
-        window, framer, most = self._window, self._framer, self._maximum_packet
+        window, own, most = self._window, self._framer, self._maximum_packet
         frames = []
         while (message := window.again()) is not None:
+            framer = message.framer or own
             frames.append(framer.frame(message.mid, message.payload, again=self._session))
         while window.open() and (message := self._source.next()) is not None:
+            framer = message.framer or own
             if most is not None and (size := framer.size(message.payload)) > most:
                 why = f"its packet has {size} bytes, the broker takes {most}"
                 self._source.settle(message, Fate.REFUSED, why)
@@ -154,6 +172,8 @@ class Publisher:
 
     def _up(self, up: Up) -> None:
         self._connecting, self._connected = False, True
+        self.greeting = up
+        self.connections += 1
         self._session = up.session
         self._maximum_packet = up.maximum_packet
         self._window.connected(up.receive_maximum)
@@ -164,6 +184,7 @@ class Publisher:
     def _down(self, down: Down) -> None:
         now = self._clock()
         self._connecting = self._connected = False
+        self.greeting = None
         self.refused = down.refused
         culprit = self._window.lost(blamed=down.blamed)
         if culprit is not None:

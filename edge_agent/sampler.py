@@ -1,50 +1,47 @@
-"""From probes to samples: each that is due is read, and judged."""
+"""From probes to samples: those that are due are read side by side, and judged."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import contextlib
+import math
+import socket
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
 
-from contract.fields import is_temperature
-from edge_agent.degrees import fahrenheit
-from edge_agent.probe import Fault
+from edge_agent.fault import Fault
+from edge_agent.judge import Judge
+from edge_agent.probe_status import ProbeRecord, ProbeStatus
+from edge_agent.reader import Answer, Reader
 from edge_agent.sample import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from contract.log import Log
-    from edge_agent.probe import Probe
+    from edge_agent.place import Place
 
-
-@dataclass(slots=True, kw_only=True)
-class Place:
-    """A probe and what its readings say about it.
-
-    Attributes:
-        probe: gives the temperatures.
-        guid: names the sensor.
-        state: one of the 51 codes.
-        fault: why there was no temperature last time, if so.
-    """
-
-    probe: Probe
-    guid: str
-    state: str
-    fault: Fault | None = None
+GATHER: Final = 0.25
+"""Seconds for which a sample waits for those of the same tick, so that they share a message."""
+DRAIN: Final = 65_536
 
 
 class Sampler:
-    """Reads probes.
+    """Reads probes, none of which keeps another one waiting.
 
+    `start` begins the reads, `collect` takes what has come since; in between wait until `fileno`
+    can be read, at most until `next_look`. A read that takes longer than its probe's timeout is
+    `Fault.TIMEOUT`; what it gives later is thrown away, since nobody knows when that was measured.
     A fault is told when it begins and when it ends, is counted, and gives no sample: no reading
     was lost by it.
 
     Args:
         places: the board's probes.
         log: gets the faults.
-        clock: the system clock, nanoseconds since 1970.
-        uptime: nanoseconds since the board started.
+        clock: the system clock, nanoseconds since 1970; used in any thread.
+        uptime: nanoseconds since the board started; used in any thread.
+        monotonic: seconds of the clock that timeouts and `next_look` go by.
+        before: another sampler whose account this one carries on, probe by probe.
     """
 
     def __init__(
@@ -54,36 +51,124 @@ class Sampler:
         log: Log,
         clock: Callable[[], int],
         uptime: Callable[[], int],
+        monotonic: Callable[[], float] = time.monotonic,
+        before: Sampler | None = None,
     ) -> None:
-        self._places = places
-        self._log = log
-        self._clock = clock
-        self._uptime = uptime
-        self.faults = 0
+        self._places = self.places = places
+        self._monotonic = monotonic
+        self._woken, self._waker = socket.socketpair()
+        self._woken.setblocking(False)
+        self._waker.setblocking(False)
+        self._readers = [
+            Reader(place, self._taker(number, place), clock=clock, uptime=uptime)
+            for number, place in enumerate(places)
+        ]
+        self._judges = [Judge(place.stuck_after) for place in places]
+        known = {} if before is None else before.records()
+        self._records = [
+            known.get(place.guid) or ProbeRecord(place.guid, log=log, clock=clock)
+            for place in places
+        ]
+        self._answers: deque[tuple[int, Answer]] = deque()
+        self._deadlines: dict[int, float] = {}
+        self._late: set[int] = set()
+        self._gathered: list[Sample] = []
+        self._gathered_until = math.inf
+        self.faults: int = 0 if before is None else before.faults
 
-    def sample(self, due: Iterable[int]) -> list[Sample]:
-        """Read the probes at these places; one sample of each that is well."""
-        samples = []
+    def start(self, due: Iterable[int]) -> None:
+        """Begin to read the probes at these places, but for those that are still being read."""
         for number in due:
-            place = self._places[number]
-            found = place.probe.read()
-            wall, uptime = self._clock(), self._uptime()
-            if not isinstance(found, Fault):
-                temperature = fahrenheit(found)
-                if is_temperature(temperature):
-                    samples.append(Sample(place.guid, place.state, temperature, wall, uptime))
-                    self._tell(place, None)
-                    continue
-                found = Fault.RANGE
-            self.faults += 1
-            self._tell(place, found)
-        return samples
+            if number in self._late:
+                self._faulty(number, Fault.TIMEOUT)
+            elif number in self._deadlines:
+                self._records[number].skip()
+            else:
+                self._deadlines[number] = self._monotonic() + self._places[number].timeout
+                self._readers[number].ask()
 
-    def _tell(self, place: Place, fault: Fault | None) -> None:
-        if fault is place.fault:
+    def collect(self) -> list[Sample]:
+        """The samples that are there; those of one tick come together if they take no longer.
+
+        Call it after `start` and after each wait, also where nothing came.
+        """
+        with contextlib.suppress(BlockingIOError):
+            self._woken.recv(DRAIN)
+        while self._answers:
+            self._take(*self._answers.popleft())
+        now = self._monotonic()
+        for number in [n for n, deadline in self._deadlines.items() if deadline <= now]:
+            del self._deadlines[number]
+            self._late.add(number)
+            self._faulty(number, Fault.TIMEOUT)
+        if not self._gathered:
+            return []
+        self._gathered_until = min(self._gathered_until, now + GATHER)
+        return [] if self._deadlines and now < self._gathered_until else self._release()
+
+    def fileno(self) -> int:
+        """Readable once there is something to collect."""
+        return self._woken.fileno()
+
+    @property
+    def next_look(self) -> float:
+        """When to collect though `fileno` stayed silent, seconds of `monotonic`; may be never."""
+        return min(self._gathered_until, *self._deadlines.values(), math.inf)
+
+    @property
+    def changes(self) -> int:
+        """Grows with each fault that begins or ends: when to publish `status` again."""
+        return sum(record.changes for record in self._records)
+
+    def status(self) -> dict[str, ProbeStatus]:
+        """How each probe is, by its guid."""
+        return {
+            place.guid: record.status()
+            for place, record in zip(self._places, self._records, strict=True)
+        }
+
+    def records(self) -> dict[str, ProbeRecord]:
+        """The account of each probe, by its guid."""
+        return {p.guid: record for p, record in zip(self._places, self._records, strict=True)}
+
+    def close(self) -> list[Sample]:
+        """End; the samples that nobody collected. Waits for no read that is under way."""
+        self.collect()
+        for reader in self._readers:
+            reader.close()
+        self._woken.close()
+        self._waker.close()
+        return self._release()
+
+    def _taker(self, number: int, place: Place) -> Callable[[Answer], None]:
+        def take(answer: Answer) -> None:
+            self._answers.append((number, answer))
+            if place.blocks:
+                # A full buffer is a wake-up already; a closed one has nobody to wake.
+                with contextlib.suppress(OSError):
+                    self._waker.send(b"\0")
+
+        return take
+
+    def _take(self, number: int, answer: Answer) -> None:
+        if self._deadlines.pop(number, None) is None:
+            self._late.remove(number)
             return
-        if fault is None:
-            self._log.info("probe is well again", guid=place.guid)
-        else:
-            self._log.warning("probe has a fault", guid=place.guid, fault=fault)
-        place.fault = fault
+        found = answer.found
+        if not isinstance(found, Fault):
+            found = self._judges[number].judge(found)
+        if isinstance(found, Fault):
+            self._faulty(number, found, answer.why)
+            return
+        self._records[number].well()
+        place = self._places[number]
+        self._gathered.append(Sample(place.guid, place.state, found, answer.wall, answer.uptime))
+
+    def _faulty(self, number: int, fault: Fault, why: str = "") -> None:
+        self.faults += 1
+        self._records[number].faulty(fault, why)
+
+    def _release(self) -> list[Sample]:
+        samples, self._gathered = self._gathered, []
+        self._gathered_until = math.inf
+        return samples

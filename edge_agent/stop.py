@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as something to look at and to wait for, instead of an interruption."""
+"""Signals as something to look at and to wait for, instead of an interruption."""
 
 from __future__ import annotations
 
@@ -15,15 +15,24 @@ EXIT_BASE: Final = 128
 
 
 class Stop:
-    """A context in which SIGINT and SIGTERM only set `signal` and wake who waits for `fileno`."""
+    """A context in which SIGINT and SIGTERM only set `signal` and wake who waits for `fileno`.
 
-    def __init__(self) -> None:
+    Args:
+        hangup: do the same with SIGHUP, for `hung_up`; else it ends the program.
+    """
+
+    def __init__(self, *, hangup: bool = False) -> None:
         self.signal: int | None = None
+        self._caught_here = (*SIGNALS, signal.SIGHUP) if hangup else SIGNALS
+        self._hung_up = False
         self._woken, self._waker = socket.socketpair()
+        self._woken.setblocking(False)
         self._waker.setblocking(False)
 
     def __enter__(self) -> Self:
-        self._handlers = {number: signal.signal(number, self._caught) for number in SIGNALS}
+        self._handlers = {
+            number: signal.signal(number, self._caught) for number in self._caught_here
+        }
         self._fd = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         return self
 
@@ -47,5 +56,18 @@ class Stop:
         """Make `fileno` wait for the next signal."""
         self._woken.recv(EXIT_BASE)
 
+    def hung_up(self) -> bool:
+        """Whether SIGHUP has come since this was asked last; several at once count as one."""
+        if not self._hung_up:
+            return False
+        # In this order: a signal that comes meanwhile makes another round, at worst an idle one.
+        self._hung_up = False
+        if self.signal is None:
+            self.quiet()
+        return True
+
     def _caught(self, number: int, _frame: FrameType | None) -> None:
-        self.signal = number
+        if number == signal.SIGHUP:
+            self._hung_up = True
+        else:
+            self.signal = number

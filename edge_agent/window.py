@@ -1,7 +1,6 @@
 """The messages between PUBLISH and PUBACK: bounded, in order, sent again on a new connection.
 
-Pure: it knows neither a socket nor a clock. paho's own queue would ignore the broker's Receive
-Maximum and search through all its messages at each PUBACK.
+Pure: it knows neither a socket nor a clock.
 """
 
 from __future__ import annotations
@@ -9,10 +8,12 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from edge_agent.frames import ASIDE
+
 if TYPE_CHECKING:
     from edge_agent.message import Message
 
-MAX_MID: Final = 65_535
+MAX_MID: Final = ASIDE - 1
 MOST_BYTES: Final = 8 << 20
 """Payload bytes in flight; one larger message still goes, alone."""
 BARREN: Final = 2

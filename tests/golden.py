@@ -2,8 +2,9 @@
 
 `tests/cases/<name>/input.jsonl` holds records as bytes, each ended by one line feed (so an empty
 line is an empty record, and a carriage return belongs to its record). `expected.json` beside it
-holds one verdict for each record, null for a reading, with a word on why, and the four analytics
-over the case's readings. They were written from the contract, not copied from a program's output.
+holds one verdict for each record, null for a reading, "gap" for a gap, with a word on why, and the
+four analytics over the case's readings. They were written from the contract, not copied from a
+program's output.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TypedDict
+from typing import Final, Literal, TypedDict
 
 from contract.reasons import Reason
 
+GAP: Final = "gap"
+Verdict = Reason | Literal["gap"] | None
 CASES = Path(__file__).parent / "cases"
 
 
@@ -39,14 +42,14 @@ class Case:
     Attributes:
         name: the folder's.
         records: the bytes of each record, without the line feed.
-        verdicts: for each record None where it is a reading, else the reason.
+        verdicts: for each record None where it is a reading, `GAP` for a gap, else the reason.
         whys: for each record one phrase for people.
         analytics: over the readings alone.
     """
 
     name: str
     records: tuple[bytes, ...]
-    verdicts: tuple[Reason | None, ...]
+    verdicts: tuple[Verdict, ...]
     whys: tuple[str, ...]
     analytics: Analytics
 
@@ -58,7 +61,7 @@ class Case:
     @property
     def rejected(self) -> dict[str, int]:
         """How many records each reason took, as in a snapshot."""
-        return dict(Counter(str(verdict) for verdict in self.verdicts if verdict is not None))
+        return dict(Counter(v.value for v in self.verdicts if isinstance(v, Reason)))
 
     @property
     def readings(self) -> tuple[bytes, ...]:
@@ -86,7 +89,7 @@ def _case(folder: Path) -> Case:
     return Case(
         name=folder.name,
         records=tuple(records),
-        verdicts=tuple(None if row["verdict"] is None else Reason(row["verdict"]) for row in rows),
+        verdicts=tuple(_verdict(row["verdict"]) for row in rows),
         whys=tuple(row["why"] for row in rows),
         analytics=Analytics(
             average_temperature_by_state=[(s, t) for s, t in found["average_temperature_by_state"]],
@@ -95,3 +98,9 @@ def _case(folder: Path) -> Case:
             total_sensors=found["total_sensors"],
         ),
     )
+
+
+def _verdict(word: str | None) -> Verdict:
+    if word is None:
+        return None
+    return "gap" if word == GAP else Reason(word)

@@ -19,7 +19,9 @@ from contract.topics import (
     status_topic,
 )
 from contract.verdict import MAX_BYTES, MAX_DEPTH
-from docs.write import DOCS, PAGES, configuration, contract, metrics
+from docs.write import DOCS, PAGES, configuration, contract, metrics, probes
+from edge_agent.fault import Fault
+from edge_agent.probe import ProbeSettings, driver, driver_names
 from tests.golden import cases
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +47,32 @@ def test_the_configuration_page_has_every_setting() -> None:
 def test_every_metric_is_documented() -> None:
     assert (DOCS / "metrics.md").read_text(encoding="utf-8") == metrics(), STALE
     assert all(f"| `{PREFIX}{metric.name}` | {metric.kind} |" in metrics() for metric in METRICS)
+
+
+def test_every_driver_and_each_of_its_keys_is_documented() -> None:
+    page = (DOCS / "probes.md").read_text(encoding="utf-8")
+    assert page == probes(page), STALE
+    parts = re.split(r"^## ", page, flags=re.MULTILINE)
+    sections = {part.split("\n", 1)[0]: part for part in parts}
+    for name in driver_names():
+        assert name in sections, f"docs/probes.md has no section {name}"
+        for row in rows(driver(name).settings):
+            told = sections[name] if row not in rows(ProbeSettings) else parts[0]
+            assert f"| `{row.key}` |" in told, f"docs/probes.md does not explain {name}.{row.key}"
+
+
+def test_every_fault_is_documented() -> None:
+    page = (DOCS / "probes.md").read_text(encoding="utf-8")
+    _, _, section = page.partition("## Faults")
+    assert [line.split("`")[1] for line in section.splitlines() if line.startswith("| `")][
+        : len(Fault)
+    ] == list(Fault)
+
+
+def test_the_program_on_the_page_of_probes_runs() -> None:
+    page = (DOCS / "probes.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    exec(compile(program, "docs/probes.md", "exec"), {})  # noqa: S102 it is our own page
 
 
 def test_the_table_of_fields_is_up_to_date(page: str) -> None:

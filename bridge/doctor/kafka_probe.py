@@ -11,8 +11,8 @@ from kafka.errors import KafkaError
 
 from bridge.doctor.kafka import KafkaFacts, TopicFacts
 from bridge.positions import PARTITIONS
-from bridge.refusal import refusal
 from bridge.sinks.kp_producer import client_settings, words
+from contract.refusal import refusal
 
 if TYPE_CHECKING:
     from bridge.settings import BridgeSettings

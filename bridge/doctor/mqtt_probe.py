@@ -12,8 +12,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from bridge.doctor.mqtt import DROPPED_TOPIC, VERSION_TOPIC, MqttFacts
-from bridge.refusal import refusal
 from bridge.security import mqtt_context
+from contract.refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

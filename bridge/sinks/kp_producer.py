@@ -19,10 +19,10 @@ from kafka.errors import (
 )
 
 from bridge.errors import SinkClosingError, SinkUnavailableError
-from bridge.refusal import refusal
 from bridge.security import kafka_python_security, suspects
 from bridge.sink import held_back
 from bridge.sinks.kp_partitioner import KeyPartitioner
+from contract.refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from bridge.errors import SinkClosingError, SinkUnavailableError
-from bridge.refusal import refusal
 from bridge.security import librdkafka_security, suspects
 from bridge.sink import held_back
+from contract.refusal import refusal
 
 if TYPE_CHECKING:
     import threading

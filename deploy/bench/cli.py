@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SCENARIOS: Final = {
-    "drain": Scenario(name="a queued backlog, Receive Maximum 1000", readings=200_000),
+    "drain": Scenario(name="a queued backlog, Receive Maximum 1000", readings=100_000),
     "drain-20000": Scenario(
-        name="a queued backlog, Receive Maximum 20000", readings=300_000, window=20_000
+        name="a queued backlog, Receive Maximum 20000", readings=200_000, window=20_000
     ),
-    "live": Scenario(name="a live stream, as fast as it is published", readings=200_000, live=True),
+    "live": Scenario(name="a live stream, as fast as it is published", readings=100_000, live=True),
     "packed": Scenario(
-        name="a queued backlog, 50 readings in each message", readings=1_000_000, per_message=50
+        name="a queued backlog, 50 readings in each message", readings=500_000, per_message=50
     ),
-    "window-20": Scenario(name="a queued backlog, Receive Maximum 20", readings=40_000, window=20),
+    "window-20": Scenario(name="a queued backlog, Receive Maximum 20", readings=20_000, window=20),
 }
 
 _WARM_UP: Final = Scenario(name="warm-up", readings=200_000)
-_WARM_UP_RUNS: Final = 4
+_WARM_UP_RUNS: Final = 3
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

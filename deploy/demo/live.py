@@ -44,7 +44,8 @@ def run_fleet(data: Path, snapshots: Path, sensors: int, report: Callable[[str],
 
 def _watch(pipeline: Pipeline, sensors: int, report: Callable[[str], None]) -> NoReturn:
     config = pipeline.data / "agent.toml"
-    config.write_text(fleet_config(sensors, pipeline.stack.mqtt), encoding="utf-8")
+    outbox = pipeline.data / "outbox.db"
+    config.write_text(fleet_config(sensors, pipeline.stack.mqtt, outbox), encoding="utf-8")
     agent = pipeline.start_agent("run", "--config", str(config))
     for line in (
         f"{sensors} simulated sensors, one reading a second each",

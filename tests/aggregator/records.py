@@ -10,7 +10,7 @@ import pyarrow as pa
 import contract
 from aggregator.analytics import Analytics, Tally, tally
 from aggregator.partials import SCHEMA, partials
-from contract import Clock, Origin, Reading, Rejection, encode
+from contract import Clock, Gap, Origin, Reading, Rejection, encode
 
 EPOCH = "00000000000000a1"
 BAD = (
@@ -50,6 +50,23 @@ def reading(
             event_time=event_time,
             temperature=temperature,
             origin=origin,
+        )
+    )
+
+
+def gap(guid: str = "g1", *, first: int, last: int, count: int, seq: int = 99) -> bytes:
+    return encode(
+        Gap(
+            guid=guid,
+            destination="d",
+            state="CA",
+            event_time=1_479_302_799_447_974_000,
+            epoch=EPOCH,
+            first=first,
+            last=last,
+            count=count,
+            reason="drop_oldest",
+            origin=Origin(epoch=EPOCH, seq=seq, clock=Clock.SYNCED),
         )
     )
 

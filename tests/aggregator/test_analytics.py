@@ -2,10 +2,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.analytics import Analytics
-from tests.aggregator.records import BAD, assert_same, oracle, reading, reasons, tallied
+from tests.aggregator.records import BAD, assert_same, gap, oracle, reading, reasons, tallied
 
 RECORDS = st.one_of(
     st.sampled_from(BAD),
+    st.builds(lambda count: gap("z", first=1, last=9, count=count), st.integers(1, 9)),
     st.builds(
         reading,
         guid=st.sampled_from("abcd"),
@@ -52,6 +53,14 @@ def test_a_sensor_split_over_partitions_becomes_one_row() -> None:
     found = tallied([reading(seq=1, temperature=1.0)], [reading(seq=3, temperature=2.0)])
     (row,) = found.sensors.to_pylist()
     assert (row["readings"], row["total"], row["min_seq"], row["max_seq"]) == (2, 3.0, 1, 3)
+
+
+def test_gaps_of_all_partitions_are_counted_beside_the_analytics() -> None:
+    found = tallied(
+        [reading(), gap(first=1, last=9, count=5)], [gap("g2", first=3, last=3, count=1)]
+    )
+    assert (found.gaps, found.explained) == (2, 6)
+    assert (found.rejected, found.analytics.total_sensors) == ({}, 1)
 
 
 def test_nothing_comes_to_nothing() -> None:

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator import partials as module
-from aggregator.partials import SCHEMA, partials
+from aggregator.partials import GAPS, SCHEMA, partials
 from contract import Clock
-from tests.aggregator.records import BAD, batch, reading, reasons, summed
+from tests.aggregator.records import BAD, batch, gap, reading, reasons, summed
 
 
 def rows(*records: bytes | None) -> list[dict[str, Any]]:
@@ -69,6 +69,16 @@ def test_bad_records_are_counted_by_the_reason_of_the_contract() -> None:
     found = {row["reason"]: row["readings"] for row in rows(*BAD)}
     assert found == reasons(BAD)
     assert len(found) >= 6
+
+
+def test_a_gap_is_neither_a_reading_nor_rejected_and_says_how_many_were_dropped() -> None:
+    found = rows(
+        gap(first=1, last=9, count=5), reading(seq=10), gap("g2", first=3, last=3, count=1)
+    )
+    assert [(row["reason"], row["guid"], row["readings"], row["total"]) for row in found] == [
+        (None, "g1", 1, 60.0),
+        (GAPS, None, 2, 6.0),
+    ]
 
 
 def test_no_record_gives_an_empty_batch_of_the_same_schema() -> None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.endpoint import Endpoint
-from bridge.errors import ListenError
+from bridge.endpoint import pages
 from bridge.health import Reach, missing, stuck
 from contract.address import Address
+from contract.endpoint import Endpoint
+from contract.errors import ListenError
 from tests.bridge.vitals import vitals
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def get(port: int, path: str) -> tuple[int, str]:
 
 def test_the_endpoint_answers_for_the_moment() -> None:
     lanes: list[Vitals] = [vitals()]
-    with Endpoint(LOOPBACK, lambda: lanes, lambda: True) as endpoint:
+    with Endpoint(LOOPBACK, pages(lambda: lanes, lambda: True)) as endpoint:
         assert get(endpoint.port, "/healthz") == (200, "ok\n")
         assert get(endpoint.port, "/readyz?verbose") == (200, "ok\n")
         assert "isotherm_bridge_ready 1\n" in get(endpoint.port, "/metrics")[1]
@@ -57,17 +58,17 @@ def test_the_endpoint_answers_for_the_moment() -> None:
 
 def test_a_client_that_asks_nothing_keeps_nobody_waiting() -> None:
     with (
-        Endpoint(LOOPBACK, lambda: [vitals()], lambda: True) as endpoint,
+        Endpoint(LOOPBACK, pages(lambda: [vitals()], lambda: True)) as endpoint,
         socket.create_connection(("127.0.0.1", endpoint.port)),
     ):
         assert get(endpoint.port, "/healthz")[0] == 200
 
 
 def test_an_address_that_is_taken_is_said_in_a_sentence() -> None:
-    with Endpoint(LOOPBACK, list, lambda: True) as endpoint:
+    with Endpoint(LOOPBACK, {}) as endpoint:
         taken = Address("", "127.0.0.1", endpoint.port)
         with pytest.raises(ListenError, match=f"--metrics {taken}: Address already in use"):
-            Endpoint(taken, list, lambda: True)
+            Endpoint(taken, {})
 
 
 def test_reach_keeps_a_fresh_answer_and_knocks_again_later() -> None:

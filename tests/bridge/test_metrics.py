@@ -3,8 +3,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from bridge.metrics import METRICS, PREFIX, View, exposition
+from bridge.metrics import METRICS, PREFIX, View
 from bridge.stats import Stats
+from contract.exposition import exposition
 from contract.reasons import Reason
 from tests.bridge.vitals import vitals
 
@@ -29,7 +30,7 @@ def test_lanes_are_summed_and_every_reason_is_there() -> None:
     one = Stats(received=10, settled=7, delivered=5, rejected=Counter(not_json=2), oldest=90.0)
     two = Stats(received=3, settled=1, delivered=1, rejected=Counter(not_json=1), oldest=95.0)
     lanes = [vitals(stats=one), vitals(stats=two, subscribed=False)]
-    found = parsed(exposition(View(lanes, kafka=True, now=100.0)))
+    found = parsed(exposition(PREFIX, METRICS, View(lanes, kafka=True, now=100.0)))
     assert found["messages_received_total"] == 13
     assert found["messages_in_flight"] == 5
     assert found["oldest_unacknowledged_age_seconds"] == 10
@@ -41,7 +42,7 @@ def test_lanes_are_summed_and_every_reason_is_there() -> None:
 
 def test_reading_does_not_change_the_counts() -> None:
     lane = vitals()
-    exposition(View([lane], kafka=True, now=1.0))
+    exposition(PREFIX, METRICS, View([lane], kafka=True, now=1.0))
     assert not lane.stats.rejected
 
 
@@ -51,7 +52,7 @@ def test_nothing_in_flight_has_no_age() -> None:
 
 
 def test_names_follow_prometheus_and_have_help_and_type() -> None:
-    text = exposition(View([vitals()], kafka=True, now=1.0))
+    text = exposition(PREFIX, METRICS, View([vitals()], kafka=True, now=1.0))
     for row in METRICS:
         name = PREFIX + row.name
         assert (row.kind == "counter") == name.endswith("_total")

@@ -6,6 +6,7 @@ from bridge.frames import Frame
 from bridge.records import PART_BYTES, Letter, Record, dead_letter, sift, split_payload
 from contract import Reason, Rejection
 from tests.bridge.readings import reading
+from tests.golden import cases
 
 
 def reasons(payload: bytes) -> list[str | None]:
@@ -18,6 +19,14 @@ def reasons(payload: bytes) -> list[str | None]:
 def test_one_reading_is_one_record_byte_for_byte_with_its_guid_as_key() -> None:
     payload = b"  " + reading("späť-1") + b" "
     assert list(split_payload(payload)) == [Record("späť-1".encode(), payload)]
+
+
+def test_a_gap_travels_like_a_reading() -> None:
+    (case,) = (case for case in cases() if case.name == "gaps")
+    for record, verdict in zip(case.records, case.verdicts, strict=True):
+        if verdict == "gap":
+            key = json.loads(record)["guid"].encode()
+            assert list(split_payload(record)) == [Record(key, record)]
 
 
 def test_lines_are_separate_records_without_their_line_ends() -> None:

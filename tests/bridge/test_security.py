@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.availability import Availability
-from bridge.refusal import refusal
 from bridge.security import (
     check_files,
     kafka_python_security,
     librdkafka_security,
     mqtt_context,
-    read_secret,
 )
 from bridge.settings import PREFIX, BridgeSettings
 from contract import SettingsError
 from contract.log import Log
+from contract.refusal import refusal
 from contract.settings import load
+from contract.tls import read_secret
 from tests.bridge.certificates import Authority
 from tests.bridge.test_settings import run
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from contract.fields import CLOCKS, FORMAT, MAX_SEQ, MAX_TEMPERATURE, MIN_TEMPERATURE
+from contract.fields import CLOCKS, FORMAT, GAP_FORMAT, MAX_SEQ, MAX_TEMPERATURE, MIN_TEMPERATURE
 from contract.states import STATES
 
 
@@ -49,6 +49,8 @@ junk: st.SearchStrategy[Any] = st.recursive(
 )
 """JSON values of every shape."""
 
+epochs = st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
+
 readings: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
         "guid": st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=128),
@@ -72,7 +74,7 @@ readings: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "origin": st.none()
         | st.fixed_dictionaries(
             {
-                "epoch": st.from_regex(r"[0-9a-f]{16}", fullmatch=True),
+                "epoch": epochs,
                 "seq": st.integers(1, MAX_SEQ).map(lambda seq: Raw(str(seq))),
                 "clock": st.sampled_from(sorted(CLOCKS)),
             }
@@ -81,6 +83,25 @@ readings: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     },
 )
 """Objects that are readings, before they are written as JSON."""
+
+
+@st.composite
+def gaps(draw: st.DrawFn) -> dict[str, Any]:
+    """Objects that are gaps, but that count may be one too many."""
+    record: dict[str, Any] = draw(readings)
+    seqs = st.integers(1, MAX_SEQ // 2)
+    first, more = draw(seqs), draw(st.integers(0, 40))
+    data = {
+        "epoch": draw(epochs),
+        "first": Raw(str(first)),
+        "last": Raw(str(first + more)),
+        "count": Raw(str(draw(st.integers(1, more + 2)))),
+        "reason": "drop_oldest",
+    }
+    record["payload"] = {"format": GAP_FORMAT, "data": data}
+    clock = draw(st.sampled_from(sorted(CLOCKS)))
+    record["origin"] = {"epoch": draw(epochs), "seq": Raw(str(draw(seqs))), "clock": clock}
+    return record
 
 
 @st.composite
@@ -112,8 +133,8 @@ def written(draw: st.DrawFn, value: Any) -> str:
 
 @st.composite
 def nearly_readings(draw: st.DrawFn) -> bytes:
-    """A reading of which any member may be replaced, removed or added."""
-    record = draw(readings)
+    """A reading or a gap of which any member may be replaced, removed or added."""
+    record = draw(st.one_of(readings, readings, gaps()))
     for _ in range(draw(st.integers(0, 3))):
         place = record
         while inner := [v for v in place.values() if isinstance(v, dict)]:
@@ -155,6 +176,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 records = st.one_of(
+    gaps().flatmap(written).map(lambda text: text.encode("utf-8", "surrogatepass")),
     nearly_readings(),
     damaged(),
     junk.flatmap(written).map(lambda text: text.encode("utf-8", "surrogatepass")),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.parsers import boolean, choice, duration, optional, several, text, whole
+from contract.parsers import boolean, choice, duration, optional, several, span, text, whole
 
 if TYPE_CHECKING:
     from contract.parsers import Parser
@@ -31,6 +31,7 @@ GOOD: tuple[tuple[Parser, Any, Any], ...] = (
     (duration, "1.5m", 90.0),
     (duration, "2h", 7200.0),
     (duration, "1d", 86400.0),
+    (span(5, 3600), "1h", 3600.0),
     (optional(port), None, None),
     (optional(port), "7", 7),
     (ports, [1, 2], (1, 2)),
@@ -55,6 +56,7 @@ BAD: tuple[tuple[Parser, Any, str], ...] = (
     ),
     *_all(duration, "2m, 1h or 1d", "5w", ".s", 5, True, None),
     *_all(duration, "over 0 and finite", "0s", "0.0ms", "9" * 400 + "s"),
+    *_all(span(5, 3600), "write a time span from 5s to 3600s", "4999ms", "61m"),
     (ports, "1,,2", "write a whole number"),
     (ports, "", "write a whole number"),
     (ports, [0], "write a whole number"),

@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract import Clock, Origin, Reading, encode, judge
-from contract.fields import MAX_GUID_LENGTH, MAX_SEQ, MAX_TEMPERATURE, MIN_TEMPERATURE, is_guid
+from contract import Clock, Gap, Origin, Reading, encode, judge
+from contract.fields import (
+    MAX_GUID_LENGTH,
+    MAX_SEQ,
+    MAX_TEMPERATURE,
+    MAX_WHY_LENGTH,
+    MIN_TEMPERATURE,
+    is_guid,
+)
 from contract.states import STATES
 from contract.verdict import MAX_BYTES
 from tests.contract.test_moment import microseconds
@@ -39,9 +46,25 @@ readings = st.builds(
     origin=st.none() | origins,
 )
 
+gaps = st.builds(
+    lambda first, more, count, **rest: Gap(
+        first=first, last=first + more, count=min(count, more + 1), **rest
+    ),
+    guid=st.text(min_size=1, max_size=MAX_GUID_LENGTH).filter(is_guid),
+    destination=st.text(st.characters(codec="utf-8")),
+    state=st.sampled_from(STATES),
+    event_time=microseconds,
+    epoch=st.integers(0, 2**64 - 1).map(lambda epoch: f"{epoch:016x}"),
+    first=st.integers(1, MAX_SEQ // 2),
+    more=st.integers(0, MAX_SEQ // 2),
+    count=st.integers(1, MAX_SEQ),
+    reason=st.text(min_size=1, max_size=MAX_WHY_LENGTH).filter(str.isprintable),
+    origin=origins,
+)
 
-@given(readings)
-def test_what_is_encoded_is_judged_to_be_the_same(reading: Reading) -> None:
+
+@given(readings | gaps)
+def test_what_is_encoded_is_judged_to_be_the_same(reading: Reading | Gap) -> None:
     line = encode(reading)
     assert judge(line) == reading
     assert b"\n" not in line
@@ -52,6 +75,29 @@ def test_the_bytes_of_a_reading() -> None:
         b'{"guid":"0-ZZZ12345678-08K","destination":"0-AAA12345678","state":"CA",'
         b'"eventTime":"2016-11-16T13:26:39.447974Z",'
         b'"payload":{"format":"urn:example:sensor:temp","data":{"temperature":59.7}},'
+        b'"origin":{"epoch":"5f1c00a27b9d3e44","seq":1841,"clock":"synced"}}'
+    )
+
+
+def test_the_bytes_of_a_gap() -> None:
+    assert READING.origin is not None
+    gap = Gap(
+        guid=READING.guid,
+        destination=READING.destination,
+        state="CA",
+        event_time=READING.event_time,
+        epoch="5f1c00a27b9d3e44",
+        first=12,
+        last=40,
+        count=29,
+        reason="drop_oldest",
+        origin=READING.origin,
+    )
+    assert encode(gap) == (
+        b'{"guid":"0-ZZZ12345678-08K","destination":"0-AAA12345678","state":"CA",'
+        b'"eventTime":"2016-11-16T13:26:39.447974Z",'
+        b'"payload":{"format":"urn:isotherm:gap:1","data":{"epoch":"5f1c00a27b9d3e44",'
+        b'"first":12,"last":40,"count":29,"reason":"drop_oldest"}},'
         b'"origin":{"epoch":"5f1c00a27b9d3e44","seq":1841,"clock":"synced"}}'
     )
 

@@ -14,12 +14,13 @@ import contract.schema
 from contract.fields import FIELDS, Kind
 from contract.moment import is_event_time
 from contract.reasons import Reason
-from contract.schema import json_schema, spark_ddl
+from contract.schema import gap_schema, json_schema, spark_ddl
 from tests.golden import cases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+GAP_FILE = Path(contract.schema.__file__).with_name("gap.schema.json")
 FILE = Path(contract.schema.__file__).with_name("reading.schema.json")
 BEFORE_FIELDS = {Reason.TOO_LARGE, Reason.NOT_UTF8, Reason.NOT_JSON}
 
@@ -32,10 +33,10 @@ def validator() -> jsonschema.protocols.Validator:
 
 
 def golden_objects() -> Iterator[tuple[Any, Reason | None, str]]:
-    """Every golden record that is JSON of a fair size: its value, its verdict, and why."""
+    """Every golden record that is JSON of a fair size, no gap: its value, its verdict, and why."""
     for case in cases():
         for record, verdict, why in zip(case.records, case.verdicts, case.whys, strict=True):
-            if verdict not in BEFORE_FIELDS:
+            if verdict not in BEFORE_FIELDS and verdict != "gap":
                 yield json.loads(record, parse_int=_integer), verdict, f"{case.name}: {why}"
 
 
@@ -44,12 +45,30 @@ def _integer(digits: str) -> int | float:
 
 
 def test_the_file_is_what_the_module_prints() -> None:
-    printed = subprocess.run(
-        [sys.executable, "-m", "contract.schema"], capture_output=True, text=True, check=True
-    ).stdout
-    assert printed == FILE.read_text(encoding="utf-8"), (
-        "python -m contract.schema > contract/reading.schema.json"
-    )
+    command = [sys.executable, "-m", "contract.schema"]
+    for words, file in ([], FILE), (["gap"], GAP_FILE):
+        done = subprocess.run([*command, *words], capture_output=True, text=True, check=True)
+        assert done.stdout == file.read_text(encoding="utf-8"), (
+            "python -m contract.schema > contract/reading.schema.json; "
+            "python -m contract.schema gap > contract/gap.schema.json"
+        )
+
+
+def test_a_gap_passes_the_schema_of_gaps_and_what_does_not_is_none() -> None:
+    schema = gap_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    (case,) = (case for case in cases() if case.name == "gaps")
+    unsaid = set()
+    for record, verdict, why in zip(case.records, case.verdicts, case.whys, strict=True):
+        if validator.is_valid(json.loads(record)) != (verdict == "gap"):
+            unsaid.add(why)
+    assert unsaid == {
+        "more than there are from 12 to 40",
+        "first behind last",
+        "a reason that is not printable",
+        "30 February",
+    }
 
 
 def test_a_reading_passes_the_schema(validator: jsonschema.protocols.Validator) -> None:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract import decode, judge
-from contract.reading import Clock, Origin, Reading
+from contract.reading import Clock, Gap, Origin, Reading
 from contract.reasons import ReadingRejectedError, Reason, Rejection
 from contract.verdict import MAX_BYTES, MAX_DEPTH
-from tests.golden import cases
+from tests.golden import Verdict, cases
 
 if TYPE_CHECKING:
     from tests.golden import Case
@@ -26,11 +26,21 @@ GOOD = (
 by_name = pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
 
 
+def _word(verdict: Reading | Gap | Rejection) -> Verdict:
+    match verdict:
+        case Rejection():
+            return verdict.reason
+        case Gap():
+            return "gap"
+        case _:
+            return None
+
+
 @by_name
 def test_golden_verdicts(case: Case) -> None:
     for record, expected, why in zip(case.records, case.verdicts, case.whys, strict=True):
         verdict = judge(record)
-        reason = verdict.reason if isinstance(verdict, Rejection) else None
+        reason = _word(verdict)
         assert reason == expected, f"{why}: {record[:300]!r}: {verdict}"
 
 
@@ -57,7 +67,13 @@ def test_golden_analytics(case: Case) -> None:
 
 def test_every_reason_has_golden_records() -> None:
     found = {verdict for case in cases() for verdict in case.verdicts}
-    assert found == {None, *Reason}
+    assert found == {None, "gap", *Reason}
+
+
+def test_a_gap_is_no_reading() -> None:
+    (case,) = (case for case in cases() if case.name == "gaps")
+    with pytest.raises(ReadingRejectedError, match="unknown_format: a gap, not a reading"):
+        decode(case.records[0])
 
 
 def test_a_reading_has_every_field() -> None:
@@ -138,14 +154,14 @@ def test_never_raises(record: bytes) -> None:
 def test_a_hostile_record_gets_a_verdict(record: bytes) -> None:
     # A pattern that backtracks would take hours over each of these, and so would this test.
     assert len(record) <= MAX_BYTES
-    assert isinstance(judge(record), Reading | Rejection)
+    assert isinstance(judge(record), Reading | Gap | Rejection)
 
 
 @pytest.mark.parametrize("frames", (10, 200, 400))
 def test_depth_does_not_hang_on_the_callers_stack(frames: int) -> None:
     deep = GOOD[:-1] + b', "x": ' + b"[" * (MAX_DEPTH - 1) + b"]" * (MAX_DEPTH - 1) + b"}"
 
-    def call(depth: int) -> Reading | Rejection:
+    def call(depth: int) -> Reading | Gap | Rejection:
         return call(depth - 1) if depth else judge(deep)
 
     taken = len(list(_stack()))

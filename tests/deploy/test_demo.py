@@ -6,7 +6,8 @@ import io
 import json
 import re
 import tomllib
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,9 +19,6 @@ from deploy.demo.replay import Account, lines_sent
 from deploy.demo.report import Report
 from deploy.demo.show import analytics_text, rejected_text
 from deploy.demo.snapshots import Snapshots
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ANALYTICS = {
     "average_temperature_by_state": [["FL", 70.70635838150288], ["AK", 26.5]],
@@ -71,7 +69,7 @@ def test_missing_file_and_folder_are_usage_errors(tmp_path: Path) -> None:
 
 
 def test_fleet_has_one_guid_per_sensor_and_all_states() -> None:
-    config = tomllib.loads(fleet_config(5000, "mqtt://127.0.0.1:1883"))
+    config = tomllib.loads(fleet_config(5000, "mqtt://127.0.0.1:1883", Path("/data/outbox.db")))
     probes = config["probe"]
     assert len({probe["guid"] for probe in probes}) == 5000
     assert {probe["state"] for probe in probes} == set(STATES)

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.frames import BrokenFrameError, Framer, Puback, frame_length, pubacks, reason
+from edge_agent.frames import BrokenFrameError, Framer, Puback, frame_length, pubacks
+from edge_agent.reason import reason
 
 
 def test_a_publish_packet_is_what_the_standard_says() -> None:

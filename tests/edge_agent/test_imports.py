@@ -1,7 +1,9 @@
 import subprocess
 import sys
 
-HEAVY = {"pyspark", "kafka", "confluent_kafka", "msgspec", "duckdb", "pyarrow", "gpiozero"}
+HEAVY = {"pyspark", "kafka", "confluent_kafka", "msgspec", "duckdb", "pyarrow"}
+
+ONLY_WITH_THEIR_PROBES = {"gpiozero", "colorzero", "smbus2", "lgpio"}
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys, edge_agent
@@ -11,9 +13,9 @@ for module in pkgutil.walk_packages(edge_agent.__path__, "edge_agent."):
 print(*{name.partition(".")[0] for name in sys.modules})
 """
 
-COMMANDS = """
+SERVICE = """
 import sys
-import edge_agent.commands
+import edge_agent.commands, edge_agent.service, edge_agent.probes.simulated
 print(*{name.partition(".")[0] for name in sys.modules})
 """
 
@@ -28,9 +30,9 @@ def _modules(program: str) -> set[str]:
 def test_the_whole_agent_stays_light() -> None:
     modules = _modules(IMPORT_ALL)
     assert "edge_agent" in modules
-    assert not modules & HEAVY
+    assert not modules & (HEAVY | ONLY_WITH_THEIR_PROBES)
     assert not modules & {"bridge", "aggregator", "deploy"}
 
 
-def test_paho_comes_only_with_a_connection() -> None:
-    assert "paho" not in _modules(COMMANDS)
+def test_a_device_without_tls_loads_none_of_it() -> None:
+    assert not _modules(SERVICE) & {"ssl", "_ssl", "paho", "http", "email"}

@@ -48,8 +48,9 @@ class _Link:
         events, self.events = self.events, []
         return events
 
-    def close(self) -> None:
+    def close(self, *, vanish: bool = False) -> None:
         self.closed = True
+        self.vanished = vanish
 
     def sent(self) -> list[tuple[int, bytes, bool]]:
         """Identifier, payload and whether it is marked as sent again; of topic ``t``."""

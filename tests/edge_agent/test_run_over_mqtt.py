@@ -92,5 +92,5 @@ def test_readings_of_an_outage_arrive_when_the_broker_is_back(stack: Stack, tmp_
         assert process.wait(3) == 0
         seqs = _seqs(subscriber.payloads)
     for found in seqs.values():
-        # Nothing is missing up to the last one seen, and order is kept but for doubles.
-        assert list(dict.fromkeys(found)) == list(range(1, max(found) + 1))
+        # Nothing is missing up to the last one seen; what waited longer may come after live ones.
+        assert sorted(set(found)) == list(range(1, max(found) + 1))

@@ -1,17 +1,17 @@
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from contract.errors import SettingsError
-from contract.settings import load
+from contract.settings import load, rows
 from edge_agent.command_settings import REPLAY_PREFIX, SIMULATE_PREFIX
 from edge_agent.command_settings import ReplaySettings as Replay
 from edge_agent.command_settings import SimulateSettings as Simulate
-from edge_agent.parsers import read_password
+from edge_agent.probe import ProbeSettings, driver, driver_names
 from edge_agent.probes.simulated import SimulatedSettings
-from edge_agent.settings import load_agent, sample_config
+from edge_agent.sample_config import sample_config
+from edge_agent.settings import load_agent, needs_restart, reloaded
 from edge_agent.workload import START
 
 
@@ -29,6 +29,14 @@ def test_the_sample_can_be_used_as_it_is() -> None:
     assert isinstance(probe, SimulatedSettings)
     assert (settings.state_of(probe), probe.interval) == ("CA", 5.0)
     assert str(settings.mqtt) == "mqtt://127.0.0.1:1883"
+
+
+def test_the_sample_names_every_driver_and_its_keys() -> None:
+    for name in driver_names():
+        _, found, rest = sample_config().partition(f'driver = "{name}"\n')
+        assert found, name
+        for row in rows(driver(name).settings)[len(rows(ProbeSettings)) :]:
+            assert f"# {row.key} =" in rest or f"\n{row.key} =" in rest, row.key
 
 
 def test_a_probe_may_stand_elsewhere_than_its_device() -> None:
@@ -49,7 +57,7 @@ def test_environment_and_flags_beat_the_file() -> None:
         (_file(), "probe = []: add at least one"),
         ({"probe": "x"}, "probe = 'x': add at least one"),
         (_file({"guid": "g"}), "probe[1].driver is not set: write one of the drivers"),
-        (_file(_probe(driver="w2")), "probe[1].driver = 'w2': write one of the drivers: simulated"),
+        (_file(_probe(driver="w2")), "probe[1].driver = 'w2': write one of the drivers: bme280,"),
         (_file({"driver": "simulated"}), "probe[1].guid is not set"),
         (_file(_probe(guid="a\nb")), "probe[1].guid = 'a\\nb': write 1 to 128"),
         (_file(_probe(), _probe()), "probe[2].guid = 'g1': probe[1] has it already"),
@@ -59,9 +67,11 @@ def test_environment_and_flags_beat_the_file() -> None:
         (_file(_probe(state="XX")), "probe[1].state = 'XX': write one of the 51"),
         ({"probe": [_probe()]}, "probe[1].state is not set: write state"),
         (_file(_probe(), id="a/b"), "device.id = 'a/b': write 1 to 128 printable characters"),
-        (_file(_probe()) | {"mqtt": {"url": "mqtts://a"}}, "mqtt.url = 'mqtts://a': TLS is not"),
+        (_file(_probe()) | {"mqtt": {"ca_file": "c"}}, "mqtt.ca_file = 'c': has no effect"),
+        (_file(_probe()) | {"mqtt": {"password_file": "p"}}, "mqtt.password_file = 'p': set mqtt"),
+        (_file(_probe()) | {"mqtt": {"keepalive": "1s"}}, "mqtt.keepalive = '1s': write a time"),
         (_file(_probe()) | {"mqtt": {"window": 0}}, "mqtt.window = 0: write a whole number"),
-        (_file(_probe()) | {"outbox": {"overflow": "thin"}}, "outbox.overflow = 'thin': write"),
+        (_file(_probe()) | {"outbox": {"overflow": "fold"}}, "outbox.overflow = 'fold': write"),
     ),
 )
 def test_what_is_wrong_is_told_with_key_value_and_fix(file: dict[str, Any], sentence: str) -> None:
@@ -78,15 +88,14 @@ def test_a_host_name_that_is_no_topic_asks_for_an_id(monkeypatch: pytest.MonkeyP
         load_agent(file)
 
 
-def test_a_password_is_the_first_line_of_its_file(tmp_path: Path) -> None:
-    file = tmp_path / "password"
-    file.write_text("secret word\r\n", encoding="utf-8")
-    assert read_password(str(file)) == "secret word"
-    assert read_password(None) is None
-    file.write_text("", encoding="utf-8")
-    for path in (file, tmp_path / "none"):
-        with pytest.raises(SettingsError, match=r"mqtt\.password_file"):
-            read_password(str(path))
+def test_only_probes_and_their_place_change_without_a_restart() -> None:
+    old = load_agent(_file(_probe()))
+    new = load_agent(_file(_probe(guid="g2"), state="NY") | {"mqtt": {"url": "mqtt://b"}})
+    assert needs_restart(old, old) == []
+    assert needs_restart(old, new) == ["mqtt.url"]
+    after = reloaded(old, new)
+    assert (after.probes, after.state, after.mqtt) == (new.probes, "NY", old.mqtt)
+    assert needs_restart(after, new) == ["mqtt.url"]
 
 
 def test_the_commands_have_the_defaults_that_are_documented() -> None:

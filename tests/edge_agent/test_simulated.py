@@ -3,14 +3,17 @@ from itertools import pairwise
 from contract.settings import load
 from contract.states import MEAN_TEMPERATURE
 from edge_agent.degrees import fahrenheit
-from edge_agent.probe import Fault, Probe, driver, driver_names
+from edge_agent.fault import Fault
+from edge_agent.mocks import MockHardware
+from edge_agent.probe import Probe, driver
+from edge_agent.site import Site
 
 
-def _probe(guid: str = "g", seed: int | None = 1) -> Probe:
+def _probe(guid: str = "g", seed: int | None = 1, **mishaps: float) -> Probe:
     chosen = driver("simulated")
     given = {"guid": guid, "driver": "simulated", "state": "FL"}
-    settings = load(chosen.settings, "", file=given, flags={"seed": seed})
-    return chosen.open(settings, "FL")
+    settings = load(chosen.settings, "", file=given | mishaps, flags={"seed": seed})
+    return chosen.open(settings, Site(state="FL", hardware=MockHardware()))
 
 
 def _read(probe: Probe, count: int) -> list[float]:
@@ -31,7 +34,18 @@ def test_a_seed_repeats_the_walk_of_a_guid_and_another_guid_walks_elsewhere() ->
     assert _read(_probe(seed=None), 50) != _read(_probe(seed=None), 50)
 
 
-def test_the_registry_is_the_folder() -> None:
-    assert "simulated" in driver_names()
-    for name in driver_names():
-        assert driver(name).settings
+def test_what_goes_wrong_on_request_leaves_the_walk_as_it_was() -> None:
+    well = _read(_probe(), 1_000)
+    drifting = _read(_probe(drift=10.0), 1_000)
+    assert drifting[0] == well[0]
+    assert abs(drifting[999] - well[999] - 9.99) < 0.1
+    spiking = _read(_probe(spikes=0.1), 1_000)
+    far = [abs(a - b) for a, b in zip(well, spiking, strict=True) if a != b]
+    assert 50 < len(far) < 200
+    assert all(abs(distance - 40.0) < 0.01 for distance in far)
+    stuck = _read(_probe(stuck_at=10), 100)
+    assert stuck[:10] == well[:10]
+    assert set(stuck[10:]) == {well[9]}
+    dropping = _read(_probe(dropouts=0.25), 1_000)
+    assert 600 < len(dropping) < 900
+    assert dropping == well[: len(dropping)]

@@ -1,31 +1,37 @@
-from contract.fields import Clock
-from contract.reading import Origin, Reading
-from contract.verdict import decode
+from edge_agent.entry import Lost
 from edge_agent.sample import Sample
-from edge_agent.stamper import Stamper, new_epoch
-
-NOW = 1_479_302_799_447_974_000
+from edge_agent.stamper import Stamper
 
 
-def test_a_reading_says_all_about_itself() -> None:
-    stamper = Stamper(destination="d", epoch="0123456789abcdef")
-    assert decode(stamper.encode(Sample("g0", "CA", 59.0, NOW, 1))) == Reading(
-        guid="g0",
-        destination="d",
-        state="CA",
-        event_time=NOW,
-        temperature=59.0,
-        origin=Origin(epoch="0123456789abcdef", seq=1, clock=Clock.SYNCED),
-    )
+def _sample(guid: str) -> Sample:
+    return Sample(guid, "CA", 59.7, 2_000, 1_000)
 
 
-def test_each_sensor_counts_for_itself() -> None:
-    stamper = Stamper(destination="d", epoch="0123456789abcdef")
-    raws = [stamper.encode(Sample(guid, "CA", 59.0, NOW, 1)) for guid in ("g0", "g0", "g1", "g0")]
-    origins = [(reading.guid, reading.origin) for reading in map(decode, raws)]
-    seqs = [(guid, origin.seq) for guid, origin in origins if origin]
-    assert seqs == [("g0", 1), ("g0", 2), ("g1", 1), ("g0", 3)]
+def test_each_sensor_counts_from_1_or_from_what_was_saved() -> None:
+    stamper = Stamper("e" * 16, {"b": 7})
+    found = [
+        stamper.stamp(_sample(guid), id=1, boot="", synced=True) for guid in ("a", "b", "a", "b")
+    ]
+    assert [(entry.guid, entry.seq) for entry in found] == [
+        ("a", 1),
+        ("b", 8),
+        ("a", 2),
+        ("b", 9),
+    ]
+    assert {entry.epoch for entry in found} == {"e" * 16}
+    assert stamper.seqs == {"a": 2, "b": 9}
 
 
-def test_epochs_differ() -> None:
-    assert new_epoch() != new_epoch()
+def test_a_temperature_is_as_it_comes_back_from_the_disk() -> None:
+    stamper = Stamper("e" * 16)
+    sample = _sample("a")._replace(temperature=-0.0)
+    entry = stamper.stamp(sample, id=1, boot="", synced=True)
+    assert repr(entry.temperature) == "0.0"
+
+
+def test_a_gap_takes_a_place_of_its_own() -> None:
+    stamper = Stamper("e" * 16)
+    like = stamper.stamp(_sample("a"), id=1, boot="b", synced=False)
+    gap = stamper.gap(like, Lost("f" * 16, 1, 9, 9, "thin"), id=2)
+    assert (gap.id, gap.guid, gap.seq, gap.temperature) == (2, "a", 2, None)
+    assert (gap.state, gap.boot) == ("CA", "b")

@@ -83,7 +83,7 @@ def test_a_new_connection_gets_the_unsettled_in_order_with_their_identifiers_the
 def test_identifiers_begin_again_and_skip_those_in_flight() -> None:
     window = _window(2)
     (first,) = _fill(window, "stays")
-    for _ in range(65_534):
+    for _ in range(65_533):
         (message,) = _fill(window, "goes")
         window.settle(message.mid)
     (message,) = _fill(window, "wraps")

@@ -1,0 +1,139 @@
+"""The outbox as the publisher sees it: gives messages, and hears what became of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from edge_agent.breaker import Breaker
+from edge_agent.lanes import PACKET_BYTES
+from edge_agent.message import Fate, Message
+from edge_agent.refusals import Refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from contract.log import Log
+    from edge_agent.dropper import Dropper
+    from edge_agent.keeper import Keeper
+    from edge_agent.lanes import Flight, Lanes
+    from edge_agent.trouble import Troubles
+
+UNHEARD: Final = "nobody gets the readings, no subscriber: they are kept"
+REFUSED: Final = "the broker refuses readings: they are kept"
+
+
+class Dispatch:
+    """A source for the publisher (`edge_agent.message.Source`).
+
+    Args:
+        keeper: has the entries, and deletes those that were taken.
+        lanes: choose what goes next.
+        dropper: knows the gaps that may still grow.
+        troubles: told when nobody listens, or the broker refuses.
+        log: told of readings that are set aside.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        lanes: Lanes,
+        dropper: Dropper,
+        *,
+        troubles: Troubles,
+        log: Log,
+        clock: Callable[[], float],
+    ) -> None:
+        self._keeper = keeper
+        self._lanes = lanes
+        self._dropper = dropper
+        self._troubles = troubles
+        self._log = log
+        self._flights: dict[int, Flight] = {}
+        self._tag = 0
+        self._breaker = Breaker(clock)
+        self._refusals = Refusals(clock)
+        self.largest: Callable[[], int | None] = lambda: None
+        self.fates = dict.fromkeys(Fate, 0)
+        self.aside = 0
+        self.settled = 0
+        self.stopping = False
+
+    @property
+    def waits(self) -> tuple[float, ...]:
+        """Seconds until something may be sent that may not now; 0 for what time does not change."""
+        return self._breaker.wait(), self._refusals.wait, self._lanes.wait
+
+    @property
+    def flying(self) -> list[int]:
+        """Ids of the entries that are on their way."""
+        return [number for flight in self._flights.values() for number in flight.ids]
+
+    @property
+    def elsewhere(self) -> list[int]:
+        """Ids of the entries that wait, or fly, and are not in the backlog."""
+        live = [entry.id for entry in self._lanes.live]
+        return [*self.flying, *self._refusals.ids, *live]
+
+    def next(self) -> Message | None:
+        """The next message; None where nothing may be sent now."""
+        if not self._breaker.lets(len(self._flights)):
+            return None
+        if not self._keeper.safe and not self._lanes.live:
+            self._lanes.add_live(self._dropper.memory_gaps.clear())
+        largest = self.largest()
+        most = PACKET_BYTES if largest is None else max(1, min(PACKET_BYTES, largest))
+        found = self._lanes.next(most, backlog=not self.stopping) or self._next_refused(most)
+        if found is None:
+            return None
+        payload, flight = found
+        self._dropper.seal(flight.ids)
+        self._tag += 1
+        self._flights[self._tag] = flight
+        return Message(payload, self._tag, readings=len(flight.ids))
+
+    def settle(self, message: Message, fate: Fate, reason: str) -> None:
+        """What became of a message; `reason` says why it was refused."""
+        flight = self._flights.pop(message.tag)
+        self._lanes.landed(flight)
+        self.fates[fate] += message.readings
+        if fate is Fate.DELIVERED:
+            self._delivered(flight)
+            return
+        self._breaker.kept()
+        shelf = self._keeper.shelf
+        on_shelf = [shelf[number] for number in flight.ids if number in shelf]
+        self._lanes.live.extendleft(reversed(on_shelf))
+        on_disk = [number for number in flight.ids if number not in shelf]
+        if fate is Fate.UNHEARD:
+            self._troubles.begin(UNHEARD, message.readings)
+            self._refusals.kept(again=flight.suspect)
+            self._lanes.backlog.update(sorted(on_disk))
+        else:
+            self._troubles.begin(REFUSED, message.readings, reason=reason)
+            self._refused(on_disk, flight, reason)
+
+    def _delivered(self, flight: Flight) -> None:
+        self._breaker.delivered()
+        self._refusals.delivered(flight.ids, again=flight.suspect)
+        self._troubles.end(UNHEARD)
+        if not self._refusals.ids:
+            self._troubles.end(REFUSED)
+        self._keeper.batch.gone += flight.ids
+        for number in flight.ids:
+            self._keeper.shelf.pop(number, None)
+        self.settled += len(flight.ids)
+
+    def _refused(self, ids: list[int], flight: Flight, reason: str) -> None:
+        culprit = self._refusals.refused(ids, again=flight.suspect) if ids else None
+        if culprit is not None:
+            self.aside += 1
+            self._keeper.batch.aside[culprit] = reason
+            self._log.error("a reading is set aside: it alone is refused", id=culprit, why=reason)
+
+    def _next_refused(self, most: int) -> tuple[bytes, Flight] | None:
+        ids = self._refusals.next()
+        found = self._lanes.again(ids, most) if ids else None
+        if found is not None:
+            self._refusals.sent()
+        return found

@@ -1,0 +1,121 @@
+"""What the agent says of itself: to the broker, to systemd and to Prometheus."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from contract.status import Mark, ProbeState, Status
+from contract.version import VERSION
+from edge_agent.metrics import View
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    from edge_agent.board import Board
+    from edge_agent.outbox import Outbox
+    from edge_agent.publisher import Publisher
+
+
+class Facts:
+    """See the module; reads the parts of a board, in its main loop.
+
+    Args:
+        board: has the sampler, another one after each reload.
+        outbox: of the readings.
+        publisher: of both.
+        drivers: how each probe is read, by guid; the service changes it at each reload.
+        boot: this start of the board, 32 hex digits.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        outbox: Outbox,
+        publisher: Publisher,
+        *,
+        drivers: Mapping[str, str],
+        boot: str,
+    ) -> None:
+        self._board = board
+        self._outbox = outbox
+        self._publisher = publisher
+        self._drivers = drivers
+        self._boot = boot
+
+    def status(self, *, online: bool) -> Status:
+        """For the retained status and the will."""
+        mark = self._outbox.mark
+        return Status(
+            online=online,
+            time=time.time_ns(),
+            version=VERSION,
+            boot=self._boot,
+            life=mark.life,
+            epoch=mark.epoch,
+            next_id=mark.next_id,
+            clock=self._outbox.trust,
+            outbox=self._account(),
+            probes=self._probes(),
+        )
+
+    def signs(self) -> Hashable:
+        """What is worth a new status when it changes."""
+        outbox = self._outbox
+        return (
+            id(self._board.sampler),
+            self._board.sampler.changes,
+            outbox.in_memory,
+            outbox.trust,
+            outbox.mark.epoch,
+            outbox.aside,
+        )
+
+    def seen(self, mark: Mark | None) -> None:
+        """What the broker knew of this device: whether our sequence numbers are still ours."""
+        self._outbox.seen(mark)
+
+    def line(self) -> str:
+        """For systemd."""
+        probes = self._board.sampler.status()
+        ill = sum(probe.fault is not None for probe in probes.values())
+        broker = "connected" if self._publisher.connected else "no broker"
+        state = f"{broker}, {self._outbox.rows} readings wait, {len(probes)} probes"
+        return f"{state}, {ill} with a fault" if ill else state
+
+    def view(self) -> View:
+        """For Prometheus."""
+        return View(
+            turned=time.monotonic(),
+            connected=self._publisher.connected,
+            connections=self._publisher.connections,
+            under_way=self._publisher.unsettled,
+            rows=self._outbox.rows,
+            dropped=self._outbox.dropped,
+            fates=dict(self._outbox.fates),
+            probes=self._board.sampler.status(),
+        )
+
+    def _account(self) -> dict[str, Any]:
+        fates = {fate.value: count for fate, count in self._outbox.fates.items()}
+        outbox = self._outbox
+        return {
+            "rows": outbox.rows,
+            "dropped": outbox.dropped,
+            "aside": outbox.aside,
+            "in_memory": outbox.in_memory,
+            **fates,
+        }
+
+    def _probes(self) -> tuple[ProbeState, ...]:
+        return tuple(
+            ProbeState(
+                guid=guid,
+                driver=self._drivers[guid],
+                fault=None if probe.fault is None else probe.fault.value,
+                since=probe.since,
+                readings=probe.readings,
+                faults={fault.value: count for fault, count in probe.faults.items()},
+            )
+            for guid, probe in self._board.sampler.status().items()
+        )

@@ -1,0 +1,127 @@
+"""What the agent exports: one table, from which /metrics and docs/metrics.md come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from contract.exposition import Metric, Sample
+from contract.version import VERSION
+from edge_agent.fault import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from edge_agent.message import Fate
+    from edge_agent.probe_status import ProbeStatus
+
+PREFIX: Final = "isotherm_agent_"
+
+
+class View(NamedTuple):
+    """What the values are read from: the agent at one moment.
+
+    Attributes:
+        turned: when the main loop made this, seconds of the monotonic clock.
+        connected: the broker lets us send.
+        connections: how often it has let us in.
+        under_way: messages that were sent and are not acknowledged.
+        rows: readings in the outbox, those under way included.
+        dropped: readings that the outbox had to drop.
+        fates: readings by what became of them.
+        probes: how each probe is, by guid.
+    """
+
+    turned: float
+    connected: bool
+    connections: int
+    under_way: int
+    rows: int
+    dropped: int
+    fates: Mapping[Fate, int]
+    probes: Mapping[str, ProbeStatus]
+
+
+def _one(value: Callable[[View], float]) -> Callable[[View], Iterable[Sample]]:
+    return lambda view: [Sample(value(view))]
+
+
+def _each(value: Callable[[ProbeStatus], float]) -> Callable[[View], Iterable[Sample]]:
+    return lambda view: [
+        Sample(value(probe), (("probe", guid),)) for guid, probe in view.probes.items()
+    ]
+
+
+def _faults(view: View) -> Iterable[Sample]:
+    for guid, probe in view.probes.items():
+        for fault in Fault:
+            labels = (("probe", guid), ("fault", fault.value))
+            yield Sample(probe.faults.get(fault, 0), labels)
+
+
+def _fates(view: View) -> Iterable[Sample]:
+    return [Sample(count, (("fate", fate.value),)) for fate, count in view.fates.items()]
+
+
+def _build(_view: View) -> Iterable[Sample]:
+    return [Sample(1, (("version", VERSION),))]
+
+
+METRICS: Final[tuple[Metric[View], ...]] = (
+    Metric("build_info", "gauge", "Always 1; the label has isotherm's version.", _build, "version"),
+    Metric(
+        "mqtt_up", "gauge", "1 while the broker lets us send.", _one(lambda v: int(v.connected))
+    ),
+    Metric(
+        "mqtt_connections_total",
+        "counter",
+        "How often the broker has let us in.",
+        _one(lambda v: v.connections),
+    ),
+    Metric(
+        "messages_under_way",
+        "gauge",
+        "Messages that were sent and are not acknowledged.",
+        _one(lambda v: v.under_way),
+    ),
+    Metric(
+        "outbox_readings",
+        "gauge",
+        "Readings that wait in the outbox, those under way included.",
+        _one(lambda v: v.rows),
+    ),
+    Metric(
+        "outbox_dropped_total",
+        "counter",
+        "Readings that the outbox had to drop.",
+        _one(lambda v: v.dropped),
+    ),
+    Metric(
+        "readings_settled_total",
+        "counter",
+        "Readings that the broker answered for: delivered, unheard (nobody subscribes), refused.",
+        _fates,
+        "fate",
+    ),
+    Metric(
+        "probe_readings_total",
+        "counter",
+        "Temperatures that a probe gave.",
+        _each(lambda p: p.readings),
+        "probe",
+    ),
+    Metric(
+        "probe_up",
+        "gauge",
+        "1 unless a probe's last read was a fault.",
+        _each(lambda p: int(p.fault is None)),
+        "probe",
+    ),
+    Metric("probe_faults_total", "counter", "Reads that gave none.", _faults, "probe, fault"),
+    Metric(
+        "probe_skipped_total",
+        "counter",
+        "Ticks at which the read before was still under way.",
+        _each(lambda p: p.skipped),
+        "probe",
+    ),
+)

@@ -1,0 +1,72 @@
+"""Retained messages beside the readings: of each topic only the newest is worth sending."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge_agent.frames import Framer
+from edge_agent.message import Fate, Message
+
+if TYPE_CHECKING:
+    from contract.log import Log
+    from edge_agent.message import Source
+
+
+class Notices:
+    """A source in front of the readings' own: notices go first, and never pile up.
+
+    Args:
+        source: of the readings.
+        log: gets one line when the broker begins to refuse a topic, and one when it takes it again.
+    """
+
+    def __init__(self, source: Source, log: Log) -> None:
+        self._source = source
+        self._log = log
+        self._framers: dict[str, Framer] = {}
+        self._topics: dict[Framer, str] = {}
+        self._waiting: dict[str, Message] = {}
+        self._refused: set[str] = set()
+        self._under_way = 0
+
+    @property
+    def unsettled(self) -> int:
+        """Notices that wait or are under way."""
+        return len(self._waiting) + self._under_way
+
+    def post(self, topic: str, payload: bytes) -> None:
+        """Publish, retained; takes the place of what was posted to the topic and is not sent yet.
+
+        Args:
+            topic: without wildcards.
+            payload: nothing has the broker forget what it kept.
+        """
+        framer = self._framers.get(topic)
+        if framer is None:
+            framer = self._framers[topic] = Framer(topic, retain=True)
+            self._topics[framer] = topic
+        # Behind what was posted before it, so that no topic is passed over for ever.
+        self._waiting.pop(topic, None)
+        self._waiting[topic] = Message(payload, readings=0, framer=framer)
+
+    def next(self) -> Message | None:
+        """The next message: a notice if there is one, else one of the source."""
+        if not self._waiting:
+            return self._source.next()
+        self._under_way += 1
+        return self._waiting.pop(next(iter(self._waiting)))
+
+    def settle(self, message: Message, fate: Fate, reason: str) -> None:
+        """What became of a message; that nobody listens to a notice now is no matter."""
+        if message.framer is None:
+            self._source.settle(message, fate, reason)
+            return
+        self._under_way -= 1
+        topic = self._topics[message.framer]
+        if fate is not Fate.REFUSED:
+            if topic in self._refused:
+                self._refused.remove(topic)
+                self._log.info("the broker takes notices again", topic=topic)
+        elif topic not in self._refused:
+            self._refused.add(topic)
+            self._log.warning("the broker refuses notices", topic=topic, reason=reason)

@@ -1,0 +1,94 @@
+"""Reads one probe, in a thread of its own where that may take time."""
+
+from __future__ import annotations
+
+import threading
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, NamedTuple
+
+from edge_agent.fault import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_agent.place import Place
+    from edge_agent.probe import Probe
+
+
+class Answer(NamedTuple):
+    """What one read gave.
+
+    Attributes:
+        found: degrees Celsius, or why there are none.
+        why: more about the fault, for people.
+        wall: the system clock when the read ended, nanoseconds since 1970.
+        uptime: nanoseconds since the board started, at the same moment.
+    """
+
+    found: float | Fault
+    why: str
+    wall: int
+    uptime: int
+
+
+class Reader:
+    """One read at a time; the caller sees to it that none is asked for before the answer.
+
+    The thread begins with the first read. It is a daemon: one that hangs for ever in a read never
+    keeps the program from ending.
+
+    Args:
+        place: the probe, and whether it needs a thread.
+        answer: gets what a read gave, in whichever thread that was.
+        clock: the system clock, nanoseconds since 1970.
+        uptime: nanoseconds since the board started.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        answer: Callable[[Answer], None],
+        *,
+        clock: Callable[[], int],
+        uptime: Callable[[], int],
+    ) -> None:
+        self._place = place
+        self._answer = answer
+        self._clock = clock
+        self._uptime = uptime
+        self._asked: SimpleQueue[bool] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def ask(self) -> None:
+        """Read once; the answer comes later, or before this returns where no read blocks."""
+        if not self._place.blocks:
+            self._read()
+            return
+        self._asked.put(True)
+        if self._thread is None:
+            name = f"probe {self._place.guid}"
+            self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Let the thread end once it has no read to finish; does not wait for that."""
+        self._asked.put(False)
+
+    def _run(self) -> None:
+        while self._asked.get():
+            self._read()
+
+    def _read(self) -> None:
+        found, why = read_once(self._place.probe)
+        self._answer(Answer(found, why, self._clock(), self._uptime()))
+
+
+def read_once(probe: Probe) -> tuple[float | Fault, str]:
+    """Read a probe, whatever it raises: degrees Celsius or the fault, and more about the fault."""
+    try:
+        return probe.read(), ""
+    except OSError as error:
+        words = error.strerror or str(error)
+        return Fault.MISSING, f"{error.filename}: {words}" if error.filename else words
+    except Exception as error:  # noqa: BLE001 one driver's mistake must not end the other probes
+        return Fault.MISSING, f"{type(error).__name__}: {error}"

@@ -1,0 +1,257 @@
+"""The outbox on disk: SQLite in WAL mode with synchronous=FULL, one transaction for each batch.
+
+What is committed outlives a power cut, as far as the disk keeps what it said it has (SQLite's pages
+"Atomic Commit" and "WAL"). Rows hold all that they need, and a checksum over it, so that they can
+be salvaged from a file that is damaged elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+
+from edge_agent.ranges import spans
+from edge_agent.rows import COLUMNS, checked, to_entry, to_row, unchecked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from edge_agent.batch import Batch
+    from edge_agent.entry import Entry
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+VERSION: Final = 1
+"""PRAGMA user_version of the schema."""
+BUSY_SECONDS: Final = 2.0
+"""How long a commit waits for a person's sqlite3 to let go of the file."""
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS entry (
+  id INTEGER PRIMARY KEY, guid TEXT, epoch BLOB, seq INTEGER, state TEXT, wall INTEGER,
+  uptime INTEGER, boot BLOB, synced INTEGER, temperature REAL,
+  lost_epoch BLOB, first INTEGER, last INTEGER, count INTEGER, reason TEXT,
+  checksum INTEGER, aside TEXT);
+CREATE TABLE IF NOT EXISTS sensor (guid TEXT PRIMARY KEY, seq INTEGER, checksum INTEGER)
+  WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS boot (id TEXT PRIMARY KEY, clock_offset INTEGER, checksum INTEGER)
+  WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value, checksum INTEGER) WITHOUT ROWID;
+"""
+_PUT: Final = f"INSERT OR REPLACE INTO entry ({COLUMNS}) VALUES ({','.join('?' * 16)})"  # noqa: S608 our own words
+_READ: Final = f"SELECT {COLUMNS} FROM entry WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"  # noqa: S608 our own words
+_SEQ: Final = "INSERT OR REPLACE INTO sensor VALUES (?, ?, ?)"
+_BOOT: Final = "INSERT OR REPLACE INTO boot VALUES (?, ?, ?)"
+_FACT: Final = "INSERT OR REPLACE INTO fact VALUES (?, ?, ?)"
+
+
+def _damage_is_an_error(function: Callable[P, T]) -> Callable[P, T]:
+    """Have sqlite3 say in its own words that a damaged schema made its message no text."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except UnicodeDecodeError as error:
+            raise sqlite3.DatabaseError("what stands in it is not UTF-8") from error
+
+    return call
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """What a store knew when it was opened.
+
+    Attributes:
+        facts: ``epoch``; ``board`` (see `edge_agent.epoch.board_identity`); ``last_id``, the
+            highest that was ever given; ``lives``, with blanks between; ``known_to``, the id up to
+            which entries were named while the broker had confirmed the epoch; ``confirmed``.
+        seqs: the last sequence number given, by guid.
+        offsets: of the clocks, by boot.
+        rows: entries in it.
+        first_id: the lowest; 0 without any.
+        last_id: the highest; 0 without any.
+    """
+
+    facts: Mapping[str, Any]
+    seqs: Mapping[str, int]
+    offsets: Mapping[str, int]
+    rows: int
+    first_id: int
+    last_id: int
+
+
+class Store:
+    """One file, two connections: one thread writes, another one may read meanwhile.
+
+    Args:
+        path: of the file; made if it is not there.
+
+    Raises:
+        sqlite3.Error: the file cannot be opened or made, or is damaged.
+    """
+
+    @_damage_is_an_error
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writer = connect(path)
+        try:
+            self._writer.execute("PRAGMA synchronous=FULL")
+            self._writer.execute("PRAGMA journal_mode=WAL")
+            self._writer.execute(f"PRAGMA journal_size_limit={4 << 20}")
+            _make_tables(self._writer)
+            self._reader = connect(path)
+        except BaseException:
+            self._writer.close()
+            raise
+
+    @_damage_is_an_error
+    def check(self) -> None:
+        """Look through the whole file.
+
+        Raises:
+            sqlite3.Error: something is wrong with it.
+        """
+        (found,) = self._reader.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
+
+    @_damage_is_an_error
+    def load(self) -> Saved:
+        """What it knows; an entry that was set aside is tried again."""
+        self._writer.execute("UPDATE entry SET aside = NULL WHERE aside IS NOT NULL")
+        return load(self._reader)
+
+    def read(self, first: int, last: int, limit: int) -> tuple[list[Entry], list[int]]:
+        """Entries from `first` to `last`, at most `limit`, in rising order.
+
+        Returns:
+            The entries, and the ids of those whose checksum is wrong.
+        """
+        return read(self._reader, first, last, limit)
+
+    @_damage_is_an_error
+    def apply(self, batch: Batch) -> None:
+        """Do it, whole or not at all; it is on the disk when this returns.
+
+        Raises:
+            sqlite3.Error: it is not done.
+        """
+        run = self._writer
+        run.execute("BEGIN IMMEDIATE")
+        try:
+            if batch.fresh:
+                run.execute("DELETE FROM sensor")
+            run.executemany(_PUT, map(to_row, batch.entries.values()))
+            run.executemany(_SEQ, map(checked, batch.seqs.items()))
+            run.executemany("DELETE FROM entry WHERE id BETWEEN ? AND ?", spans(sorted(batch.gone)))
+            run.executemany(
+                "UPDATE entry SET aside = ? WHERE id = ?",
+                [(why, number) for number, why in batch.aside.items()],
+            )
+            run.executemany(_BOOT, map(checked, batch.offsets.items()))
+            run.executemany(_FACT, map(checked, batch.facts.items()))
+            run.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                run.execute("ROLLBACK")
+            raise
+
+    @_damage_is_an_error
+    def used(self) -> int:
+        """Bytes of the file that are not free inside it; call it in the writing thread."""
+        (pages,) = self._writer.execute("PRAGMA page_count").fetchone()
+        (free,) = self._writer.execute("PRAGMA freelist_count").fetchone()
+        (size,) = self._writer.execute("PRAGMA page_size").fetchone()
+        return int((pages - free) * size)
+
+    def close(self) -> None:
+        """Close it, whatever state it is in."""
+        for connection in (self._reader, self._writer):
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+
+@_damage_is_an_error
+def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
+    """A connection that leaves transactions to its user, and is not bound to a thread.
+
+    Args:
+        path: of the file.
+        mode: `rwc`, or `ro` for one that cannot write; see sqlite.org/uri.html.
+    """
+    where = f"{path.absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(
+        where, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.execute("PRAGMA cache_size=-1024")
+    except BaseException:
+        connection.close()
+        raise
+    # A flipped bit in a text shall cost its row, which the checksum finds, and not its neighbours.
+    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    return connection
+
+
+@_damage_is_an_error
+def load(connection: sqlite3.Connection) -> Saved:
+    """What a store knows.
+
+    Raises:
+        sqlite3.Error: it cannot be read, or is not what was written.
+    """
+    rows, first_id, last_id = connection.execute(
+        "SELECT count(*), coalesce(min(id), 0), coalesce(max(id), 0) FROM entry"
+    ).fetchone()
+    return Saved(
+        facts=dict(map(unchecked, connection.execute("SELECT * FROM fact"))),
+        seqs=dict(map(unchecked, connection.execute("SELECT * FROM sensor"))),
+        offsets=offsets(connection),
+        rows=rows,
+        first_id=first_id,
+        last_id=last_id,
+    )
+
+
+@_damage_is_an_error
+def offsets(connection: sqlite3.Connection) -> dict[str, int]:
+    """Of the clocks, by boot; raises like `load`."""
+    return dict(map(unchecked, connection.execute("SELECT * FROM boot")))
+
+
+@_damage_is_an_error
+def read(
+    connection: sqlite3.Connection, first: int, last: int, limit: int
+) -> tuple[list[Entry], list[int]]:
+    """See `Store.read`."""
+    entries, wrong = [], []
+    for row in connection.execute(_READ, (first, last, limit)).fetchall():
+        entry = to_entry(row)
+        if entry is None:
+            wrong.append(row[0])
+        else:
+            entries.append(entry)
+    return entries, wrong
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise sqlite3.DatabaseError(f"written by a later version of isotherm ({version})")
+    if version < VERSION:
+        connection.executescript(f"{_SCHEMA} PRAGMA user_version={VERSION};")
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file is damaged, in contrast to a disk that does not take or give it now."""
+    name = getattr(error, "sqlite_errorname", "")
+    if not name:
+        # What this module and sqlite3 itself raise: text that is no UTF-8, a later version.
+        return not isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError)
+    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_FORMAT"))

@@ -1,0 +1,102 @@
+"""Who commits: a thread of its own, since an SD card takes a millisecond, or sometimes seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import socket
+import sqlite3
+import threading
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from edge_agent.batch import Batch
+    from edge_agent.store import Store
+
+DRAIN: Final = 4096
+
+
+class Outcome(NamedTuple):
+    """What became of a batch.
+
+    Attributes:
+        batch: the one.
+        error: why it is not done; None if it is.
+        used: bytes of the file; 0 where it is not known.
+        free: bytes that the disk has left for us; None where it is not known.
+    """
+
+    batch: Batch
+    error: sqlite3.Error | None
+    used: int = 0
+    free: int | None = None
+
+
+class Writer:
+    """Commits one batch at a time; `fileno` can be read when it is done."""
+
+    def __init__(self) -> None:
+        self._work: queue.SimpleQueue[tuple[Store, Batch] | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._woken, self._waker = socket.socketpair()
+        self._woken.setblocking(False)
+        self._waker.setblocking(False)
+        self._thread = threading.Thread(target=self._run, name="outbox-writer", daemon=True)
+        self._thread.start()
+        self.busy = False
+
+    def fileno(self) -> int:
+        """Readable when a batch is done."""
+        return self._woken.fileno()
+
+    def start(self, store: Store, batch: Batch) -> None:
+        """Begin to commit; only while not `busy`."""
+        self.busy = True
+        self._work.put((store, batch))
+
+    def poll(self, timeout: float = 0.0) -> Outcome | None:
+        """What became of the batch; None while it is still being committed after `timeout` s."""
+        if not self.busy:
+            return None
+        try:
+            outcome = self._done.get(timeout=timeout) if timeout else self._done.get_nowait()
+        except queue.Empty:
+            return None
+        with contextlib.suppress(BlockingIOError):
+            self._woken.recv(DRAIN)
+        self.busy = False
+        return outcome
+
+    def close(self) -> None:
+        """End, without waiting for a disk that does not answer."""
+        self._work.put(None)
+        if not self.busy:
+            self._thread.join()
+            self._woken.close()
+            self._waker.close()
+
+    def _run(self) -> None:
+        while (job := self._work.get()) is not None:
+            self._done.put(commit(*job))
+            with contextlib.suppress(BlockingIOError):
+                self._waker.send(b"\0")
+
+
+def commit(store: Store, batch: Batch) -> Outcome:
+    """Commit in the caller's thread."""
+    try:
+        store.apply(batch)
+        return Outcome(batch, None, store.used(), _free(store))
+    except sqlite3.Error as error:
+        return Outcome(batch, error)
+    except Exception as error:  # noqa: BLE001 whatever it is, the main loop shall hear of it
+        return Outcome(batch, sqlite3.InterfaceError(str(error)))
+
+
+def _free(store: Store) -> int | None:
+    try:
+        disk = os.statvfs(store.path.parent)
+    except OSError:
+        return None
+    return disk.f_bavail * disk.f_frsize

@@ -1,0 +1,11 @@
+"""A source without any readings, for tests of what goes beside them."""
+
+from edge_agent.message import Fate, Message
+
+
+class NoReadings:
+    def next(self) -> Message | None:
+        return None
+
+    def settle(self, message: Message, fate: Fate, reason: str) -> None:
+        raise AssertionError(message, fate, reason)
