@@ -127,6 +127,18 @@ def test_what_can_be_read_is_sent_under_its_name(
     assert _goes_on(path, known) >= least
 
 
+def test_any_page_of_entries_costs_its_own_rows_alone(path: Path) -> None:
+    known = _filled(path)
+    pristine = path.read_bytes()
+    leaves = [at for at in range(4096, len(pristine), 4096) if pristine[at] == 0x0D]
+    assert len(leaves) > 5
+    for at in leaves:
+        for file in path.parent.glob("outbox.db*"):
+            file.unlink()
+        path.write_bytes(pristine[:at] + b"\xff" * 4096 + pristine[at + 4096 :])
+        assert _goes_on(path, known) >= ROWS - 60
+
+
 def test_it_is_set_aside_and_told(path: Path) -> None:
     _filled(path)
     _middle_page(path)
