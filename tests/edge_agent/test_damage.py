@@ -64,7 +64,7 @@ def _goes_on(path: Path, known: dict[tuple[str, str, int], str]) -> int:
 
 @pytest.mark.parametrize("rounds", (8, pytest.param(400, marks=pytest.mark.faults)))
 def test_bytes_that_are_wrong_anywhere_never_stop_it_and_never_become_a_reading(
-    path: Path, rounds: int
+    path: Path, rounds: int, report: Callable[[str], None]
 ) -> None:
     known = _filled(path)
     draw = random.Random(rounds)
@@ -81,7 +81,7 @@ def test_bytes_that_are_wrong_anywhere_never_stop_it_and_never_become_a_reading(
         found.append(_goes_on(path, known))
     # Most damage costs little; a few flips hit the very root of the file.
     assert sum(found) > len(found) * ROWS // 2
-    print(f"{rounds} damaged files: {sum(found)} of {rounds * ROWS} rows salvaged, none invented")
+    report(f"{rounds} damaged files: {sum(found)} of {rounds * ROWS} rows salvaged, none invented")
 
 
 def _page_of_entries(data: bytes, size: int) -> int:
