@@ -9,7 +9,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import (
     KafkaError,
@@ -21,7 +20,7 @@ from kafka.errors import (
 from bridge.errors import SinkClosingError, SinkUnavailableError
 from bridge.security import kafka_python_security, suspects
 from bridge.sink import held_back
-from bridge.sinks.kp_partitioner import KeyPartitioner
+from bridge.sinks.kp_hot_path import KeyPartitioner, QuietProducer
 from contract.refusal import refusal
 
 if TYPE_CHECKING:
@@ -82,12 +81,6 @@ class Failure(NamedTuple):
         return isinstance(self.error, _UNFIXABLE)
 
 
-class _Producer(KafkaProducer):  # type: ignore[misc] # kafka-python has no types
-    def __str__(self) -> str:
-        """For its debug lines, whose words it makes for every record, shown or not."""
-        return "producer"
-
-
 class KpProducer:
     """Wraps `kafka.KafkaProducer`; used by one thread.
 
@@ -115,7 +108,7 @@ class KpProducer:
         self._kafka = kafka
         self._stopping = stopping
         try:
-            self.raw: Any = _Producer(
+            self.raw: Any = QuietProducer(
                 **client_settings(settings),
                 acks="all",
                 # Said explicitly: kafka-python turns a conflict with a default into a warning.
@@ -212,6 +205,9 @@ class KpProducer:
     def _wait(self, futures: list[Any]) -> None:
         _HEARD.why = ""
         began = time.monotonic()
+        # Nothing more comes to wait for: the linger is for the time of sending only.
+        with contextlib.suppress(KafkaTimeoutError):
+            self.raw.flush(timeout=_POLL_S)
         for done, future in enumerate(futures):
             while not future.is_done:
                 # Either this look times out, or the record failed, which is sorted out later.

@@ -97,6 +97,9 @@ class TransactionalKafkaPythonSink:
             {
                 "transactional_id": self._settings.client_id,
                 "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
+                # A transaction that begins before Kafka has marked the end of the last one is
+                # told to come again, which is a matter of milliseconds.
+                "retry_backoff_ms": 20,
             },
             # By then Kafka has aborted the transaction itself, and a new one serves better.
             longest=2 * TRANSACTION_TIMEOUT_MS / 1000,
