@@ -38,11 +38,16 @@ class Account:
         self.board = board
         self.rows: dict[Name, float] = {}
         self._subscriber = subscriber
+        self._came = Arrivals()
+        self._taken = 0
         self._doubled = [0]
 
     @property
     def came(self) -> Arrivals:
-        return Arrivals(self._subscriber.payloads)
+        fresh = self._subscriber.payloads[self._taken :]
+        self._taken += len(fresh)
+        self._came.add(fresh)
+        return self._came
 
     def count(self) -> None:
         """A fault is over, or the next one begins: its doubles have come."""
@@ -69,6 +74,6 @@ class Account:
                 f"{what}: {len(came.times)} readings, lost {lost}, doubled {came.doubled}, "
                 f"{most} at a time at most, other content {other}"
             )
-        assert other == 0
-        assert most <= WINDOW
+        assert other == 0, what
+        assert most <= WINDOW, what
         return came

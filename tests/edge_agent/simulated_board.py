@@ -75,7 +75,7 @@ class SimulatedBoard:
         self._config.write_text(
             f'[device]\nid = "{self.device}"\nstate = "CA"\nsysfs = "{self.sysfs}"\n'
             f'[mqtt]\nurl = "{url}"\n'
-            f'[outbox]\npath = "{self.outbox}"\ncommit_interval = "50ms"\n'
+            f'[outbox]\npath = "{self.outbox}"\ncommit_interval = "150ms"\n'
             f"[clock]\ntrust = {self._trust}\n{probes}",
             encoding="utf-8",
         )
@@ -111,12 +111,16 @@ class SimulatedBoard:
 class Arrivals:
     """The readings that a subscriber got."""
 
-    def __init__(self, payloads: Iterable[bytes]) -> None:
+    def __init__(self, payloads: Iterable[bytes] = ()) -> None:
         self.times: Counter[Name] = Counter()
         self.lines: dict[Name, set[bytes]] = defaultdict(set)
         self._temperatures: dict[Name, float] = {}
         self.by_sensor: dict[tuple[str, str], list[tuple[int, int, str]]] = defaultdict(list)
         """(seq, event time, clock) of each guid and epoch, as they came."""
+        self.add(payloads)
+
+    def add(self, payloads: Iterable[bytes]) -> None:
+        """More of them came."""
         for payload in list(payloads):
             for line in payload.split(b"\n"):
                 reading = decode(line)

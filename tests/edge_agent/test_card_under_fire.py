@@ -133,6 +133,7 @@ def test_two_boards_with_one_card_image(
     url: str, tmp_path: Path, report: Report, rounds: int
 ) -> None:
     """All is the same but the boards' serials: they also throw each other out of the broker."""
+    readings = doubled = 0
     for number in range(rounds):
         board = SimulatedBoard(tmp_path / f"{number}a", url)
         with Subscriber(url, readings_topic(board.device)) as subscriber:
@@ -155,5 +156,10 @@ def test_two_boards_with_one_card_image(
                 with agent(account.board) as running:
                     more(subscriber, 5)
                     assert running.end() == 0
-                account.settle(f"card {number + 1}", report)
+                came = account.settle(f"card {number + 1}", print)
+            readings, doubled = readings + len(came.times), doubled + came.doubled
             assert board.disk().epoch != twin.disk().epoch
+    report(
+        f"{rounds} cards: {readings} readings of two boards, lost 0, doubled {doubled}, "
+        "names given twice 0"
+    )

@@ -92,7 +92,7 @@ def test_a_line_that_flaps(
 
 
 @pytest.mark.parametrize(
-    ("steps", "seconds"), ((6, 0.5), pytest.param(60, 2.0, marks=pytest.mark.faults))
+    ("steps", "seconds"), ((4, 0.5), pytest.param(60, 2.0, marks=pytest.mark.faults))
 )
 def test_a_clock_that_steps_by_a_day(
     url: str, tmp_path: Path, report: Report, *, steps: int, seconds: float
