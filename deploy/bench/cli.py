@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import os
 import platform
-import statistics
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final, NoReturn
 
 import click
 
-from contract.errors import EXIT_OTHER, IsothermError
+from contract.errors import EXIT_OTHER
 from deploy.bench.contenders import CONTENDERS
 from deploy.bench.publisher import chunks
 from deploy.bench.readings import messages
 from deploy.bench.recent import version_of
 from deploy.bench.rig import Rig
+from deploy.bench.show import report, run_command, spread
 from deploy.bench.trial import Result, Scenario, run
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _SCENARIOS: Final = {
     "drain": Scenario(name="a queued backlog, Receive Maximum 1000", readings=100_000),
@@ -55,7 +52,7 @@ def cli(runs: int, wanted: tuple[str, ...], only: tuple[str, ...]) -> None:
     amiss = 0
     with (
         tempfile.TemporaryDirectory(prefix="isotherm-bench-") as folder,
-        Rig(Path(folder), _report) as rig,
+        Rig(Path(folder), report) as rig,
     ):
         version = ".".join(map(str, version_of(rig.mosquitto_program)))
         print(f"{os.cpu_count()} cores, {platform.machine()}, mosquitto {version}, {runs} runs")
@@ -68,7 +65,7 @@ def cli(runs: int, wanted: tuple[str, ...], only: tuple[str, ...]) -> None:
             for turn in range(runs):
                 for contender in chosen:
                     number += 1
-                    _report(f"{key}: {contender.name}, run {turn + 1} of {runs}")
+                    report(f"{key}: {contender.name}, run {turn + 1} of {runs}")
                     result = run(rig, scenario, contender, packets, number)
                     results[contender.name].append(result)
             amiss += _table(scenario, results)
@@ -80,7 +77,7 @@ def _warm_up(rig: Rig) -> int:
     """Have Kafka's Java compile what is used much, or the first runs would pay; how many runs."""
     packets = chunks(messages(_WARM_UP.readings, _WARM_UP.per_message))
     for number in range(_WARM_UP_RUNS):
-        _report(f"warming Kafka up, {number + 1} of {_WARM_UP_RUNS}")
+        report(f"warming Kafka up, {number + 1} of {_WARM_UP_RUNS}")
         run(rig, _WARM_UP, CONTENDERS[number % len(CONTENDERS)], packets, number)
     return _WARM_UP_RUNS
 
@@ -94,7 +91,7 @@ def _table(scenario: Scenario, results: dict[str, list[Result]]) -> int:
         rates = [result.rate for result in runs]
         costs = [result.cpu for result in runs]
         print(
-            f"{name:36}{_spread(rates, '.0f'):>28}{_spread(costs, '.1f'):>20}"
+            f"{name:36}{spread(rates, '.0f'):>28}{spread(costs, '.1f'):>20}"
             f"{max(result.memory for result in runs):>6.0f}"
         )
         for result in runs:
@@ -104,25 +101,6 @@ def _table(scenario: Scenario, results: dict[str, list[Result]]) -> int:
     return amiss
 
 
-def _spread(values: Sequence[float], form: str) -> str:
-    low, high = min(values), max(values)
-    return f"{statistics.median(values):{form}} ({low:{form}}-{high:{form}})"
-
-
-def _report(line: str) -> None:
-    print(f"[bench] {line}", file=sys.stderr, flush=True)
-
-
 def main() -> NoReturn:
     """Run the command line, and exit with its code."""
-    try:
-        cli.main(prog_name="scripts/bench bridge", standalone_mode=False)
-    except IsothermError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    sys.exit(0)
+    run_command(cli, "bridge")

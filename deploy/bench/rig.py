@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from deploy.bench.recent import recent_mosquitto
 from deploy.local.kafka import Kafka
 from deploy.local.mosquitto import Mosquitto
+from deploy.local.process import Guard
 from deploy.local.stack import Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 _CONFIG = """listener {port} 127.0.0.1
@@ -73,3 +75,26 @@ class Rig(Stack):
     def mqtt_port(self) -> int:
         """The broker's port."""
         return self._mosquitto.port
+
+
+@contextmanager
+def lone_mosquitto(data: Path, program: str) -> Iterator[int]:
+    """A `BenchMosquitto` without the rest of the rig, empty at its start.
+
+    Args:
+        data: a folder for its configuration and log.
+        program: see `recent_mosquitto`.
+
+    Yields:
+        Its port.
+    """
+    guard = Guard()
+    broker = BenchMosquitto(data, guard, None, usual_ports=False)
+    broker.program = program
+    try:
+        broker.launch()
+        broker.wait_ready()
+        yield broker.port
+    finally:
+        broker.stop()
+        guard.close()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from deploy.bench.contenders import Contender, Task
 from deploy.bench.plain import client
 from deploy.bench.publisher import publish
+from deploy.bench.usage import cpu, peak
 from deploy.bench.verify import Topic, Verdict, judge
 from deploy.errors import ProgramFailedError
 from deploy.local.process import Child, Guard, log_tail
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 PARTITIONS: Final = 4
 _LOOK_EVERY: Final = 0.05
 _STALLED_S: Final = 60.0
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
 _WAIT_S: Final = 10.0
 
 
@@ -101,7 +99,7 @@ def run(
             _await_idle(child.pid)
             publisher.start()
         looks = _watch(child, topic, scenario.readings)
-        memory = _peak_memory(child.pid)
+        memory = peak(child.pid)
     finally:
         child.stop(kill=contender.name.startswith("plain"))
         guard.close()
@@ -142,25 +140,13 @@ def _watch(child: Child, topic: Topic, readings: int) -> tuple[_Look, _Look]:
 
 def _look(pid: int, topic: Topic) -> _Look:
     written = topic.written()
-    return _Look(time.monotonic(), _cpu(pid), written)
-
-
-def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def _peak_memory(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+    return _Look(time.monotonic(), cpu(pid), written)
 
 
 def _await_idle(pid: int) -> None:
     """Until a program has started: it has used CPU, and uses none any more."""
     before = -1.0
-    while (now := _cpu(pid)) == 0.0 or now > before + 0.01:
+    while (now := cpu(pid)) == 0.0 or now > before + 0.01:
         before = now
         time.sleep(0.5)
 
