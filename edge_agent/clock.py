@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from edge_agent.entry import Entry
+    from edge_agent.sample import Sample
 
 SYNCHRONIZED: Final = Path("/run/systemd/timesync/synchronized")
 """systemd-timesyncd makes this file when it is first in sync (systemd-timesyncd.service(8))."""
@@ -26,6 +27,8 @@ SYNCHRONIZED: Final = Path("/run/systemd/timesync/synchronized")
 _TIMEX_BYTES: Final = 512
 _TIME_ERROR: Final = 5
 _NS: Final = 1_000_000_000
+_STEP: Final = _NS
+"""A system clock that moved by more against the time since the start did not drift, but stepped."""
 
 
 class BoardClock(Protocol):
@@ -127,6 +130,18 @@ class Timeline:
         if synced and self.noted is None and self.boot not in self.offsets:
             self.noted = self._clock.wall() - self._clock.uptime()
         return synced
+
+    def right(self, sample: Sample) -> Sample:
+        """A sample whose time is of the clock as `look` found it.
+
+        Between a read and its commit the clock may have stepped, first of all when a time server is
+        heard: then the sample has the old clock's time, and what is known of the new one is not
+        true of it.
+        """
+        if not self._synced:
+            return sample
+        wall = self._clock.wall() - self._clock.uptime() + sample.uptime
+        return sample._replace(wall=wall) if abs(wall - sample.wall) > _STEP else sample
 
     def keep(self) -> None:
         """What was noted is on disk, or there is none."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from edge_agent.batch import Batch
 from edge_agent.errors import OutboxInUseError
+from edge_agent.rows import unchecked
 from edge_agent.store import Saved, Store, connect, is_damage, offsets, read
 
 if TYPE_CHECKING:
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 CHUNK: Final = 256
 COMMIT: Final = 8_192
 """Salvaged entries in one transaction."""
+BARREN: Final = 64
+"""So many chunks in a row without a row that can be read end the look for the lowest."""
 _SIDES: Final = ("", "-wal", "-shm")
+_LAST: Final = "SELECT * FROM fact WHERE name = 'last_id'"
+_DOWN: Final = "SELECT id FROM entry WHERE id < ? ORDER BY id DESC"
 
 
 class Opened(NamedTuple):
@@ -193,12 +198,25 @@ def _one(old: sqlite3.Connection, number: int) -> list[Entry]:
 
 def _bounds(old: sqlite3.Connection) -> tuple[int, int]:
     """The lowest and the highest id that there may be."""
-    found = []
-    for question in (
-        "SELECT min(id) FROM entry",
-        "SELECT max(id) FROM entry",
-        "SELECT value FROM fact WHERE name = 'last_id'",
-    ):
-        with contextlib.suppress(sqlite3.Error):
-            found += [row[0] for row in old.execute(question) if isinstance(row[0], int)]
-    return (min(found), max(found)) if found else (1, 0)
+    highest = 0
+    with contextlib.suppress(sqlite3.Error, TypeError):
+        highest = int(old.execute("SELECT max(id) FROM entry").fetchone()[0])
+    with contextlib.suppress(sqlite3.Error, TypeError):
+        # It has a checksum, and the order of the pages has none.
+        highest = int(unchecked(old.execute(_LAST).fetchone())[1])
+    return _lowest(old, highest), highest
+
+
+def _lowest(old: sqlite3.Connection, highest: int) -> int:
+    """The lowest id that there may be, looked for from above: the first page may be damaged."""
+    at, barren = highest + 1, 0
+    while at > 1 and barren < BARREN:
+        try:
+            for row in old.execute(_DOWN, (at,)):
+                at, barren = row[0], 0
+        except sqlite3.Error:
+            at -= CHUNK
+            barren += 1
+        else:
+            break
+    return max(1, at)

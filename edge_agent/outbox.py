@@ -185,7 +185,7 @@ class Outbox:
         keeper = self._keeper
         names = self._names.stamper(safe=keeper.safe)
         taken = []
-        for sample in samples:
+        for sample in map(self._timeline.right, samples):
             entry = names.stamp(sample, id=self._new_id(), boot=self._boot, synced=synced)
             taken.append(entry)
             if keeper.safe:

@@ -10,7 +10,9 @@ import pytest
 from deploy.local import Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+_FAULTS = "faults"
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +28,25 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def _report(line: str) -> None:
     print(line, file=sys.stderr)
+
+
+@pytest.fixture
+def report(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Takes the line with the numbers of a fault; they are shown at the end of the run."""
+    return lambda line: record_property(_FAULTS, line)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show them, whatever pytest's flags."""
+    lines = [
+        f"{result.nodeid.rpartition('::')[2]}: {value}"
+        for outcome in ("passed", "failed")
+        for result in terminalreporter.getreports(outcome)
+        if result.when == "call"
+        for key, value in result.user_properties
+        if key == _FAULTS
+    ]
+    if lines:
+        terminalreporter.section("faults")
+        for line in lines:
+            terminalreporter.line(line)

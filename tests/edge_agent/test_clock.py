@@ -8,6 +8,7 @@ import pytest
 
 from contract.moment import parse_event_time
 from edge_agent.clock import SystemClock, ask_kernel, boot_id
+from edge_agent.sample import Sample
 from tests.edge_agent.outbox_bench import NS, START, Bench, FakeClock, seqs
 
 if TYPE_CHECKING:
@@ -125,6 +126,21 @@ def test_a_step_by_hand_reorders_doubles_and_loses_nothing(path: Path, step: int
     times = _times(found)
     assert [seconds for seconds, _ in times] == list(range(9))
     assert [trust for _, trust in times] == ["synced"] * 3 + ["corrected"] * 3 + ["synced"] * 3
+    bench.close()
+
+
+@pytest.mark.parametrize("step", (DAY, -DAY))
+def test_a_reading_taken_just_before_the_clock_came_into_sync_has_the_right_time(
+    path: Path, step: int
+) -> None:
+    clock = FakeClock(synced=False, wall=START - step)
+    bench = Bench(path, clock)
+    sample = Sample("a", "CA", 59.7, clock.wall(), clock.uptime())
+    clock.now += step
+    clock.synced = True
+    bench.outbox.put([sample])
+    bench.commit()
+    assert _times(bench.take()) == [(0, "synced")]
     bench.close()
 
 

@@ -64,7 +64,7 @@ def _goes_on(path: Path, known: dict[tuple[str, str, int], str]) -> int:
 
 @pytest.mark.parametrize("rounds", (8, pytest.param(400, marks=pytest.mark.faults)))
 def test_bytes_that_are_wrong_anywhere_never_stop_it_and_never_become_a_reading(
-    path: Path, rounds: int
+    path: Path, rounds: int, report: Callable[[str], None]
 ) -> None:
     known = _filled(path)
     draw = random.Random(rounds)
@@ -81,7 +81,7 @@ def test_bytes_that_are_wrong_anywhere_never_stop_it_and_never_become_a_reading(
         found.append(_goes_on(path, known))
     # Most damage costs little; a few flips hit the very root of the file.
     assert sum(found) > len(found) * ROWS // 2
-    print(f"{rounds} damaged files: {sum(found)} of {rounds * ROWS} rows salvaged, none invented")
+    report(f"{rounds} damaged files: {sum(found)} of {rounds * ROWS} rows salvaged, none invented")
 
 
 def _page_of_entries(data: bytes, size: int) -> int:
@@ -125,6 +125,18 @@ def test_what_can_be_read_is_sent_under_its_name(
     known = _filled(path)
     damage(path)
     assert _goes_on(path, known) >= least
+
+
+def test_any_page_of_entries_costs_its_own_rows_alone(path: Path) -> None:
+    known = _filled(path)
+    pristine = path.read_bytes()
+    leaves = [at for at in range(4096, len(pristine), 4096) if pristine[at] == 0x0D]
+    assert len(leaves) > 5
+    for at in leaves:
+        for file in path.parent.glob("outbox.db*"):
+            file.unlink()
+        path.write_bytes(pristine[:at] + b"\xff" * 4096 + pristine[at + 4096 :])
+        assert _goes_on(path, known) >= ROWS - 60
 
 
 def test_it_is_set_aside_and_told(path: Path) -> None:

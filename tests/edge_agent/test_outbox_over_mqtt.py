@@ -20,7 +20,7 @@ from tests.edge_agent.subscriber import Subscriber
 from tests.support import await_true, program, unique
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.integration
@@ -118,15 +118,19 @@ def _kill_again_and_again(board: _Board, url: str, times: int) -> tuple[int, int
     return came, came - sum(given.values())
 
 
-def test_kill_9_in_full_flow_loses_nothing(broker: str, tmp_path: Path) -> None:
+def test_kill_9_in_full_flow_loses_nothing(
+    broker: str, tmp_path: Path, report: Callable[[str], None]
+) -> None:
     came, doubled = _kill_again_and_again(_Board(tmp_path, broker), broker, 4)
-    print(f"4 kills: {came} readings came, {doubled} of them doubles, 0 lost")
+    report(f"4 kills: {came} readings came, {doubled} of them doubles, 0 lost")
 
 
 @pytest.mark.faults
-def test_kill_9_forty_times_loses_nothing(broker: str, tmp_path: Path) -> None:
+def test_kill_9_forty_times_loses_nothing(
+    broker: str, tmp_path: Path, report: Callable[[str], None]
+) -> None:
     came, doubled = _kill_again_and_again(_Board(tmp_path, broker), broker, 40)
-    print(f"40 kills: {came} readings came, {doubled} of them doubles, 0 lost")
+    report(f"40 kills: {came} readings came, {doubled} of them doubles, 0 lost")
 
 
 def test_whatever_moment_a_copy_is_of_nothing_was_sent_that_it_does_not_know(
