@@ -196,9 +196,10 @@ class KpProducer:
         """Let go; what is not confirmed is not waited for."""
         try:
             self.raw.close(timeout=_POLL_S)
-        except KafkaTimeoutError:
-            # Records that Kafka does not answer keep close() from its second half; without this,
-            # kafka-python tries again when the process ends, and fails with a traceback.
+        except KafkaError:
+            # Records that Kafka does not answer, or a batch that was split, keep close() from its
+            # second half; without this, kafka-python tries again when the process ends, and fails
+            # with a traceback.
             self.raw._sender.force_close()  # noqa: SLF001 no public way
             self.raw._closed = True  # noqa: SLF001 no public way
 
@@ -206,7 +207,8 @@ class KpProducer:
         _HEARD.why = ""
         began = time.monotonic()
         # Nothing more comes to wait for: the linger is for the time of sending only.
-        with contextlib.suppress(KafkaTimeoutError):
+        # What it raises (also of a batch that is split meanwhile) is not of each record's fate.
+        with contextlib.suppress(KafkaError):
             self.raw.flush(timeout=_POLL_S)
         for done, future in enumerate(futures):
             while not future.is_done:
