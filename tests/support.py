@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 PATIENCE_S = 60.0
+QUIET_S = 5.0
 _NO_LEADER_YET = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 
 
@@ -69,7 +70,8 @@ def topic_records(bootstrap: str, topic: str) -> list[Kept]:
             # Where somebody goes on writing there may never be an end.
             end = _end(consumer, where)
             consumer.assign([where])
-            while (message := consumer.poll(PATIENCE_S)) is not None and message.error() is None:
+            # What an open transaction hides is not committed: whoever waits for it looks again.
+            while (message := consumer.poll(QUIET_S)) is not None and message.error() is None:
                 offset = message.offset()
                 assert offset is not None
                 if offset >= end:

@@ -206,10 +206,6 @@ class KpProducer:
     def _wait(self, futures: list[Any]) -> None:
         _HEARD.why = ""
         began = time.monotonic()
-        # Nothing more comes to wait for: the linger is for the time of sending only.
-        # What it raises (also of a batch that is split meanwhile) is not of each record's fate.
-        with contextlib.suppress(KafkaError):
-            self.raw.flush(timeout=_POLL_S)
         for done, future in enumerate(futures):
             while not future.is_done:
                 # Either this look times out, or the record failed, which is sorted out later.
