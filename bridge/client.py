@@ -78,7 +78,7 @@ class BulkClient(paho.Client):
         self,
         options: SessionOptions,
         arrived: Callable[[Arrivals], None],
-        wanted: threading.Event | None = None,
+        idle: threading.Event | None = None,
     ) -> None:
         modern = options.version == 5  # noqa: PLR2004 the protocol's own number
         super().__init__(
@@ -101,7 +101,7 @@ class BulkClient(paho.Client):
         self._passed_over = False
         self._resuming = False
         self._arrived = arrived
-        self._wanted = wanted
+        self._idle = idle
         # No longer than the broker takes to fill its window, or a small one stands empty.
         window = options.receive_maximum if modern else _USUAL_WINDOW
         self._coalesce_s = min(_COALESCE_S, window * _COALESCE_MESSAGE_S)
@@ -163,10 +163,10 @@ class BulkClient(paho.Client):
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Read what is there: hand on the PUBLISH frames, have paho handle the rest."""
-        if self._wanted is not None:
+        if self._idle is not None:
             # A broker writes one message at a time; while they cannot be delivered yet, a short
             # wait saves a turn of the loop for each.
-            self._wanted.wait(self._coalesce_s)
+            self._idle.wait(self._coalesce_s)
         try:
             data = super()._sock_recv(_READ_BYTES)
         except BlockingIOError:

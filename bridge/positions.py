@@ -102,6 +102,10 @@ class Last(NamedTuple):
     life: bytes
     positions: bytes
 
+    def is_of_another(self, life: bytes) -> bool:
+        """Whether another process wrote after the one of this life did, which it had claimed."""
+        return self.life not in (b"", life)
+
 
 def position_record(client_id: str, life: bytes, positions: bytes) -> Record:
     """The record that goes into the position topic with a batch, in the same transaction.

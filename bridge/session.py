@@ -65,7 +65,7 @@ class Session:
         events: who hears of it.
         backoff: the delays between attempts.
         log: for refusals that a person must mend.
-        wanted: set while frames could be delivered at once; else reading them may wait a little.
+        idle: set while frames could be delivered at once; else reading them may wait a little.
     """
 
     def __init__(
@@ -74,14 +74,14 @@ class Session:
         events: SessionEvents,
         backoff: Backoff,
         log: Log,
-        wanted: threading.Event | None = None,
+        idle: threading.Event | None = None,
     ) -> None:
         self._options = options
         self._events = events
         self._backoff = backoff
         self._log = log
         self._closing = threading.Event()
-        self._client = BulkClient(options, events.arrived, wanted)
+        self._client = BulkClient(options, events.arrived, idle)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
         self._client.on_disconnect = self._on_disconnect

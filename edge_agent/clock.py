@@ -7,16 +7,15 @@ so entries carry both, and get their event time when they are sent.
 
 from __future__ import annotations
 
-import ctypes
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from contract.kernel_clock import kernel_in_sync
 from contract.reading import Clock as Trust
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from edge_agent.entry import Entry
     from edge_agent.sample import Sample
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 SYNCHRONIZED: Final = Path("/run/systemd/timesync/synchronized")
 """systemd-timesyncd makes this file when it is first in sync (systemd-timesyncd.service(8))."""
 
-_TIMEX_BYTES: Final = 512
-_TIME_ERROR: Final = 5
 _NS: Final = 1_000_000_000
 _STEP: Final = _NS
 """A system clock that moved by more against the time since the start did not drift, but stepped."""
@@ -52,12 +49,20 @@ class SystemClock:
 
     Args:
         trust: take the system clock as right, whatever the kernel says.
+        kernel: what the kernel says; None where it does not.
         synchronized: a file that is there once the clock is right; only looked at where the
             kernel does not say.
     """
 
-    def __init__(self, *, trust: bool = False, synchronized: Path = SYNCHRONIZED) -> None:
+    def __init__(
+        self,
+        *,
+        trust: bool = False,
+        kernel: Callable[[], bool | None] = kernel_in_sync,
+        synchronized: Path = SYNCHRONIZED,
+    ) -> None:
         self._trust = trust
+        self._kernel = kernel
         self._synchronized = synchronized
 
     def wall(self) -> int:
@@ -69,20 +74,11 @@ class SystemClock:
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
     def in_sync(self) -> bool:
-        """Whether the kernel says so: setting the clock by hand makes it say no (adjtimex(2))."""
+        """Whether the kernel says so."""
         if self._trust:
             return True
-        said = ask_kernel()
+        said = self._kernel()
         return self._synchronized.exists() if said is None else said
-
-
-def ask_kernel() -> bool | None:
-    """Whether the kernel knows its clock to be in sync; None where it does not say."""
-    if not sys.platform.startswith("linux"):
-        return None
-    # All zeros means "change nothing"; the struct has about 200 bytes. See adjtimex(2).
-    state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
-    return None if state < 0 else bool(state != _TIME_ERROR)
 
 
 class Timeline:

@@ -1,4 +1,4 @@
-"""The two keys that every probe on an I2C bus has, and what its chip may be called."""
+"""What the probes on an I2C bus have in common: keys, addresses, and noise."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from contract.settings import setting, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+NOISY = "This chip's last bits are noise, so that they never stay equal for long."
+"""Why a digital chip that gives the same reading again and again is stuck."""
 
 
 def i2c_address(*known: int) -> Callable[[Any], int]:

@@ -45,6 +45,18 @@ def driver_name(value: Any) -> str:
     return str(value)
 
 
+def stuck_setting(default: int, why: str = "") -> Any:
+    """The field ``stuck_after`` of a driver's settings.
+
+    Args:
+        default: equal readings in a row.
+        why: a sentence on what makes this default right.
+    """
+    words = "Equal readings in a row after which the probe counts as stuck; 0: never."
+    help_ = f"{words} {why}" if why else words
+    return setting("stuck_after", whole(0, 1_000_000), default=default, help=help_)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ProbeSettings:
     """The keys of a ``[[probe]]`` that all drivers have; a driver adds its own in a subclass."""
@@ -65,12 +77,7 @@ class ProbeSettings:
     timeout: float = setting(
         "timeout", duration, default="4s", help="How long a read may take before it is a fault."
     )
-    stuck_after: int = setting(
-        "stuck_after",
-        whole(0, 1_000_000),
-        default=0,
-        help="Equal readings in a row after which the probe counts as stuck; 0: never.",
-    )
+    stuck_after: int = stuck_setting(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

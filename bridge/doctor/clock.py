@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from bridge.doctor.finding import ok, warn
 
 if TYPE_CHECKING:
     from bridge.doctor.finding import Finding
 
-_TIMEX_BYTES: Final = 512
-_TIME_ERROR: Final = 5
 
-
-def ask_clock() -> bool | None:
-    """Whether the kernel knows its clock to be in sync; None where it does not say.
+def check_clock(synced: bool | None) -> Finding:  # noqa: FBT001 the fact itself
+    """Judge what the kernel says; the bridge works with a wrong clock, so at most a warning.
 
     Kafka's protocol does not tell a broker's time, so there is nothing to compare with.
     """
-    if not sys.platform.startswith("linux"):
-        return None
-    # All zeros means "change nothing"; the struct has about 200 bytes. See adjtimex(2).
-    state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
-    return None if state < 0 else bool(state != _TIME_ERROR)
-
-
-def check_clock(synced: bool | None) -> Finding:  # noqa: FBT001 the fact itself
-    """Judge it; the bridge works with a wrong clock, so at most a warning."""
     if synced:
         return ok("clock", "the kernel says that the clock is in sync")
     if synced is None:

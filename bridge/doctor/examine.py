@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.doctor.clock import ask_clock, check_clock
+from bridge.doctor.clock import check_clock
 from bridge.doctor.kafka import check_kafka
 from bridge.doctor.kafka_probe import ask_kafka
 from bridge.doctor.mqtt import check_mqtt
 from bridge.doctor.mqtt_probe import ask_mqtt
 from bridge.service import lane_settings
+from contract.kernel_clock import kernel_in_sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,4 +40,4 @@ def examine(settings: BridgeSettings) -> Iterator[Finding]:
         position_topic=settings.position_topic if settings.delivery == "exactly-once" else None,
         session_expiry=settings.session_expiry,
     )
-    yield check_clock(ask_clock())
+    yield check_clock(kernel_in_sync())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from kafka import KafkaProducer
@@ -26,7 +25,6 @@ def ask_kafka(settings: BridgeSettings) -> KafkaFacts:
     Raises:
         SettingsError: a file of a password or a certificate cannot be used.
     """
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     exactly_once = settings.delivery == "exactly-once"
     wanted = {settings.topic, settings.dead_letter_topic}
     if exactly_once:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import (
     KafkaError,
@@ -20,7 +20,8 @@ from kafka.errors import (
 from bridge.errors import SinkClosingError, SinkUnavailableError
 from bridge.security import kafka_python_security, suspects
 from bridge.sink import held_back
-from bridge.sinks.kp_hot_path import KeyPartitioner, QuietProducer
+from bridge.sinks.kp_log import HEARD, NAMELESS
+from bridge.sinks.kp_partitioner import KeyPartitioner
 from contract.refusal import refusal
 
 if TYPE_CHECKING:
@@ -37,38 +38,6 @@ _WEEK_MS: Final = 7 * 86_400_000
 _UNFIXABLE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
-_DNS: Final = "DNS lookup failed for "
-_NAMELESS: Final = "DNS Resolution failure"
-
-
-class _Heard(logging.Handler):
-    """Keeps why the last connection ended: kafka-python logs that, and raises a timeout.
-
-    It logs, too, which name was not found; a Kafka may name other hosts than the settings do.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.why = ""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        message = record.getMessage()
-        why = message if message.startswith(_DNS) else message.partition("Connection lost: ")[2]
-        # Of many attempts some meet the end of the connection before its reason.
-        if why and not refusal("kafka", self.why) and _NAMELESS not in why:
-            self.why = why
-
-
-_HEARD: Final = _Heard()
-# It would repeat itself while Kafka is away; the bridge says it once.
-logging.getLogger("kafka").setLevel(logging.CRITICAL)
-for _name, _level in (("kafka.net.connection", logging.ERROR), ("kafka.net.inet", logging.WARNING)):
-    _telling = logging.getLogger(_name)
-    _telling.setLevel(_level)
-    _telling.propagate = False
-    _telling.addHandler(_HEARD)
-
-
 class Failure(NamedTuple):
     """A record that was not delivered."""
 
@@ -79,6 +48,13 @@ class Failure(NamedTuple):
     def unfixable(self) -> bool:
         """Whether no later try can do better."""
         return isinstance(self.error, _UNFIXABLE)
+
+
+class _QuietProducer(KafkaProducer):  # type: ignore[misc] # kafka-python has no types
+    """Makes no words for its debug lines, which it would for every record, shown or not."""
+
+    def __str__(self) -> str:
+        return "producer"
 
 
 class KpProducer:
@@ -108,7 +84,7 @@ class KpProducer:
         self._kafka = kafka
         self._stopping = stopping
         try:
-            self.raw: Any = QuietProducer(
+            self.raw: Any = _QuietProducer(
                 **client_settings(settings),
                 acks="all",
                 # Said explicitly: kafka-python turns a conflict with a default into a warning.
@@ -181,7 +157,7 @@ class KpProducer:
             else:
                 outcome.append(None)
 
-        _HEARD.why = ""
+        HEARD.why = ""
         thread = threading.Thread(target=take, name="kafka-step", daemon=True)
         thread.start()
         began = time.monotonic()
@@ -204,7 +180,7 @@ class KpProducer:
             self.raw._closed = True  # noqa: SLF001 no public way
 
     def _wait(self, futures: list[Any]) -> None:
-        _HEARD.why = ""
+        HEARD.why = ""
         began = time.monotonic()
         for done, future in enumerate(futures):
             while not future.is_done:
@@ -219,7 +195,7 @@ class KpProducer:
         if self._stopping.is_set():
             raise SinkClosingError(f"{what} by Kafka")
         if waited > _PATIENCE_S:
-            refused = refusal("kafka", _HEARD.why)
+            refused = refusal("kafka", HEARD.why)
             self._kafka.lost(
                 refused or f"{what} by {self._settings.brokers}", refused=refused is not None
             )
@@ -233,7 +209,7 @@ def topics(settings: BridgeSettings) -> set[str]:
     Raises:
         SinkUnavailableError: Kafka does not answer, or names the topic that is missing.
     """
-    _HEARD.why = ""
+    HEARD.why = ""
     try:
         # The admin client says what is missing; the producer only that time ran out.
         with KafkaAdminClient(**client_settings(settings)) as admin:
@@ -278,8 +254,8 @@ def unavailable(
 ) -> SinkUnavailableError:
     """What kafka-python says, as ours."""
     why = words(error)
-    if isinstance(error, KafkaTimeoutError) or _NAMELESS in why:
-        why = _HEARD.why or why
+    if isinstance(error, KafkaTimeoutError) or NAMELESS in why:
+        why = HEARD.why or why
         if why.endswith("socket disconnected"):
             why = f"{why}; {suspects(settings)}"
     refused = refusal("kafka", why)

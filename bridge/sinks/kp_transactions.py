@@ -123,7 +123,7 @@ class TransactionalKafkaPythonSink:
 
     def _look_for_successor(self, last: Last) -> None:
         """End here if another process wrote after this one did."""
-        if self._claimed and last.life not in (b"", self._life):
+        if self._claimed and last.is_of_another(self._life):
             raise FencedError(self._settings.client_id)
 
     def _transact(self, producer: KpProducer, batch: Batch) -> list[Failure]:

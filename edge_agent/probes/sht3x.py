@@ -10,10 +10,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from contract.settings import setting, whole
+from contract.settings import setting
 from edge_agent.fault import Fault
-from edge_agent.i2c_address import bus_setting, i2c_address
-from edge_agent.probe import Driver, ProbeSettings
+from edge_agent.i2c_address import NOISY, bus_setting, i2c_address
+from edge_agent.probe import Driver, ProbeSettings, stuck_setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,13 +35,7 @@ HIGHEST: Final = 125.0
 class Sht3xSettings(ProbeSettings):
     """An SHT3x."""
 
-    stuck_after: int = setting(
-        "stuck_after",
-        whole(0, 1_000_000),
-        default=60,
-        help="Equal readings in a row after which the probe counts as stuck; 0: never. "
-        "This chip's last bits are noise, so that they never stay equal for long.",
-    )
+    stuck_after: int = stuck_setting(60, NOISY)
     bus: int = bus_setting()
     address: int = setting(
         "address", i2c_address(*ADDRESSES), default="0x44", help='Of the chip: "0x44" or "0x45".'

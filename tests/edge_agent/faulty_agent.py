@@ -68,7 +68,7 @@ def step_clock(seconds: float) -> None:
         return STEPS[int((time.monotonic() - start) / seconds) % len(STEPS)]
 
     time.time_ns = lambda: real() + wrong_by()
-    clock.ask_kernel = lambda: wrong_by() == 0
+    setattr(clock.SystemClock, "in_sync", lambda _: wrong_by() == 0)  # noqa: B010 mypy forbids =
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from contract.verdict import decode
 from deploy.local.mosquitto import Mosquitto
 from tests.edge_agent.brokers import Retained, running
 from tests.edge_agent.fake_sys import FakeSys
-from tests.edge_agent.proxy import Proxy
 from tests.edge_agent.subscriber import Subscriber
+from tests.faults.proxy import Proxy
 from tests.support import Program, program, unique
 
 if TYPE_CHECKING:
@@ -128,8 +128,9 @@ def test_kills_and_outages_lose_nothing(broker: Mosquitto, tmp_path: Path) -> No
 
 
 def test_a_line_that_goes_silent_loses_nothing(tmp_path: Path) -> None:
-    with running(Mosquitto, tmp_path) as broker, Proxy(_url(broker)) as proxy:
-        board, url = _board(tmp_path, proxy.url), _url(broker)
+    with running(Mosquitto, tmp_path) as broker, Proxy(lambda: broker.port) as proxy:
+        url = _url(broker)
+        board = _board(tmp_path, f"mqtt://127.0.0.1:{proxy.port}")
         with board.readings(url) as readings, board.agent() as agent:
             _more(readings, 5)
             proxy.silence()

@@ -31,6 +31,7 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self.delay = 0.0
         """Seconds that each piece waits that the client sends."""
+        self._silent = False
         self._links: list[_Link] = []
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -53,6 +54,15 @@ class Proxy:
             for link in self._links:
                 link.silent.set()
 
+    def silence(self) -> None:
+        """As `cut`, and new connections are accepted and then as silent."""
+        self._silent = True
+        self.cut()
+
+    def heal(self) -> None:
+        """Let new connections through; the old ones stay as they are."""
+        self._silent = False
+
     def reset(self) -> None:
         """End all connections by RST, those that were cut among them."""
         with self._lock:
@@ -73,6 +83,8 @@ class Proxy:
                 continue
             server.settimeout(None)
             link = _Link(client, server)
+            if self._silent:
+                link.silent.set()
             with self._lock:
                 self._links.append(link)
             link.start(self)

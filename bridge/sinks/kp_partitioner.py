@@ -1,10 +1,9 @@
-"""What kafka-python does for every record, done sooner."""
+"""Which partition a key goes to, with kafka-python."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from kafka import KafkaProducer
 from kafka.partitioner import Partitioner, murmur2
 
 _MOST_KEYS: Final = 100_000
@@ -36,10 +35,3 @@ class KeyPartitioner(Partitioner):  # type: ignore[misc] # kafka-python has no t
                 known.clear()
             hashed = known[serialized_key] = murmur2(serialized_key) & 0x7FFFFFFF
         return hashed % len(cluster.partitions_for_topic(topic))
-
-
-class QuietProducer(KafkaProducer):  # type: ignore[misc] # kafka-python has no types
-    """Makes no words for its debug lines, which it would for every record, shown or not."""
-
-    def __str__(self) -> str:
-        return "producer"

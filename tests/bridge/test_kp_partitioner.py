@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from kafka.partitioner import DefaultPartitioner
 
-from bridge.sinks.kp_hot_path import KeyPartitioner
+from bridge.sinks.kp_partitioner import KeyPartitioner
 
 
 class Cluster:
