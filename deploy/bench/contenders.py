@@ -35,7 +35,6 @@ class Contender(NamedTuple):
     Attributes:
         name: for people.
         command: the program and its arguments.
-        doubles: whether it may write a message twice by design, if a connection breaks.
     """
 
     name: str
@@ -65,13 +64,11 @@ def _plain(client: str) -> Contender:
     return Contender(f"plain paho to {client}", command)
 
 
-PLAIN_CONFLUENT: Final = _plain("confluent")
-PLAIN_KAFKA_PYTHON: Final = _plain("kafka-python")
 CONTENDERS: Final = (
     _bridge("librdkafka", "exactly-once"),
     _bridge("librdkafka", "at-least-once"),
-    PLAIN_CONFLUENT,
+    _plain("confluent"),
     _bridge("kafka-python", "exactly-once"),
     _bridge("kafka-python", "at-least-once"),
-    PLAIN_KAFKA_PYTHON,
+    _plain("kafka-python"),
 )
