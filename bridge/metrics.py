@@ -108,6 +108,12 @@ METRICS: Final[tuple[Metric[View], ...]] = (
         _summed("stale"),
     ),
     Metric(
+        "messages_dropped_total",
+        "counter",
+        "MQTT messages at QoS 0 for which there was no room while Kafka was away.",
+        _summed("dropped"),
+    ),
+    Metric(
         "messages_in_flight",
         "gauge",
         "MQTT messages that arrived and are not acknowledged yet.",

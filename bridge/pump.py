@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
 from bridge.client import Arrivals
 from bridge.errors import RecordsRefusedError, SinkClosingError, SinkUnavailableError
-from bridge.load import Load, prepare, topic_of
+from bridge.load import prepare, topic_of
+from bridge.overflow import Overflow
 from bridge.records import Batch, Letter, dead_letter
+from bridge.waiting import Waiting
 from contract.reasons import Reason, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bridge.availability import Availability
+    from bridge.load import Load
     from bridge.positions import Positions
     from bridge.records import Record
     from bridge.sink import Sink
@@ -28,10 +30,6 @@ if TYPE_CHECKING:
     from contract.backoff import Backoff
     from contract.log import Log
 
-MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
-MAX_BATCH_MESSAGES: Final = 65_535
-"""No window is larger (MQTT 5.0, section 3.1.2.11.3), but not every broker keeps to it, and the
-position record of a batch must stay below what Kafka takes."""
 _LAST_WORDS_S: Final = 5.0
 _GATHER_SHARE: Final = 0.5
 _GATHER_MOST_S: Final = 0.01
@@ -87,7 +85,8 @@ class Pump:
         self._now = now
         self._stats = stats
         self._log = log
-        self._waiting: deque[tuple[float, Load]] = deque()
+        self._waiting = Waiting()
+        self._overflow = Overflow(log)
         self._changed = threading.Condition()
         self._draining = False
         self._positions = positions
@@ -116,17 +115,28 @@ class Pump:
 
         With exactly-once only after `on_open`, once it is known what earlier lives delivered.
         """
-        load = prepare(arrivals, self._positions)
+        with self._changed:
+            self._waiting.connected(arrivals.connection)
+            taken = self._waiting.within_bounds(arrivals)
+        load = prepare(taken, self._positions, self._waiting.admit)
+        dropped = len(arrivals.frames) - load.messages
+        if dropped or load.unbounded:
+            self._overflow.note(dropped, before=self._stats.dropped)
         now = time.monotonic()
         with self._changed:
             if not self._stats.in_flight:
                 self._stats.oldest = now
             self._stats.received += len(arrivals.frames)
-            self._waiting.append((now, load))
+            self._stats.dropped += dropped
+            if load.messages or not dropped:
+                self._waiting.add(now, load)
             self._changed.notify()
 
     def prove(self) -> None:
         """Have the sink show, with an empty batch, that the client id is still ours."""
+        with self._changed:
+            if self._waiting.proof:
+                return
         self.arrived(Arrivals(0, []))
 
     def drain(self, timeout: float) -> bool:
@@ -174,15 +184,8 @@ class Pump:
             self._idle.clear()
             self._gather()
             if self._waiting:
-                self._stats.oldest = self._waiting[0][0]
-            taken: list[Load] = []
-            size = count = 0
-            while self._waiting and size < MAX_BATCH_BYTES and count < MAX_BATCH_MESSAGES:
-                _came, load = self._waiting.popleft()
-                size += load.size
-                count += len(load.frames)
-                taken.append(load)
-            return taken
+                self._stats.oldest = self._waiting.since
+            return self._waiting.take()
 
     def _gather(self) -> None:
         """Wait a little for the broker to fill the window again, where a batch has just ended.
@@ -284,12 +287,12 @@ class Pump:
     def _release(self, loads: Sequence[Load]) -> None:
         stats = self._stats
         for load in loads:
-            mids = [frame.mid for frame in load.frames if frame.mid]
-            current = self._acknowledge(load.connection, mids)
-            stats.settled += len(load.frames)
+            current = self._acknowledge(load.connection, load.mids)
+            stats.settled += load.messages
+            stats.stale += load.stale
             stats.duplicates += load.duplicates
             stats.suppressed += load.suppressed
             if current:
-                stats.acknowledged += len(mids)
+                stats.acknowledged += len(load.mids)
             else:
-                stats.stale += len(mids)
+                stats.stale += len(load.mids)

@@ -19,6 +19,7 @@ class Stats:
 
     Attributes:
         received: MQTT messages taken from the broker; written by the network thread.
+        dropped: those among them at QoS 0 that found no room; written by the network thread.
         settled: those among them that are done with: acknowledged, stale, or at QoS 0.
         duplicates: those among them that the broker marked as sent before.
         suppressed: redeliveries that were in Kafka already and are not written again.
@@ -33,6 +34,7 @@ class Stats:
     """
 
     received: int = 0
+    dropped: int = 0
     settled: int = 0
     duplicates: int = 0
     suppressed: int = 0
@@ -49,8 +51,8 @@ class Stats:
     def in_flight(self) -> int:
         """Messages that came and are not done with."""
         # In this order, or a message that comes meanwhile would make it negative.
-        settled = self.settled
-        return self.received - settled
+        done = self.settled + self.dropped
+        return self.received - done
 
     def age(self, now: float) -> float:
         """How long the oldest message in flight has waited at `now`, seconds; 0 without any."""
@@ -59,6 +61,7 @@ class Stats:
     def add(self, other: Stats) -> None:
         """Count what another lane counted, too."""
         self.received += other.received
+        self.dropped += other.dropped
         self.settled += other.settled
         self.kafka_errors += other.kafka_errors
         self.reconnects += other.reconnects
@@ -81,6 +84,7 @@ class Stats:
             "rejected": reasons or 0,
             "acknowledged": self.acknowledged,
             "stale": self.stale,
+            "dropped": self.dropped,
         }
 
 

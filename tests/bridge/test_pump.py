@@ -87,7 +87,7 @@ def test_acknowledgements_follow_the_sink_in_arrival_order() -> None:
 def test_a_broker_that_sends_more_than_receive_maximum_makes_more_batches_not_larger_ones(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("bridge.pump.MAX_BATCH_MESSAGES", 50)
+    monkeypatch.setattr("bridge.waiting.MAX_BATCH_MESSAGES", 50)
     sizes: list[int] = []
 
     class MeasuredSink(MemorySink):
@@ -259,10 +259,57 @@ def test_an_equal_message_under_another_packet_identifier_is_another_message() -
     assert len(sink.dead_letters) == 3
 
 
-def test_at_least_once_writes_redeliveries_again() -> None:
+def test_at_least_once_writes_redeliveries_again_of_what_it_no_longer_has() -> None:
     sink = MemorySink()
     pump, broker, _ = make(sink, at_least_once=True)
     broker.connection = 2
     move(pump, [Arrivals(1, [frame(1)])])
-    move(pump, [Arrivals(2, [frame(1, duplicate=True)])])
-    assert len(sink.readings) == 2
+    move(pump, [Arrivals(1, [frame(2)])])
+    move(pump, [Arrivals(2, [frame(1, duplicate=True), frame(2, duplicate=True)])])
+    assert [record.value for record in sink.readings] == [reading("a", n) for n in (1, 2, 1)]
+    assert broker.acknowledged == [1, 2]
+
+
+@pytest.mark.parametrize("at_least_once", (True, False))
+def test_a_window_that_comes_again_and_again_while_kafka_is_away_is_written_once(
+    *, at_least_once: bool
+) -> None:
+    sink = MemorySink()
+    pump, broker, stats = make(sink, at_least_once=at_least_once)
+    broker.connection = 100
+    window = [frame(mid) for mid in range(1, 21)]
+    pump.arrived(Arrivals(1, window))
+    for connection in range(2, 101):
+        pump.prove()
+        pump.arrived(Arrivals(connection, [each._replace(duplicate=True) for each in window]))
+    move(pump, [Arrivals(100, [frame(21)])])
+    assert [record.value for record in sink.readings] == [reading("a", n) for n in range(1, 22)]
+    assert broker.acknowledged == list(range(1, 22))
+    assert (stats.received, stats.settled, stats.in_flight) == (2001, 2001, 0)
+    assert (stats.suppressed, stats.duplicates) == (99 * 20, 99 * 20)
+    assert (stats.acknowledged, stats.stale) == (21, 99 * 20)
+
+
+def test_qos_0_has_its_bound_and_what_is_above_it_is_counted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "isotherm.test")
+    monkeypatch.setattr("bridge.waiting.MAX_UNBOUNDED_BYTES", 300)
+    sink = MemorySink()
+    pump, broker, stats = make(sink)
+    for _ in range(5):
+        pump.arrived(Arrivals(1, [frame(0)]))
+    pump.arrived(Arrivals(1, [frame(1), frame(0), frame(2)]))
+    kept = 300 // len(reading("a", 1)) + 1
+    assert (stats.received, stats.dropped, stats.in_flight) == (8, 6 - kept, kept + 2)
+    move(pump, [])
+    assert broker.acknowledged == [1, 2]
+    assert (stats.delivered, stats.in_flight) == (kept + 2, 0)
+    move(pump, [Arrivals(1, [frame(0)])])
+    assert (stats.delivered, stats.dropped) == (kept + 3, 6 - kept)
+    assert [record.getMessage() for record in caplog.records] == [
+        "mqtt qos 0 overflow",
+        "kafka connected",
+        "mqtt qos 0 taken again",
+    ]
+    assert vars(caplog.records[2])["facts"] == {"dropped": 6 - kept}

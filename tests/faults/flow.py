@@ -10,6 +10,7 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from confluent_kafka import Consumer, TopicPartition
@@ -22,13 +23,21 @@ from tests.support import Program, Publisher, await_true, topic_records, unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 GUIDS = 50
 PARTITIONS = 3
+GROWTH = 40 * 1024 * 1024
+"""The most that a bridge may grow in an outage, bytes: a window of 1000 small messages is 1 MB, and
+the clients keep buffers. What queued without a bound would be a multiple."""
 _PIECE = 50
 _QUIET = logging.getLogger("tests.reader")
 _QUIET.setLevel(logging.CRITICAL + 1)
+
+
+def resident(bridge: Program) -> int:
+    """VmRSS in bytes (proc_pid_status(5))."""
+    status = Path(f"/proc/{bridge.process.pid}/status").read_text(encoding="ascii")
+    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
 
 class Source:

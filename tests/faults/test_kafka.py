@@ -6,32 +6,20 @@ import os
 import signal
 import threading
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from kafka.admin import KafkaAdminClient
 
 from tests.bridge.sink_bench import CLIENTS
-from tests.faults.flow import Flow
+from tests.faults.flow import GROWTH, Flow, resident
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from deploy.local import Stack
-    from tests.support import Program
 
 pytestmark = pytest.mark.integration
-
-_GROWTH = 40 * 1024 * 1024
-"""The most that a bridge may grow in an outage, bytes: a window of 1000 small messages is 1 MB, and
-the clients keep buffers. What queued without a bound would be a multiple."""
-
-
-def resident(bridge: Program) -> int:
-    """VmRSS in bytes (proc_pid_status(5))."""
-    status = Path(f"/proc/{bridge.process.pid}/status").read_text(encoding="ascii")
-    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
 
 @contextmanager
@@ -75,7 +63,7 @@ def test_kafka_away_for_a_minute_costs_nothing_but_time(
         assert flow.numbers()["mqtt_reconnects_total"] == 0
         mib = f"memory {before >> 20} MiB before, {after >> 20} MiB at its end"
         flow.finish(bridge, mib)
-        assert after - before < _GROWTH
+        assert after - before < GROWTH
 
 
 @pytest.mark.parametrize(

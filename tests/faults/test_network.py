@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.bridge.sink_bench import CLIENTS
-from tests.faults.flow import Flow
+from tests.faults.flow import GROWTH, Flow, resident
 from tests.faults.network import NOWHERE, Network
+from tests.support import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,6 +40,10 @@ def distant(network: Network, client: str, report: Report, rate: float = 1000) -
         kafka=network.distant_kafka,
         rate=rate,
     )
+
+
+def reconnected(flow: Flow, times: int) -> bool:
+    return flow.numbers()["mqtt_reconnects_total"] >= times
 
 
 def proxy(network: Network, side: str) -> Proxy:
@@ -81,6 +87,37 @@ def test_a_connection_that_flaps_every_two_seconds(
             threading.Event().wait(2)
             proxy(network, side).reset()
         flow.finish(bridge, f"cut from {side} 15 times")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("delivery", ("exactly-once", "at-least-once"))
+def test_a_window_that_comes_again_and_again_while_kafka_is_away(
+    network: Network, report: Report, delivery: str
+) -> None:
+    with (
+        distant(network, "librdkafka", report) as flow,
+        flow.bridge("--delivery", delivery) as bridge,
+    ):
+        bridge.await_line("ready")
+        source = flow.start()
+        source.await_sent(3_000)
+        network.to_kafka.silence()
+        try:
+            bridge.await_line("kafka lost")
+            before = resident(bridge)
+            for reconnects in range(1, 61):
+                network.to_mqtt.reset()
+                await_true(
+                    partial(reconnected, flow, reconnects),
+                    f"connection {reconnects} after the first",
+                )
+            after = resident(bridge)
+        finally:
+            network.to_kafka.heal()
+            network.to_kafka.reset()
+        bridge.await_line("kafka connected", timeout=120)
+        flow.finish(bridge, f"memory {before >> 20} MiB before, {after >> 20} MiB at its end")
+        assert after - before < GROWTH
 
 
 @pytest.mark.faults
