@@ -1,79 +1,16 @@
 from __future__ import annotations
 
-import random
 import threading
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import pytest
 
-from bridge.availability import Availability
 from bridge.client import Arrivals
 from bridge.errors import SinkClosingError, SinkUnavailableError
-from bridge.frames import Frame
-from bridge.positions import Positions
-from bridge.pump import Pump
 from bridge.records import Batch
 from bridge.sink import MemorySink
-from bridge.stats import Stats
-from contract.backoff import Backoff
-from contract.log import Log
+from tests.bridge.pump_bench import frame, make, move
 from tests.bridge.readings import reading
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-NOW = 1_479_302_799_447_974_000
-
-
-@dataclass
-class Broker:
-    """Notes PUBACKs; `connection` is the one that lives."""
-
-    sink: MemorySink
-    connection: int = 1
-    acknowledged: list[int] = field(default_factory=list)
-    delivered_before: list[int] = field(default_factory=list)
-
-    def acknowledge(self, connection: int, mids: Sequence[int], /) -> bool:
-        if connection != self.connection:
-            return False
-        self.acknowledged += mids
-        self.delivered_before.append(len(self.sink.readings) + len(self.sink.dead_letters))
-        return True
-
-
-def make(
-    sink: MemorySink, *, at_least_once: bool = False, stopping: threading.Event | None = None
-) -> tuple[Pump, Broker, Stats]:
-    broker = Broker(sink)
-    stats = Stats()
-    log = Log("test")
-    pump = Pump(
-        sink=sink,
-        acknowledge=broker.acknowledge,
-        kafka=Availability("kafka", log),
-        backoff=Backoff(first=0.001, longest=0.002, draw=random.Random(0)),
-        now=lambda: NOW,
-        stats=stats,
-        log=log,
-        positions=None if at_least_once else Positions(),
-        on_open=lambda: None,
-        stopping=stopping or threading.Event(),
-    )
-    return pump, broker, stats
-
-
-def move(pump: Pump, arrivals: list[Arrivals]) -> None:
-    """As the pump's thread would, once the network thread has handed all this over."""
-    for some in arrivals:
-        pump.arrived(some)
-    pump.move(pump.take())
-
-
-def frame(mid: int, payload: bytes | None = None, *, duplicate: bool = False) -> Frame:
-    body = reading("a", mid or 1) if payload is None else payload
-    return Frame(b"isotherm/v1/readings/07/pi", body, mid, duplicate, retained=False)
 
 
 def test_acknowledgements_follow_the_sink_in_arrival_order() -> None:
@@ -201,93 +138,6 @@ def test_drain_gives_up_on_a_kafka_that_stays_away() -> None:
     assert not pump.drain(timeout=0.05)
     assert broker.acknowledged == []
     assert pump.failure is None
-
-
-def test_the_dup_flag_alone_skips_nothing() -> None:
-    for at_least_once in (True, False):
-        sink = MemorySink()
-        pump, _, stats = make(sink, at_least_once=at_least_once)
-        move(pump, [Arrivals(1, [frame(1, duplicate=True)])])
-        assert len(sink.readings) == 1
-        assert (stats.duplicates, stats.suppressed) == (1, 0)
-
-
-def test_a_redelivery_of_what_is_delivered_is_acknowledged_and_not_written_again() -> None:
-    sink = MemorySink()
-    pump, broker, stats = make(sink)
-    broker.connection = 2
-    move(pump, [Arrivals(1, [frame(1), frame(2), frame(3)])])
-    move(pump, [Arrivals(2, [frame(2, duplicate=True), frame(3, duplicate=True), frame(4)])])
-    assert [record.value for record in sink.readings] == [reading("a", n) for n in (1, 2, 3, 4)]
-    assert broker.acknowledged == [2, 3, 4]
-    assert stats.suppressed == 2
-
-
-def test_frames_of_both_connections_in_one_batch_are_written_once() -> None:
-    sink = MemorySink()
-    pump, broker, _ = make(sink)
-    broker.connection = 2
-    move(pump, [Arrivals(1, [frame(1)]), Arrivals(2, [frame(1, duplicate=True)])])
-    assert len(sink.readings) == 1
-    assert broker.acknowledged == [1]
-
-
-def test_what_an_earlier_life_delivered_is_not_written_again() -> None:
-    sink = MemorySink()
-    pump, _, _ = make(sink)
-    pump.arrived(Arrivals(1, [frame(1), frame(2, b"hello")]))
-    pump.start()
-    assert pump.drain(timeout=30)
-    pump, broker, stats = make(sink)
-    again = [frame(1, duplicate=True), frame(2, b"hello", duplicate=True), frame(3)]
-    pump.start()
-    assert pump.opened.wait(30)
-    pump.arrived(Arrivals(1, again))
-    assert pump.drain(timeout=30)
-    assert broker.acknowledged == [1, 2, 3]
-    assert len(sink.readings) == 2
-    assert len(sink.dead_letters) == 1
-    assert stats.suppressed == 2
-
-
-def test_an_equal_message_under_another_packet_identifier_is_another_message() -> None:
-    sink = MemorySink()
-    pump, broker, _ = make(sink)
-    broker.connection = 2
-    move(pump, [Arrivals(1, [frame(1, b"hello")])])
-    move(pump, [Arrivals(2, [frame(2, b"hello", duplicate=True), frame(1, b"hello")])])
-    assert len(sink.dead_letters) == 3
-
-
-def test_at_least_once_writes_redeliveries_again_of_what_it_no_longer_has() -> None:
-    sink = MemorySink()
-    pump, broker, _ = make(sink, at_least_once=True)
-    broker.connection = 2
-    move(pump, [Arrivals(1, [frame(1)])])
-    move(pump, [Arrivals(1, [frame(2)])])
-    move(pump, [Arrivals(2, [frame(1, duplicate=True), frame(2, duplicate=True)])])
-    assert [record.value for record in sink.readings] == [reading("a", n) for n in (1, 2, 1)]
-    assert broker.acknowledged == [1, 2]
-
-
-@pytest.mark.parametrize("at_least_once", (True, False))
-def test_a_window_that_comes_again_and_again_while_kafka_is_away_is_written_once(
-    *, at_least_once: bool
-) -> None:
-    sink = MemorySink()
-    pump, broker, stats = make(sink, at_least_once=at_least_once)
-    broker.connection = 100
-    window = [frame(mid) for mid in range(1, 21)]
-    pump.arrived(Arrivals(1, window))
-    for connection in range(2, 101):
-        pump.prove()
-        pump.arrived(Arrivals(connection, [each._replace(duplicate=True) for each in window]))
-    move(pump, [Arrivals(100, [frame(21)])])
-    assert [record.value for record in sink.readings] == [reading("a", n) for n in range(1, 22)]
-    assert broker.acknowledged == list(range(1, 22))
-    assert (stats.received, stats.settled, stats.in_flight) == (2001, 2001, 0)
-    assert (stats.suppressed, stats.duplicates) == (99 * 20, 99 * 20)
-    assert (stats.acknowledged, stats.stale) == (21, 99 * 20)
 
 
 def test_qos_0_has_its_bound_and_what_is_above_it_is_counted(
