@@ -136,6 +136,7 @@ class KpProducer:
                 failures.append(Failure(record, error))
             else:
                 sent.append((record, future))
+        self._push()
         self._wait([future for _record, future in sent])
         failures += [Failure(record, f.exception) for record, f in sent if f.failed()]
         return failures
@@ -178,6 +179,12 @@ class KpProducer:
             # with a traceback.
             self.raw._sender.force_close()  # noqa: SLF001 no public way
             self.raw._closed = True  # noqa: SLF001 no public way
+
+    def _push(self) -> None:
+        """Have what is queued sent now: nothing more comes that a batch could linger for."""
+        # It raises for a batch that was split or that takes longer; each record tells by itself.
+        with contextlib.suppress(KafkaError):
+            self.raw.flush(timeout=_POLL_S)
 
     def _wait(self, futures: list[Any]) -> None:
         HEARD.why = ""
