@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bridge.errors import RecordsRefusedError
 from bridge.records import Batch
-from bridge.sinks.kp_producer import KpProducer, not_delivered, topics, unavailable, words
+from bridge.sinks.kp_producer import Failure, KpProducer, not_delivered, topics, unavailable, words
 
 if TYPE_CHECKING:
     import threading
@@ -41,8 +41,7 @@ class KafkaPythonSink:
 
     def deliver(self, batch: Batch) -> None:
         """See `Sink.deliver`."""
-        producer = self._ready()
-        failures = producer.send(batch)
+        failures = self._send(batch)
         if not failures:
             return
         failed = {id(failure.record) for failure in failures}
@@ -50,7 +49,7 @@ class KafkaPythonSink:
         letters = [record for record in batch.dead_letters if id(record) in failed]
         if letters or not all(failure.unfixable for failure in failures):
             raise not_delivered(self._settings, failures, Batch(readings, letters))
-        self._deliver_alone(producer, readings)
+        self._deliver_alone(readings)
 
     def close(self) -> None:
         """See `Sink.close`."""
@@ -63,11 +62,20 @@ class KafkaPythonSink:
             self._producer = KpProducer(self._settings, self._kafka, self._stopping)
         return self._producer
 
-    def _deliver_alone(self, producer: KpProducer, readings: list[Record]) -> None:
+    def _send(self, batch: Batch) -> list[Failure]:
+        """Send a batch; what failed."""
+        failures = self._ready().send(batch)
+        if failures:
+            # An idempotent producer of kafka-python takes one refusal for the end: it fails all
+            # that comes after with the same error.
+            self.close()
+        return failures
+
+    def _deliver_alone(self, readings: list[Record]) -> None:
         """Deliver alone what was refused in company: a batch may be refused for one of its own."""
         refused: list[tuple[Record, str]] = []
         for index, record in enumerate(readings):
-            for failure in producer.send(Batch([record], [])):
+            for failure in self._send(Batch([record], [])):
                 if not failure.unfixable:
                     again = [record for record, _why in refused] + readings[index:]
                     raise unavailable(self._settings, failure.error, Batch(again, []))

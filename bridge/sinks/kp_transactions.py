@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 
     from bridge.availability import Availability
     from bridge.positions import Last
+    from bridge.records import Record
     from bridge.settings import BridgeSettings
 
 TRANSACTION_TIMEOUT_MS: Final = 10_000
 _GRACE_S: Final = 2.0
+_ABORT: Final = "an abort awaits confirmation"
 _FENCED: Final = (ProducerFencedError, InvalidProducerEpochError)
 
 
@@ -134,21 +136,58 @@ class TransactionalKafkaPythonSink:
             self._settings.position_topic, [record], self._positions.partition
         )
         if failures:
-            producer.call(producer.raw.abort_transaction, "an abort awaits confirmation")
+            producer.call(producer.raw.abort_transaction, _ABORT)
         else:
             producer.call(producer.raw.commit_transaction, "a commit awaits confirmation")
         return failures
 
     def _refuse(self, batch: Batch, failures: list[Failure]) -> None:
-        """Say which records Kafka will never take; others that failed failed with them.
+        """Say which records Kafka will never take; others failed with them.
+
+        kafka-python gives all that is under way in a transaction the error of the one that failed.
 
         Raises:
             RecordsRefusedError: with those.
             SinkUnavailableError: there are none.
         """
-        refused = [(f.record, words(f.error)) for f in failures if f.unfixable]
+        suspects = {id(f.record) for f in failures if f.unfixable}
+        # What is refused is too large. So where one is taken, those that are no larger are, too.
+        by_size = sorted(
+            (record for record in batch.readings if id(record) in suspects),
+            key=lambda record: len(record.key) + len(record.value),
+            reverse=True,
+        )
+        refused: list[tuple[Record, str]] = []
+        for record in by_size:
+            found = self._try_alone(record, batch)
+            if not found:
+                break
+            refused.append((record, words(found[0].error)))
+        if not refused:
+            raise not_delivered(self._settings, failures, batch)
         out = {id(record) for record, _why in refused}
         rest = [record for record in batch.readings if id(record) not in out]
-        if not refused or len(rest) == len(batch.readings):
-            raise not_delivered(self._settings, failures, batch)
         raise RecordsRefusedError(refused, batch._replace(readings=rest))
+
+    def _try_alone(self, record: Record, batch: Batch) -> list[Failure]:
+        """What Kafka refuses of one record, which is not delivered.
+
+        Raises:
+            SinkUnavailableError: it could not be tried; the batch remains.
+        """
+        if self._producer is None:
+            self._reopen()
+        assert self._producer is not None
+        producer = self._producer
+        try:
+            producer.raw.begin_transaction()
+            failures = producer.send(Batch([record], []))
+            producer.call(producer.raw.abort_transaction, _ABORT)
+        except KafkaError as error:
+            self.close()
+            raise unavailable(self._settings, error, batch) from error
+        if failures:
+            self.close()
+        if not all(failure.unfixable for failure in failures):
+            raise not_delivered(self._settings, failures, batch)
+        return failures
