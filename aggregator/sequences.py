@@ -200,6 +200,13 @@ ON CONFLICT (guid, epoch) DO UPDATE SET duplicated = duplicated + excluded.dupli
 """
 
 
+_SEVERAL: Final = """
+INSERT INTO several
+SELECT guid FROM sensor SEMI JOIN (SELECT guid FROM sensor WHERE born = $batch) USING (guid)
+GROUP BY guid HAVING count(*) > 1 EXCEPT FROM several
+"""
+
+
 def add(
     connection: duckdb.DuckDBPyConnection, *, batch_id: int, at: datetime, moving: bool
 ) -> bool:
@@ -216,7 +223,7 @@ def add(
         moving: whether a guid stands in the batch with two states.
 
     Returns:
-        Whether rows of `sensor` came or went.
+        Whether rows of `sensor` came.
     """
     connection.execute(_SHARE)
     connection.execute(_DOUBT)
@@ -240,7 +247,10 @@ def add(
             connection.execute(step, {name: known[name] for name in known if f"${name}" in step})
         connection.execute(_EXPLAIN)
         connection.execute(_NOTE)
-    return _count(connection, "sensor") != before
+    if _count(connection, "sensor") == before:
+        return False
+    connection.execute(_SEVERAL, batch)
+    return True
 
 
 def _count(connection: duckdb.DuckDBPyConnection, source: str) -> int:

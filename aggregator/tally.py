@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from aggregator.analytics import Analytics, compute
 from aggregator.audit import Audit, EventTime
+from aggregator.population import Moved, moved_within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,7 @@ class Tally:
         audit: what the trigger proves by itself: duplicates within it, and neither expected nor
             missing.
         event_time: None without a reading.
+        moved: guids that stand in it with several states.
     """
 
     rows: Any
@@ -34,12 +36,7 @@ class Tally:
     rejected: Mapping[str, int]
     audit: Audit
     event_time: EventTime | None
-
-    @property
-    def moving(self) -> bool:
-        """Whether a guid stands in it with two states."""
-        of_states = sum(sensors for _, sensors in self.analytics.sensors_by_state)
-        return of_states > self.analytics.total_sensors
+    moved: Moved
 
 
 _SUMS: Final = """
@@ -83,9 +80,13 @@ def tally(rows: Any) -> Tally:
         (sums,) = connection.execute(_SUMS).fetchall()
         arrived, lost, unsynced, first, last, late, future = sums
         duplicated, told_again = connection.execute(_DUPLICATES).fetchall()[0]
+        analytics = compute(connection)
+        of_states = sum(sensors for _, sensors in analytics.sensors_by_state)
         return Tally(
             rows=rows,
-            analytics=compute(connection),
+            analytics=analytics,
+            # To look for them takes as long as all else.
+            moved=moved_within(connection) if of_states > analytics.total_sensors else Moved(),
             rejected=dict(rejected),
             audit=Audit(
                 received=arrived - duplicated,
