@@ -108,14 +108,19 @@ class Run:
     def _watch(self, query: StreamingQuery) -> None:
         heartbeat = Heartbeat(self._settings.trigger, time.time())
         heard = time.monotonic()
+        looked = False
         while query.isActive:
             if self._gate.stop.wait(_LOOK):
                 self._stop(query)
                 return
             # Asked before the count: a batch that ends in between is seen by the count.
             busy = query.status["isTriggerActive"]
-            idle = not self._settings.available_now and heartbeat.idle(
-                time.time(), busy=busy, batches=self._triggers.batches
+            # Before its first trigger Spark has not looked: a batch to replay may wait.
+            looked = looked or query.lastProgress is not None
+            idle = (
+                looked
+                and not self._settings.available_now
+                and heartbeat.idle(time.time(), busy=busy, batches=self._triggers.batches)
             )
             if idle or time.monotonic() - heard > _SILENCE:
                 idle = self._attendance.here() and idle
