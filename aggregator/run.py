@@ -70,7 +70,7 @@ def run(settings: AggregatorSettings, log: Log) -> None:
             stop=gate.stop,
         ):
             try:
-                Run(spark, settings, triggers, gate, attendance).run()
+                Run(spark, settings, triggers, gate=gate, attendance=attendance, log=log).run()
             except AggregatorError as error:
                 if not error.retriable:
                     raise
