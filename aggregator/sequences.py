@@ -99,7 +99,7 @@ FROM (
     """
 CREATE OR REPLACE TEMP TABLE known AS
 SELECT key, guid, state, epoch, first_seq, last_seq, last_seen, touched
-FROM sensor JOIN suspect USING (guid, epoch)
+FROM sensor JOIN suspect USING (guid, epoch) WHERE readings > 0
 """,
     """
 CREATE OR REPLACE TEMP TABLE held AS

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
 from aggregator.analytics import Analytics, compute
@@ -76,7 +75,7 @@ def tally(rows: Any) -> Tally:
     Args:
         rows: Arrow table with the columns of `partials.COLUMNS`.
     """
-    rows = rows.append_column("position", pa.array(np.arange(rows.num_rows)))
+    rows = rows.append_column("position", pa.array(range(rows.num_rows), pa.int64()))
     with duckdb.connect() as connection:
         connection.register("partial", rows)
         connection.execute("CREATE VIEW sensor AS FROM partial WHERE reason IS NULL")

@@ -117,6 +117,13 @@ def test_a_sensor_that_moves_takes_its_seqs_along(pair: Pair) -> None:
     assert pair.audit() == Audit(expected=8, received=8, missing=0, duplicated=3)
 
 
+def test_a_double_under_another_state_takes_nothing_away(pair: Pair) -> None:
+    pair.add(readings(1, 2, state="NV"))
+    pair.add(readings(2, state="AK"))
+    assert pair.audit() == Audit(expected=2, received=2, missing=0, duplicated=1)
+    assert pair.ledger.analytics().sensors_by_state == (("NV", 1),)
+
+
 def test_epochs_are_counted_apart_and_what_has_none_not_at_all(pair: Pair) -> None:
     other = [reading("a", seq=seq, epoch=OTHER) for seq in (1, 3)]
     pair.add(readings(1, 2) + other + [reading("a"), reading("a")])
