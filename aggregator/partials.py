@@ -63,6 +63,9 @@ DDL: Final = ", ".join(f"{name} {spark}" for name, spark, _ in COLUMNS)
 GAPS: Final = "gap"
 """Stands for a `reason`, though a gap is no rejection: it is a record of another kind."""
 
+_LAST: Final = 253_402_300_799 * NS_PER_SECOND
+"""The last second of the year 9999, the last that an event time can say."""
+
 MOST_SENSORS: Final = 200_000
 """How many sensors a worker holds before it hands them on: about 100 MB of Python objects."""
 
@@ -101,7 +104,7 @@ class Punctuality:
             Text without the Z, which sorts as the times do.
         """
         after = now - round(self.late * NS_PER_SECOND)
-        before = now + round(self.future * NS_PER_SECOND)
+        before = min(now + round(self.future * NS_PER_SECOND), _LAST)
         return format_event_time(max(after, 0))[:-1], format_event_time(before)[:-1]
 
 
