@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final, Self
 import duckdb
 
 from aggregator import sequences
-from aggregator.analytics import Analytics, compute, recompute
+from aggregator.analytics import Analytics, compute_ledger
 from aggregator.audit import Counts, EventTime
 from aggregator.errors import LedgerError
+from aggregator.population import Moved, Offline, Population, offline, population, text
 from aggregator.settings import SINCE_START, WINDOW
 from aggregator.tables import PROGRESS, SCHEMA, TABLES
 
@@ -67,7 +68,7 @@ class Ledger:
             raise LedgerError(
                 f"the ledger {path} cannot be opened (is another job using it?): {error}"
             ) from error
-        self._sensors: Analytics | None = None
+        self._known: Population | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -125,16 +126,30 @@ class Ledger:
             raise LedgerError(f"the ledger {self._path} cannot be written: {error}") from error
         self.progress = Progress(query_id=query_id, batch_id=batch_id)
         if changed:
-            self._sensors = None
+            self._known = None
         return True
 
     def analytics(self) -> Analytics:
         """The four analytics since the start, each reading once."""
-        if self._sensors is None:
-            self._sensors = found = compute(self._connection)
-            return found
-        # Counting distinct guids is most of the work, and they seldom change.
-        return recompute(self._connection, self._sensors)
+        return compute_ledger(self._connection, self._population())
+
+    def moved(self) -> Moved:
+        """The guids that were seen in several states."""
+        return self._population().moved
+
+    def offline(self, before: int) -> Offline:
+        """The sensors of which nothing has come since `before`, nanoseconds since 1970."""
+        return offline(self._connection, _moment(before))
+
+    def last_seen(self) -> int | None:
+        """When the last trigger with a reading began, nanoseconds since 1970; None before one."""
+        rows = self._connection.execute("SELECT epoch_us(max(last_seen)) FROM sensor").fetchall()
+        return None if rows[0][0] is None else int(rows[0][0]) * 1000
+
+    def _population(self) -> Population:
+        if self._known is None:
+            self._known = population(self._connection)
+        return self._known
 
     def counts(self, scope: str) -> Counts:
         """What is counted, since the start or by the last batch.
@@ -155,7 +170,7 @@ class Ledger:
         if first is None:
             return None
         counts = self.counts(SINCE_START)
-        return EventTime(min=_text(first), max=_text(last), late=counts.late, future=counts.future)
+        return EventTime(min=text(first), max=text(last), late=counts.late, future=counts.future)
 
     def sequences(self) -> dict[tuple[str, str], tuple[int, ...]]:
         """Of each (guid, epoch): expected, received, missing, explained, duplicated."""
@@ -176,8 +191,8 @@ class Ledger:
         changed = sequences.add(
             self._connection,
             batch_id=batch_id,
-            at=_EPOCH + timedelta(microseconds=at // 1000),
-            moving=tally.moving,
+            at=_moment(at),
+            moving=tally.moved.total > 0,
         )
         self._connection.unregister("partial")
         self._write_counts(tally)
@@ -242,5 +257,5 @@ class Ledger:
         )
 
 
-def _text(moment: datetime) -> str:
-    return f"{moment.isoformat(timespec='microseconds')}Z"
+def _moment(nanoseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=nanoseconds // 1000)

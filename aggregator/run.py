@@ -65,7 +65,13 @@ def run(settings: AggregatorSettings, log: Log) -> None:
             accept_loss=settings.accept_loss,
             log=log,
         )
-        triggers = Triggers(scopes=settings.scopes, ledger=ledger, sinks=sinks, clock=time.time_ns)
+        triggers = Triggers(
+            scopes=settings.scopes,
+            ledger=ledger,
+            sinks=sinks,
+            clock=time.time_ns,
+            offline_after=settings.offline_after,
+        )
         while wait_for_topic(
             attendance,
             patience=settings.kafka_wait if settings.available_now else None,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from aggregator.analytics import Analytics
     from aggregator.audit import Audit, EventTime
+    from aggregator.population import Moved, Offline
 
 SCHEMA: Final = "isotherm.snapshot/1"
 
@@ -34,6 +35,9 @@ class Snapshot:
         rejected_since_start: the same from the ledger; None without it.
         event_time: of this trigger; None without a reading.
         event_time_since_start: the same from the ledger.
+        moved: guids with several states in this trigger.
+        moved_since_start: the same from the ledger.
+        offline: sensors that have been silent for long; from the ledger.
         lag: offsets behind the topic's end (not records: transactions leave gaps); 0 at an idle
             trigger, None with a batch, while whose computing more may have come.
         trigger_ms: from the batch in hand to the snapshot: reading, judging, counting, ledger.
@@ -51,6 +55,9 @@ class Snapshot:
     rejected_since_start: Mapping[str, int] | None
     event_time: EventTime | None
     event_time_since_start: EventTime | None
+    moved: Moved
+    moved_since_start: Moved | None
+    offline: Offline | None
     lag: int | None
     trigger_ms: int
 
@@ -76,6 +83,11 @@ def to_json(snapshot: Snapshot) -> str:
     if snapshot.audit_since_start is not None:
         wire["audit_since_start"] = _audit(snapshot.audit_since_start)
         wire["event_time_since_start"] = _event_time(snapshot.event_time_since_start)
+    wire["moved"] = _moved(snapshot.moved)
+    if snapshot.moved_since_start is not None:
+        wire["moved_since_start"] = _moved(snapshot.moved_since_start)
+    if snapshot.offline is not None:
+        wire["offline"] = asdict(snapshot.offline)
     wire["lag"] = snapshot.lag
     wire["trigger_ms"] = snapshot.trigger_ms
     return json.dumps(wire, separators=(",", ":"), allow_nan=False)
@@ -83,6 +95,11 @@ def to_json(snapshot: Snapshot) -> str:
 
 def _audit(audit: Audit) -> dict[str, int]:
     return {name: count for name, count in asdict(audit).items() if count is not None}
+
+
+def _moved(moved: Moved) -> dict[str, Any]:
+    sensors = [{"guid": guid, "states": states} for guid, states in moved.sensors]
+    return {"total": moved.total, "sensors": sensors}
 
 
 def _event_time(event_time: EventTime | None) -> dict[str, Any] | None:

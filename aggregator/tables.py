@@ -23,6 +23,9 @@ CREATE TABLE IF NOT EXISTS sensor (
     first_seq BIGINT, last_seq BIGINT, first_event TIMESTAMP, last_event TIMESTAMP,
     last_seen TIMESTAMP, born BIGINT, touched BIGINT, PRIMARY KEY (guid, state, epoch));
 
+-- The guids with several rows in `sensor`.
+CREATE TABLE IF NOT EXISTS several (guid VARCHAR);
+
 -- The other runs of received seqs: below holes, or of guids of which only gaps have come.
 CREATE TABLE IF NOT EXISTS island (
     guid VARCHAR, epoch VARCHAR, first_seq BIGINT, last_seq BIGINT);
@@ -44,6 +47,14 @@ CREATE TABLE IF NOT EXISTS rejected (reason VARCHAR PRIMARY KEY, records BIGINT)
 CREATE TABLE IF NOT EXISTS audit (
     scope VARCHAR PRIMARY KEY, expected HUGEINT, received HUGEINT, explained HUGEINT,
     duplicated HUGEINT, unsynced BIGINT, late BIGINT, future BIGINT);
+
+-- Each guid once: where it was last, and since when nothing has come of it.
+CREATE VIEW IF NOT EXISTS seen AS
+SELECT guid, state, last_seen, last_event FROM sensor ANTI JOIN several USING (guid)
+UNION ALL
+SELECT guid, arg_max(state, (last_seen, last_event, state)) AS state, max(last_seen) AS last_seen,
+    max(last_event) AS last_event
+FROM sensor SEMI JOIN several USING (guid) GROUP BY guid;
 
 -- The audit of each (guid, epoch).
 CREATE VIEW IF NOT EXISTS sequence AS

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from aggregator.analytics import Analytics, compute
 from aggregator.audit import Audit, EventTime
+from aggregator.population import Moved, moved_within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +29,7 @@ class Tally:
         audit: what the trigger proves by itself: duplicates within it, and neither expected nor
             missing.
         event_time: None without a reading.
+        moved: guids that stand in it with several states.
     """
 
     rows: Any
@@ -34,12 +37,7 @@ class Tally:
     rejected: Mapping[str, int]
     audit: Audit
     event_time: EventTime | None
-
-    @property
-    def moving(self) -> bool:
-        """Whether a guid stands in it with two states."""
-        of_states = sum(sensors for _, sensors in self.analytics.sensors_by_state)
-        return of_states > self.analytics.total_sensors
+    moved: Moved
 
 
 _SUMS: Final = """
@@ -51,7 +49,13 @@ SELECT coalesce(sum(readings) FILTER (epoch IS NOT NULL), 0)::BIGINT
 FROM partial
 """
 
-# One run in one row holds no name twice.
+# Rows that are one run each, and of different names, hold no name twice. Equal hashes may be of
+# different names; then it is looked for in vain.
+_CLEAN: Final = """
+SELECT coalesce(max(runs), 1) = 1 AND count(*) = count(DISTINCT hash(guid, epoch))
+FROM partial WHERE epoch IS NOT NULL
+"""
+
 _DUPLICATES: Final = """
 WITH suspect AS (
     SELECT guid, epoch FROM partial WHERE epoch IS NOT NULL
@@ -72,7 +76,7 @@ def tally(rows: Any) -> Tally:
     Args:
         rows: Arrow table with the columns of `partials.COLUMNS`.
     """
-    rows = rows.append_column("position", pa.array(range(rows.num_rows), pa.int64()))
+    rows = rows.append_column("position", pa.array(np.arange(rows.num_rows)))
     with duckdb.connect() as connection:
         connection.register("partial", rows)
         connection.execute("CREATE VIEW sensor AS FROM partial WHERE reason IS NULL")
@@ -82,10 +86,16 @@ def tally(rows: Any) -> Tally:
         ).fetchall()
         (sums,) = connection.execute(_SUMS).fetchall()
         arrived, lost, unsynced, first, last, late, future = sums
-        duplicated, told_again = connection.execute(_DUPLICATES).fetchall()[0]
+        duplicated, told_again = 0, 0
+        if not connection.execute(_CLEAN).fetchall()[0][0]:
+            duplicated, told_again = connection.execute(_DUPLICATES).fetchall()[0]
+        analytics = compute(connection)
+        of_states = sum(sensors for _, sensors in analytics.sensors_by_state)
         return Tally(
             rows=rows,
-            analytics=compute(connection),
+            analytics=analytics,
+            # To look for them takes as long as all else.
+            moved=moved_within(connection) if of_states > analytics.total_sensors else Moved(),
             rejected=dict(rejected),
             audit=Audit(
                 received=arrived - duplicated,

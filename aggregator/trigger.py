@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from aggregator.analytics import Analytics
 from aggregator.audit import Audit, Counts
+from aggregator.population import Moved, Silence
 from aggregator.settings import SINCE_START, WINDOW
 from aggregator.snapshot import Snapshot
 from aggregator.tally import tally
+from contract.moment import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aggregator.audit import EventTime
     from aggregator.ledger import Ledger
+    from aggregator.population import Offline
     from aggregator.sinks import Sink
 
 
@@ -28,6 +31,7 @@ class Triggers:
         ledger: the totals since the start; required for that scope.
         sinks: where snapshots go.
         clock: nanoseconds since 1970.
+        offline_after: seconds of silence after which a sensor is offline.
     """
 
     def __init__(
@@ -37,6 +41,7 @@ class Triggers:
         ledger: Ledger | None,
         sinks: Sequence[Sink],
         clock: Callable[[], int],
+        offline_after: float = 600.0,
     ) -> None:
         self._scopes = scopes
         self._ledger = ledger
@@ -45,6 +50,11 @@ class Triggers:
         self._batch_id = ledger.progress.batch_id if ledger and ledger.progress else None
         self._since_start = _since_start(ledger) if ledger else _Since()
         self._last = clock()
+        self._silence = Silence(
+            after=round(offline_after * NS_PER_SECOND),
+            started=self._last,
+            before=ledger.last_seen() if ledger else None,
+        )
         # Batches come on a thread of Spark's, idle triggers on ours.
         self._one_at_a_time = threading.Lock()
         self.batches = 0
@@ -84,6 +94,9 @@ class Triggers:
                     rejected_since_start=self._since_start.rejected,
                     event_time=None,
                     event_time_since_start=self._since_start.event_time,
+                    moved=Moved(),
+                    moved_since_start=self._since_start.moved,
+                    offline=self._offline(now),
                     lag=0,
                     trigger_ms=0,
                 )
@@ -113,10 +126,18 @@ class Triggers:
                 rejected_since_start=self._since_start.rejected,
                 event_time=gave.event_time,
                 event_time_since_start=self._since_start.event_time,
+                moved=gave.moved,
+                moved_since_start=self._since_start.moved,
+                offline=self._offline(end),
                 lag=None,
                 trigger_ms=(self._clock() - end) // 1_000_000,
             )
         )
+
+    def _offline(self, now: int) -> Offline | None:
+        if self._ledger is None:
+            return None
+        return self._ledger.offline(self._silence.limit(now))
 
     def _scoped(self, window: Analytics) -> dict[str, Analytics]:
         known = {WINDOW: window, SINCE_START: self._since_start.analytics}
@@ -136,6 +157,7 @@ class _Since:
     audit: Audit | None = None
     rejected: Mapping[str, int] | None = None
     event_time: EventTime | None = None
+    moved: Moved | None = None
 
 
 def _since_start(ledger: Ledger) -> _Since:
@@ -144,4 +166,5 @@ def _since_start(ledger: Ledger) -> _Since:
         audit=ledger.counts(SINCE_START).audit(),
         rejected=ledger.rejected(),
         event_time=ledger.event_time(),
+        moved=ledger.moved(),
     )

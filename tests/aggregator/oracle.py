@@ -1,7 +1,7 @@
 """What a plain count in Python makes of a stream of batches: each reading once, and the audit."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -60,6 +60,11 @@ class Oracle:
             ),
             total_sensors=len({guid for _, guid in self.temperatures}),
         )
+
+    def moved(self) -> int:
+        """How many guids were seen in several states."""
+        states = Counter(guid for _, guid in self.temperatures)
+        return sum(number > 1 for number in states.values())
 
     def sequences(self) -> dict[Name, tuple[int, int, int, int, int]]:
         """Expected, received, missing, explained and duplicated of each guid and epoch."""

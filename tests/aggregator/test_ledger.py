@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from aggregator.checkpoint import Checkpoint
@@ -83,6 +84,17 @@ def test_a_checkpoint_that_is_one_batch_behind_is_a_crash_and_fits(tmp_path: Pat
         ledger.add("q", 0, tallied(FIRST), 0)
         ledger.add("q", 1, tallied(SECOND), 0)
         ledger.require(Checkpoint(query_id="q", committed=0))
+
+
+def test_a_ledger_of_an_older_form_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    with duckdb.connect(tmp_path / "l.duckdb") as connection:
+        connection.execute("CREATE TABLE sensor (state VARCHAR)")
+        connection.execute(
+            "CREATE TABLE progress (schema VARCHAR, query_id VARCHAR, batch_id BIGINT)"
+        )
+        connection.execute("INSERT INTO progress VALUES ('isotherm.ledger/1', 'q', 7)")
+    with pytest.raises(LedgerError, match=r"is isotherm.ledger/1.*/2.*ledger rebuild"):
+        Ledger(tmp_path / "l.duckdb")
 
 
 def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:

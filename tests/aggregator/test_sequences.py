@@ -32,6 +32,7 @@ class Pair:
     def audit(self) -> Audit:
         """Of all since the start, after both were found to agree."""
         assert_same(self.ledger.analytics(), self.oracle.analytics())
+        assert self.ledger.moved().total == self.oracle.moved()
         assert self.ledger.sequences() == self.oracle.sequences()
         found = self.ledger.counts(SINCE_START).audit()
         assert found == self.oracle.audit()
