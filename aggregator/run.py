@@ -57,7 +57,13 @@ def run(settings: AggregatorSettings, log: Log) -> None:
             topic=settings.topic,
             log=log,
         )
-        triggers = Triggers(scopes=settings.scopes, ledger=ledger, sinks=sinks, clock=time.time_ns)
+        triggers = Triggers(
+            scopes=settings.scopes,
+            ledger=ledger,
+            sinks=sinks,
+            clock=time.time_ns,
+            offline_after=settings.offline_after,
+        )
         while wait_for_topic(
             attendance,
             patience=settings.kafka_wait if settings.available_now else None,

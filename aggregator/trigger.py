@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aggregator.analytics import Analytics, tally
+from aggregator.analytics import Analytics
+from aggregator.audit import Audit, Counts
+from aggregator.population import Moved, Silence
 from aggregator.settings import SINCE_START, WINDOW
-from aggregator.snapshot import Audit, Snapshot
+from aggregator.snapshot import Snapshot
+from aggregator.tally import tally
+from contract.moment import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from aggregator.audit import EventTime
     from aggregator.ledger import Ledger
+    from aggregator.population import Offline
     from aggregator.sinks import Sink
 
 
@@ -24,6 +31,7 @@ class Triggers:
         ledger: the totals since the start; required for that scope.
         sinks: where snapshots go.
         clock: nanoseconds since 1970.
+        offline_after: seconds of silence after which a sensor is offline.
     """
 
     def __init__(
@@ -33,15 +41,20 @@ class Triggers:
         ledger: Ledger | None,
         sinks: Sequence[Sink],
         clock: Callable[[], int],
+        offline_after: float = 600.0,
     ) -> None:
         self._scopes = scopes
         self._ledger = ledger
         self._sinks = sinks
         self._clock = clock
         self._batch_id = ledger.progress.batch_id if ledger and ledger.progress else None
-        self._since_start = ledger.analytics() if ledger else None
-        self._rejected = ledger.rejected() if ledger else None
+        self._since_start = _since_start(ledger) if ledger else _Since()
         self._last = clock()
+        self._silence = Silence(
+            after=round(offline_after * NS_PER_SECOND),
+            started=self._last,
+            before=ledger.last_seen() if ledger else None,
+        )
         # Batches come on a thread of Spark's, idle triggers on ours.
         self._one_at_a_time = threading.Lock()
         self.batches = 0
@@ -65,18 +78,25 @@ class Triggers:
     def idle(self, query_id: str) -> None:
         """A trigger without records."""
         with self._one_at_a_time:
+            now = self._clock()
+            nothing = Audit() if self._ledger is None else Counts().audit()
             self._emit(
                 Snapshot(
                     query_id=query_id,
                     batch_id=self._batch_id,
                     start=self._last,
-                    end=self._clock(),
+                    end=now,
                     idle=True,
                     scopes=self._scoped(Analytics()),
-                    audit=Audit(),
+                    audit=nothing,
+                    audit_since_start=self._since_start.audit,
                     rejected={},
-                    rejected_since_start=self._rejected,
+                    rejected_since_start=self._since_start.rejected,
                     event_time=None,
+                    event_time_since_start=self._since_start.event_time,
+                    moved=Moved(),
+                    moved_since_start=self._since_start.moved,
+                    offline=self._offline(now),
                     lag=0,
                     trigger_ms=0,
                 )
@@ -85,10 +105,11 @@ class Triggers:
     def _batch(self, query_id: str, batch_id: int, collect: Callable[[], Any]) -> None:
         start, end = self._last, self._clock()
         gave = tally(collect())
+        audit = gave.audit
         if self._ledger is not None:
-            self._ledger.add(query_id, batch_id, gave)
-            self._since_start = self._ledger.analytics()
-            self._rejected = self._ledger.rejected()
+            self._ledger.add(query_id, batch_id, gave, end)
+            self._since_start = _since_start(self._ledger)
+            audit = self._ledger.counts(WINDOW).audit()
         self._batch_id = batch_id
         self._emit(
             Snapshot(
@@ -97,22 +118,53 @@ class Triggers:
                 start=start,
                 end=end,
                 # Offsets without records: the marker of a transaction that was aborted.
-                idle=gave.analytics.total_messages == 0 and not gave.rejected,
+                idle=gave.rows.num_rows == 0,
                 scopes=self._scoped(gave.analytics),
-                audit=Audit(received=gave.received, unsynced=gave.unsynced),
+                audit=audit,
+                audit_since_start=self._since_start.audit,
                 rejected=gave.rejected,
-                rejected_since_start=self._rejected,
+                rejected_since_start=self._since_start.rejected,
                 event_time=gave.event_time,
+                event_time_since_start=self._since_start.event_time,
+                moved=gave.moved,
+                moved_since_start=self._since_start.moved,
+                offline=self._offline(end),
                 lag=None,
                 trigger_ms=(self._clock() - end) // 1_000_000,
             )
         )
 
+    def _offline(self, now: int) -> Offline | None:
+        if self._ledger is None:
+            return None
+        return self._ledger.offline(self._silence.limit(now))
+
     def _scoped(self, window: Analytics) -> dict[str, Analytics]:
-        known = {WINDOW: window, SINCE_START: self._since_start}
+        known = {WINDOW: window, SINCE_START: self._since_start.analytics}
         return {scope: found for scope in self._scopes if (found := known[scope]) is not None}
 
     def _emit(self, snapshot: Snapshot) -> None:
         self._last = snapshot.end
         for sink in self._sinks:
             sink.emit(snapshot)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Since:
+    """What a snapshot says of all since the start; nothing without the ledger."""
+
+    analytics: Analytics | None = None
+    audit: Audit | None = None
+    rejected: Mapping[str, int] | None = None
+    event_time: EventTime | None = None
+    moved: Moved | None = None
+
+
+def _since_start(ledger: Ledger) -> _Since:
+    return _Since(
+        analytics=ledger.analytics(),
+        audit=ledger.counts(SINCE_START).audit(),
+        rejected=ledger.rejected(),
+        event_time=ledger.event_time(),
+        moved=ledger.moved(),
+    )

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections import Counter
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from aggregator.analytics import Analytics
 from aggregator.session import packages
+from tests.aggregator.oracle import Oracle
 from tests.aggregator.records import BAD, assert_same, oracle, reading, reasons
 from tests.aggregator.test_snapshot import SCHEMA
 
@@ -138,7 +140,10 @@ def test_counts_what_the_topic_holds_and_goes_on_there(
     assert_same(analytics(first["scopes"]["window"]), oracle(records))
     assert_same(analytics(first["scopes"]["since_start"]), oracle(records))
     assert first["rejected"] == first["rejected_since_start"] == rejected
-    assert first["audit"] == {"received": 1000, "unsynced": 0}
+    count = Oracle()
+    count.add([records])
+    assert first["audit"] == first["audit_since_start"] == asdict(count.audit())
+    assert first["event_time"]["late"] == 1000
     assert done.stdout.startswith("-" * 43 + "\nTime: ")
     assert done.stdout.count("Total number of messages: 1000\n") == 2
     assert job_starts(events) == 1
@@ -151,6 +156,9 @@ def test_counts_what_the_topic_holds_and_goes_on_there(
     assert (second["query_id"], second["batch_id"]) == (first["query_id"], 1)
     assert_same(analytics(second["scopes"]["window"]), oracle(added))
     assert_same(analytics(second["scopes"]["since_start"]), oracle(records + added))
+    count.add([added])
+    assert second["audit_since_start"] == asdict(count.audit())
+    assert (second["audit"]["received"], second["audit"]["duplicated"]) == (1, 0)
     assert second["rejected"] == {"missing_field": 1}
     assert second["rejected_since_start"] == rejected + Counter(second["rejected"])
 
