@@ -14,11 +14,25 @@ if TYPE_CHECKING:
 
     import duckdb
 
+# A guid's readings are in one partition, so its rows seldom have to be added up. Equal hashes may
+# be of different keys; then they are added up for nothing.
+_APART: Final = """
+SELECT count(*) = count(DISTINCT hash(guid, state, epoch)) FROM partial WHERE reason IS NULL
+"""
+
 _SHARE: Final = """
+CREATE OR REPLACE TEMP TABLE share AS
+SELECT guid, state, coalesce(epoch, '') AS epoch, readings, total,
+    min_seq AS first_seq, max_seq AS last_seq, first_event::TIMESTAMP AS first_event,
+    last_event::TIMESTAMP AS last_event, coalesce(runs, 1) AS runs
+FROM partial WHERE reason IS NULL
+"""
+
+_SHARE_ADDED_UP: Final = """
 CREATE OR REPLACE TEMP TABLE share AS
 SELECT guid, state, coalesce(epoch, '') AS epoch, sum(readings)::BIGINT AS readings,
     fsum(total) AS total, min(min_seq) AS first_seq, max(max_seq) AS last_seq,
-    min(first_event)::TIMESTAMP AS first_event, max(last_event)::TIMESTAMP AS last_event,
+    min(first_event::TIMESTAMP) AS first_event, max(last_event::TIMESTAMP) AS last_event,
     coalesce(sum(runs), 1) AS runs
 FROM partial WHERE reason IS NULL GROUP BY ALL
 """
@@ -52,9 +66,8 @@ WHERE epoch = '' OR last_seq + 1 = excluded.first_seq
 # Those that the condition above has held back.
 _DOUBT_NO_RUN: Final = """
 INSERT INTO doubt SELECT guid, epoch
-FROM (SELECT * FROM share ANTI JOIN doubt USING (guid, epoch)) JOIN sensor
-    USING (guid, state, epoch)
-WHERE touched <> $batch
+FROM (FROM share ANTI JOIN doubt USING (guid, epoch))
+    ANTI JOIN (FROM sensor WHERE touched = $batch) USING (guid, state, epoch)
 """
 
 # The seqs of a guid that has moved go on under another state.
@@ -80,9 +93,13 @@ FROM (
     FROM partial SEMI JOIN doubt USING (guid, epoch) WHERE seqs IS NOT NULL)
 """,
     """
+CREATE OR REPLACE TEMP TABLE known AS
+SELECT guid, state, epoch, first_seq, last_seq, last_seen, touched
+FROM sensor SEMI JOIN doubt USING (guid, epoch)
+""",
+    """
 CREATE OR REPLACE TEMP TABLE held AS
-SELECT guid, epoch, first_seq, last_seq FROM sensor SEMI JOIN doubt USING (guid, epoch)
-WHERE last_seq IS NOT NULL
+SELECT guid, epoch, first_seq, last_seq FROM known WHERE last_seq IS NOT NULL
 UNION ALL SELECT guid, epoch, first_seq, last_seq FROM island SEMI JOIN doubt USING (guid, epoch)
 """,
     """
@@ -108,39 +125,49 @@ FROM numbered GROUP BY guid, epoch, number
 """,
 )
 
-_ADD_FRESH: Final = (
-    # Who sends again what is here already is not silent.
+_GAIN: Final = (
     """
-UPDATE sensor SET last_seen = $at, touched = $batch
-FROM (FROM share SEMI JOIN doubt USING (guid, epoch)) AS share
-WHERE share.guid = sensor.guid AND share.state = sensor.state AND share.epoch = sensor.epoch
+CREATE OR REPLACE TEMP TABLE gained AS
+SELECT guid, state, epoch, count(*) AS readings, fsum(temperature) AS total
+FROM fresh WHERE NOT gap GROUP BY ALL
 """,
     """
-INSERT INTO sensor
-SELECT guid, state, epoch, gained.readings, gained.total, NULL, NULL, first_event, last_event,
-    $at, $batch, $batch
-FROM (SELECT guid, state, epoch, count(*) AS readings, fsum(temperature) AS total
-    FROM fresh WHERE NOT gap GROUP BY ALL) AS gained
-JOIN share USING (guid, state, epoch)
-ON CONFLICT (guid, state, epoch) DO UPDATE SET
-    readings = readings + excluded.readings, total = total + excluded.total,
-    first_event = least(first_event, excluded.first_event),
-    last_event = greatest(last_event, excluded.last_event)
+CREATE OR REPLACE TEMP TABLE stand AS
+SELECT guid, state, epoch FROM known UNION SELECT guid, state, epoch FROM gained
 """,
-    "DELETE FROM sensor WHERE readings = 0",
     # One of a guid's states has its highest run.
     """
 CREATE OR REPLACE TEMP TABLE owner AS
-SELECT guid, epoch, min(state) AS state, count(*) AS states
-FROM sensor SEMI JOIN doubt USING (guid, epoch) GROUP BY guid, epoch
+SELECT guid, epoch, min(state) AS state, count(*) AS states FROM stand GROUP BY guid, epoch
 """,
-    """
-UPDATE sensor SET
-    first_seq = CASE WHEN sensor.state = owner.state THEN run.first_seq END,
-    last_seq = CASE WHEN sensor.state = owner.state THEN run.last_seq END
-FROM owner JOIN run USING (guid, epoch)
-WHERE run.top AND owner.guid = sensor.guid AND owner.epoch = sensor.epoch
-""",
+)
+
+# Who sends again what is here already gains nothing, and is not silent.
+_ADD_FRESH: Final = """
+INSERT INTO sensor
+SELECT guid, stand.state, epoch, coalesce(gained.readings, 0), coalesce(gained.total, 0),
+    CASE WHEN owner.state = stand.state THEN run.first_seq END,
+    CASE WHEN owner.state = stand.state THEN run.last_seq END,
+    share.first_event, share.last_event,
+    CASE WHEN share.readings IS NULL THEN known.last_seen ELSE $at END, $batch,
+    CASE WHEN share.readings IS NULL THEN known.touched ELSE $batch END
+FROM stand JOIN owner USING (guid, epoch)
+LEFT JOIN (FROM run WHERE top) AS run USING (guid, epoch)
+LEFT JOIN known ON known.guid = stand.guid AND known.epoch = stand.epoch
+    AND known.state = stand.state
+LEFT JOIN gained ON gained.guid = stand.guid AND gained.epoch = stand.epoch
+    AND gained.state = stand.state
+LEFT JOIN share ON share.guid = stand.guid AND share.epoch = stand.epoch
+    AND share.state = stand.state
+ON CONFLICT (guid, state, epoch) DO UPDATE SET
+    readings = readings + excluded.readings, total = total + excluded.total,
+    first_seq = excluded.first_seq, last_seq = excluded.last_seq,
+    first_event = least(first_event, excluded.first_event),
+    last_event = greatest(last_event, excluded.last_event),
+    last_seen = excluded.last_seen, touched = excluded.touched
+"""
+
+_MERGE: Final = (
     """
 DELETE FROM island USING doubt WHERE doubt.guid = island.guid AND doubt.epoch = island.epoch
 """,
@@ -225,7 +252,8 @@ def add(
     Returns:
         Whether rows of `sensor` came.
     """
-    connection.execute(_SHARE)
+    (apart,) = connection.execute(_APART).fetchall()[0]
+    connection.execute(_SHARE if apart else _SHARE_ADDED_UP)
     connection.execute(_DOUBT)
     if moving:
         connection.execute(_DOUBT_TWO_STATES)
@@ -236,15 +264,18 @@ def add(
     changed = connection.execute(_ADD_RUNS, batch | {"at": at}).fetchall()[0][0]
     if changed < clean:
         connection.execute(_DOUBT_NO_RUN, batch)
-    if before and _count(connection, "sensor") > before:
+    movers = before and _count(connection, "sensor") > before
+    if movers:
         connection.execute(_DOUBT_MOVED, batch)
         connection.execute(_TAKE_BACK, batch)
     if _count(connection, "doubt"):
-        for look in _LOOK:
+        for look in (*_LOOK, *_GAIN):
             connection.execute(look)
-        for step in _ADD_FRESH:
-            known = {"at": at, "batch": batch_id}
-            connection.execute(step, {name: known[name] for name in known if f"${name}" in step})
+        connection.execute(_ADD_FRESH, batch | {"at": at})
+        if movers:
+            connection.execute("DELETE FROM sensor WHERE readings = 0")
+        for merge in _MERGE:
+            connection.execute(merge)
         connection.execute(_EXPLAIN)
         connection.execute(_NOTE)
     if _count(connection, "sensor") == before:
