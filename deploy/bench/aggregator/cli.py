@@ -32,6 +32,7 @@ _PARTS: Final = ("batch", "paced", "fixed", "start", "capacity")
 @click.option("--many", type=int, default=1_000_000, show_default=True, help="Sensors of capacity.")
 @click.option("--alone", is_flag=True, help="Without what would be installed from PyPI.")
 def cli(
+    *,
     wanted: tuple[str, ...],
     only: tuple[str, ...],
     runs: int,
@@ -40,7 +41,6 @@ def cli(
     rates: tuple[int, ...],
     seconds: int,
     many: int,
-    *,
     alone: bool,
 ) -> None:
     """The four analytics over the same readings by each contender, side by side."""

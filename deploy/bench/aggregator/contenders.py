@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from deploy.bench.aggregator.spark import Program, python_path, spark_environ
+from deploy.bench.aggregator.spark import Program, spark_environ
 from deploy.local.jars import cache_folder
 
 if TYPE_CHECKING:

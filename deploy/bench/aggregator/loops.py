@@ -82,7 +82,7 @@ def loop(kafka: str, topic: str, partitions: int, counting: Counting) -> None:
 
 
 def quixstreams(kafka: str, topic: str, _partitions: int, counting: Counting) -> None:
-    """quixstreams with its own JSON."""
+    """Quixstreams with its own JSON."""
     application = import_module("quixstreams").Application(
         broker_address=kafka,
         consumer_group="quixstreams",
@@ -104,7 +104,7 @@ def quixstreams(kafka: str, topic: str, _partitions: int, counting: Counting) ->
 
 
 def bytewax(kafka: str, topic: str, _partitions: int, counting: Counting) -> None:
-    """bytewax with msgspec, its Kafka source in batches of 10,000."""
+    """Bytewax with msgspec, its Kafka source in batches of 10,000."""
     op: Any = import_module("bytewax.operators")
     outputs: Any = import_module("bytewax.outputs")
     decode = import_module("msgspec").json.decode

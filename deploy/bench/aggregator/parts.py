@@ -40,13 +40,16 @@ def paced(
         for name in (name for name in starters if name in SPARK):
             report(f"{name}: {rate}/s")
             place = task(f"paced-{rate}-{SPARK.index(name)}", 0, _TRIGGER_S)
-            amiss += _pace(place, name, starters[name], rate, seconds, sensors)
+            amiss += _pace(
+                place, name, start=starters[name], rate=rate, seconds=seconds, sensors=sensors
+            )
     return amiss
 
 
 def _pace(
     task: Task,
     name: str,
+    *,
     start: Callable[[Task], Program],
     rate: int,
     seconds: int,
@@ -81,8 +84,10 @@ def _pace(
     took = [trigger.seconds for trigger in triggers]
     print(
         f"{name + f', {rate}/s':32}{statistics.median(took):>20.2f}{max(took):>9.2f}"
-        f"{statistics.median(ages):>20.2f}{left:>10}{'  wrong: ' + ', '.join(wrong) if wrong else ''}"
+        f"{statistics.median(ages):>20.2f}{left:>10}"
     )
+    if wrong:
+        print(f"    wrong: {', '.join(wrong)}")
     return bool(wrong)
 
 

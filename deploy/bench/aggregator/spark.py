@@ -155,7 +155,7 @@ class Program:
         return sum(each.cpu for each in session(self._child.pid))
 
     def memory(self) -> dict[str, float]:
-        """Peak resident memory of each of its processes, MB: the driver's Java and Python, workers."""
+        """Peak resident memory by program, MB; the workers' Python is with the driver's."""
         found: dict[str, float] = {}
         for each in session(self._child.pid):
             found[each.name] = found.get(each.name, 0.0) + each.peak
