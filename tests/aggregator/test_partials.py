@@ -35,7 +35,7 @@ def test_readings_of_one_sensor_become_one_row() -> None:
         "unsynced": 1,
         "late": 3,
         "future": 0,
-        "runs": 2,
+        "runs": 3,
         "seqs": [8, 7, 9],
         "temperatures": [60.0, 61.5, 62.0],
         "lost_epoch": None,
@@ -130,11 +130,11 @@ def test_every_batch_has_the_columns_that_spark_expects() -> None:
     assert [part.schema for part in found] == [SCHEMA] * 3
 
 
-def test_many_sensors_are_handed_on_before_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_SENSORS", 2)
+def test_many_readings_are_handed_on_before_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_READINGS", 2)
     batches = [batch([reading(guid), b"bad"]) for guid in ("a", "b", "c", "a")]
     found = list(partials(batches))
-    assert [part.num_rows for part in found] == [2, 2, 1]
+    assert [part.num_rows for part in found] == [1, 1, 1, 1, 1]
     assert sum(row["readings"] for part in found for row in part.to_pylist()) == 8
 
 
