@@ -3,10 +3,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from aggregator.audit import EventTime
 from aggregator.checkpoint import Checkpoint
 from aggregator.errors import LedgerError
 from aggregator.ledger import Ledger, Progress
+from aggregator.settings import SINCE_START
 from aggregator.tally import Tally
+from contract import Clock
+from tests.aggregator.records import SECOND as NS_PER_SECOND
 from tests.aggregator.records import assert_same, oracle, reading, tallied
 
 FIRST = [reading("a", "CA", 60.1, seq=1), reading("b", "NV", 50.7), b"bad"]
@@ -57,6 +61,19 @@ def test_a_batch_that_breaks_off_leaves_nothing(
         assert_same(ledger.analytics(), oracle(FIRST))
         assert ledger.add("q", 1, tallied(SECOND), 0)
         assert_same(ledger.analytics(), oracle(FIRST + SECOND))
+
+
+def test_event_times_and_who_was_not_punctual_add_up(tmp_path: Path) -> None:
+    ahead = reading("b", event_time=4_000_000_000 * NS_PER_SECOND, clock=Clock.UNSYNCED, seq=1)
+    with Ledger(tmp_path / "l.duckdb") as ledger:
+        assert ledger.event_time() is None
+        ledger.add("q", 0, tallied([reading("a"), ahead]), 0)
+        ledger.add("q", 1, tallied([reading("a", event_time=0), ahead]), 0)
+        assert ledger.event_time() == EventTime(
+            min="1970-01-01T00:00:00.000000Z", max="2096-10-02T07:06:40.000000Z", late=2, future=2
+        )
+        counts = ledger.counts(SINCE_START)
+        assert (counts.unsynced, counts.duplicated) == (2, 1)
 
 
 def test_another_query_is_refused(tmp_path: Path) -> None:
