@@ -1,7 +1,9 @@
 """From records to sensors: what Spark's workers do, once per partition of a trigger.
 
-Judging and summing happen in one loop, so that only a row per sensor, not one per reading, leaves
-the worker (docs/design.md has the comparison). Workers get this module and `contract` alone.
+Only a row per sensor, not one per reading, leaves the worker. What is a reading for certain goes
+through Arrow in whole columns; what is not is judged and summed record by record, as a sensor's
+share of its own (docs/benchmarks.md has the comparison). Workers get `contract`, and of this room
+what `archive` names.
 """
 
 from __future__ import annotations
@@ -12,13 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from aggregator.accept import accept
+from aggregator.grouping import group
 from contract.fast import judge_row
 from contract.moment import NS_PER_SECOND, format_event_time
 from contract.reasons import Reason
 from contract.row import GapRow, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from contract.reasons import Rejection
 
@@ -63,11 +67,11 @@ DDL: Final = ", ".join(f"{name} {spark}" for name, spark, _ in COLUMNS)
 GAPS: Final = "gap"
 """Stands for a `reason`, though a gap is no rejection: it is a record of another kind."""
 
-MOST_SENSORS: Final = 200_000
-"""How many sensors a worker holds before it hands them on: about 100 MB of Python objects."""
+_LAST: Final = 253_402_300_799 * NS_PER_SECOND
+"""The last second of the year 9999, the last that an event time can say."""
 
-MOST_READINGS: Final = 2_000_000
-"""How many readings it holds; each takes 72 bytes with its seq and temperature."""
+MOST_READINGS: Final = 1_000_000
+"""How many readings a worker holds before it hands them on: about 120 MB in columns."""
 
 _Sensors = dict[tuple[str, str, str | None], list[Any]]
 
@@ -101,7 +105,7 @@ class Punctuality:
             Text without the Z, which sorts as the times do.
         """
         after = now - round(self.late * NS_PER_SECOND)
-        before = now + round(self.future * NS_PER_SECOND)
+        before = min(now + round(self.future * NS_PER_SECOND), _LAST)
         return format_event_time(max(after, 0))[:-1], format_event_time(before)[:-1]
 
 
@@ -112,7 +116,8 @@ def partials(
 ) -> Iterator[Any]:
     """Judge the `value` column of Arrow batches and sum it up by (state, guid, epoch).
 
-    A key may come out several times (after `MOST_SENSORS`, and from several partitions): what
+    A key may come out several times (after `MOST_READINGS`, of what `accept` leaves over, and from
+    several partitions): what
     reads the rows adds them up. Never raises for any bytes; a null value (a tombstone) is
     `not_json`.
 
@@ -124,6 +129,7 @@ def partials(
     Yields:
         Record batches with `SCHEMA`.
     """
+    accepted: list[Any] = []
     sensors: _Sensors = {}
     gaps: list[GapRow] = []
     rejected: dict[str, int] = {}
@@ -131,12 +137,19 @@ def partials(
     held = 0
     for batch in batches:
         held += batch.num_rows
-        _add(batch.column("value").to_pylist(), sensors, gaps, rejected, bounds)
-        if len(sensors) >= MOST_SENSORS or held >= MOST_READINGS:
+        values = batch.column("value")
+        certain, rest = accept(values)
+        if certain is not None:
+            accepted.append(certain)
+        _add(values.take(pa.array(rest, pa.int64())).to_pylist(), sensors, gaps, rejected, bounds)
+        if held >= MOST_READINGS:
+            yield from _grouped(accepted, bounds)
             yield from _rows(sensors, gaps, {})
+            accepted.clear()
             sensors.clear()
             gaps.clear()
             held = 0
+    yield from _grouped(accepted, bounds)
     yield from _rows(sensors, gaps, rejected)
 
 
@@ -147,7 +160,6 @@ def _add(  # noqa: C901, PLR0912 in one piece: a call costs a tenth of the loop
     rejected: dict[str, int],
     bounds: tuple[str, str],
 ) -> None:
-    # The hot loop of the whole job: about 1.3 µs a record beside the verdict.
     get = sensors.get
     late_before, future_after = bounds
     for value in values:
@@ -203,6 +215,11 @@ def _add_other(
     rejected[reason.value] = rejected.get(reason.value, 0) + 1
 
 
+def _grouped(accepted: list[Any], bounds: tuple[str, str]) -> Iterator[Any]:
+    if accepted and (readings := pa.concat_tables(accepted)).num_rows:
+        yield _record_batch(group(readings, bounds))
+
+
 def _rows(sensors: _Sensors, gaps: list[GapRow], rejected: dict[str, int]) -> Iterator[Any]:
     yield from _batch(_SENSOR, [(*key, *sums) for key, sums in sensors.items()])
     yield from _batch(_GAP, [_gap(gap) for gap in gaps])
@@ -217,11 +234,16 @@ def _gap(gap: GapRow) -> tuple[Any, ...]:
 def _batch(names: Sequence[str], rows: list[tuple[Any, ...]]) -> Iterator[Any]:
     if not rows:
         return
-    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    columns = zip(*rows, strict=True)
+    types = (SCHEMA.field(name).type for name in names)
+    yield _record_batch(dict(zip(names, map(pa.array, columns, types), strict=True)))
+
+
+def _record_batch(columns: Mapping[str, Any]) -> Any:
+    """With nulls in all columns that are not given."""
+    count = len(next(iter(columns.values())))
     arrays = [
-        pa.array(columns[field.name], field.type)
-        if field.name in columns
-        else pa.nulls(len(rows), field.type)
+        columns[field.name] if field.name in columns else pa.nulls(count, field.type)
         for field in SCHEMA
     ]
-    yield pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
