@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aggregator.checkpoint import read_checkpoint
-from aggregator.errors import LedgerError
+from aggregator.errors import BrokenLedgerError
 from aggregator.ledger_report import exported, opened, problems, status
 from aggregator.settings import ledger_beside
 from contract.errors import SettingsError
@@ -69,12 +69,6 @@ def verify_command(checkpoint: str | None, ledger: str | None) -> None:
     if found:
         raise BrokenLedgerError(f"the ledger {path} is not well: {'; '.join(found)}")
     click.echo(f"the ledger {path} is well")
-
-
-class BrokenLedgerError(LedgerError):
-    """`verify` found something."""
-
-    exit_code = 1
 
 
 @ledger_group.command("export")

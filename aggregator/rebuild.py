@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from aggregator import refusals
 from aggregator.checkpoint import read_checkpoint
-from aggregator.errors import LedgerError
+from aggregator.errors import BrokenLedgerError, LedgerError
 from aggregator.kafka import AdminLook, AdminSurvey, Attendance, wait_for_topic
 from aggregator.ledger import Ledger
 from aggregator.ledger_report import opened, problems
@@ -73,6 +73,7 @@ def rebuild(settings: AggregatorSettings, log: Log) -> None:
 
     Raises:
         LedgerError: there is nothing to rebuild, or a job has the ledger open.
+        BrokenLedgerError: the new ledger is not well; the old one stays in its place.
         CheckpointError: the checkpoint is of another topic.
         DataLossError: the topic was made anew.
         KafkaUnavailableError: Kafka or the topic is not there.
@@ -98,7 +99,7 @@ def rebuild(settings: AggregatorSettings, log: Log) -> None:
     with opened(new) as connection:
         found = problems(connection, checkpoint)
     if found:
-        raise LedgerError(f"the new ledger {new} is not well: {'; '.join(found)}")
+        raise BrokenLedgerError(f"the new ledger {new} is not well: {'; '.join(found)}")
     if path.exists():
         old = path.with_name(f"{path.name}.before-rebuild")
         _remove(old)

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from aggregator.checkpoint import Checkpoint
 from aggregator.commands import group
-from aggregator.errors import LedgerError
+from aggregator.errors import BrokenLedgerError, LedgerError
 from aggregator.ledger import Ledger
 from aggregator.ledger_report import exported, opened, problems, status
 from tests.aggregator.records import BAD, gap, reading, tallied
@@ -130,7 +130,7 @@ def test_verify_ends_with_1_and_what_is_wrong(path: Path) -> None:
     with duckdb.connect(path) as connection:
         connection.execute("DELETE FROM several")
     done = CliRunner().invoke(group, ["ledger", "verify", "--ledger", str(path)])
-    assert isinstance(done.exception, LedgerError)
+    assert isinstance(done.exception, BrokenLedgerError)
     assert done.exception.exit_code == 1
     assert "is not well: 1 guids that are noted wrongly" in str(done.exception)
 
