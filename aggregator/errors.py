@@ -7,13 +7,14 @@ AggregatorError
 ├── CheckpointError          the checkpoint cannot be read, or belongs to another topic
 ├── DataLossError            Kafka no longer has records that were not counted yet
 ├── LedgerError              the ledger does not fit the checkpoint, or cannot be read or written
+│   └── BrokenLedgerError    its numbers do not agree with each other, or with the checkpoint
 ├── SinkError                a snapshot could not be written where the person asked for it
 └── QueryError               Spark ended the query for another reason
 """
 
 from __future__ import annotations
 
-from contract.errors import EXIT_DEPENDENCY, EXIT_USAGE, IsothermError
+from contract.errors import EXIT_DEPENDENCY, EXIT_OTHER, EXIT_USAGE, IsothermError
 
 
 class AggregatorError(IsothermError):
@@ -53,6 +54,12 @@ class LedgerError(AggregatorError):
     """The ledger does not fit the checkpoint, or cannot be read or written."""
 
     exit_code = EXIT_USAGE
+
+
+class BrokenLedgerError(LedgerError):
+    """The ledger's numbers do not agree with each other, or with the checkpoint."""
+
+    exit_code = EXIT_OTHER
 
 
 class SinkError(AggregatorError):
