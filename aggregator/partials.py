@@ -67,6 +67,9 @@ DDL: Final = ", ".join(f"{name} {spark}" for name, spark, _ in COLUMNS)
 GAPS: Final = "gap"
 """Stands for a `reason`, though a gap is no rejection: it is a record of another kind."""
 
+_LAST: Final = 253_402_300_799 * NS_PER_SECOND
+"""The last second of the year 9999, the last that an event time can say."""
+
 MOST_READINGS: Final = 1_000_000
 """How many readings a worker holds before it hands them on: about 120 MB in columns."""
 
@@ -102,7 +105,7 @@ class Punctuality:
             Text without the Z, which sorts as the times do.
         """
         after = now - round(self.late * NS_PER_SECOND)
-        before = now + round(self.future * NS_PER_SECOND)
+        before = min(now + round(self.future * NS_PER_SECOND), _LAST)
         return format_event_time(max(after, 0))[:-1], format_event_time(before)[:-1]
 
 

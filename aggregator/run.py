@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from aggregator.checkpoint import Checkpoint, read_checkpoint
 from aggregator.errors import AggregatorError
-from aggregator.kafka import AdminLook, Attendance, wait_for_topic
+from aggregator.kafka import AdminLook, AdminSurvey, Attendance, wait_for_topic
 from aggregator.ledger import Ledger
 from aggregator.query import Run
 from aggregator.session import jvm, spark_session
 from aggregator.settings import SINCE_START
 from aggregator.sinks import ConsoleSink, JsonLinesSink
+from aggregator.standing import Standing
 from aggregator.stopping import Gate, stop_on_signals
 from aggregator.trigger import Triggers
 
@@ -57,6 +58,13 @@ def run(settings: AggregatorSettings, log: Log) -> None:
             topic=settings.topic,
             log=log,
         )
+        standing = Standing(
+            AdminSurvey(jvm(spark), settings.kafka, settings.topic),
+            topic=settings.topic,
+            folder=folder,
+            accept_loss=settings.accept_loss,
+            log=log,
+        )
         triggers = Triggers(
             scopes=settings.scopes,
             ledger=ledger,
@@ -69,8 +77,17 @@ def run(settings: AggregatorSettings, log: Log) -> None:
             patience=settings.kafka_wait if settings.available_now else None,
             stop=gate.stop,
         ):
+            standing.check({} if folder is None else read_checkpoint(folder).position)
             try:
-                Run(spark, settings, triggers, gate, attendance).run()
+                Run(
+                    spark,
+                    settings,
+                    triggers,
+                    gate=gate,
+                    attendance=attendance,
+                    standing=standing,
+                    log=log,
+                ).run()
             except AggregatorError as error:
                 if not error.retriable:
                     raise

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
 from aggregator.analytics import Analytics, compute
@@ -42,7 +41,7 @@ class Tally:
 
 _SUMS: Final = """
 SELECT coalesce(sum(readings) FILTER (epoch IS NOT NULL), 0)::BIGINT
-        + count(lost),
+        + count(lost), count(lost),
     coalesce(sum(lost), 0)::BIGINT, coalesce(sum(unsynced), 0)::BIGINT,
     min(first_event), max(last_event), coalesce(sum(late), 0)::BIGINT,
     coalesce(sum(future), 0)::BIGINT
@@ -64,9 +63,12 @@ arrival AS (
     SELECT guid, epoch, lost, unnest(seqs) AS seq
     FROM partial SEMI JOIN suspect USING (guid, epoch)),
 name AS (
-    SELECT count(*) AS arrivals, sum(lost) - max(lost) AS told_again
+    SELECT count(*) AS arrivals, greatest(count(lost) - 1, 0) AS gaps_again,
+        sum(lost) - max(lost) AS told_again
     FROM arrival GROUP BY guid, epoch, seq)
-SELECT coalesce(sum(arrivals - 1), 0)::BIGINT, coalesce(sum(told_again), 0)::BIGINT FROM name
+SELECT coalesce(sum(arrivals - 1), 0)::BIGINT, coalesce(sum(gaps_again), 0)::BIGINT,
+    coalesce(sum(told_again), 0)::BIGINT
+FROM name
 """
 
 
@@ -76,7 +78,7 @@ def tally(rows: Any) -> Tally:
     Args:
         rows: Arrow table with the columns of `partials.COLUMNS`.
     """
-    rows = rows.append_column("position", pa.array(np.arange(rows.num_rows)))
+    rows = rows.append_column("position", pa.array(range(rows.num_rows), pa.int64()))
     with duckdb.connect() as connection:
         connection.register("partial", rows)
         connection.execute("CREATE VIEW sensor AS FROM partial WHERE reason IS NULL")
@@ -85,10 +87,11 @@ def tally(rows: Any) -> Tally:
             "WHERE reason IS NOT NULL AND lost IS NULL GROUP BY reason ORDER BY reason"
         ).fetchall()
         (sums,) = connection.execute(_SUMS).fetchall()
-        arrived, lost, unsynced, first, last, late, future = sums
-        duplicated, told_again = 0, 0
+        arrived, gaps, lost, unsynced, first, last, late, future = sums
+        duplicated, gaps_again, told_again = 0, 0, 0
         if not connection.execute(_CLEAN).fetchall()[0][0]:
-            duplicated, told_again = connection.execute(_DUPLICATES).fetchall()[0]
+            (again,) = connection.execute(_DUPLICATES).fetchall()
+            duplicated, gaps_again, told_again = again
         analytics = compute(connection)
         of_states = sum(sensors for _, sensors in analytics.sensors_by_state)
         return Tally(
@@ -99,6 +102,7 @@ def tally(rows: Any) -> Tally:
             rejected=dict(rejected),
             audit=Audit(
                 received=arrived - duplicated,
+                gaps=gaps - gaps_again,
                 explained=lost - told_again,
                 duplicated=duplicated,
                 unsynced=unsynced,

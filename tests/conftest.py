@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deploy.local import Stack
+from tests.support import unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +25,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     with Stack(folder, usual_ports=False, report=_report) as running:
         yield running
+
+
+@pytest.fixture
+def topic(stack: Stack) -> str:
+    """A Kafka topic of the test's own, with two partitions."""
+    name = unique("readings")
+    stack.create_topics(name, partitions=2)
+    return name
 
 
 def _report(line: str) -> None:

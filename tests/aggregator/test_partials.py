@@ -101,6 +101,13 @@ def test_bad_records_are_counted_by_the_reason_of_the_contract() -> None:
     assert len(found) >= 6
 
 
+def test_any_span_may_be_late_or_future() -> None:
+    ages = 1e13
+    (found,) = partials([batch([reading()])], Punctuality(late=ages, future=ages))
+    (row,) = found.to_pylist()
+    assert (row["late"], row["future"]) == (0, 0)
+
+
 def test_a_gap_is_neither_a_reading_nor_rejected_and_has_a_seq_of_its_own() -> None:
     found = rows(
         gap(first=1, last=9, count=5, seq=11), reading(seq=10), gap("g2", first=3, last=3, count=1)
