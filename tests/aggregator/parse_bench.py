@@ -3,8 +3,8 @@
 ``python -m tests.aggregator.parse_bench [READINGS]``
 
 Each sums up the same records by (state, guid, epoch), turn by turn in one warm session on all
-cores, from memory, so that Kafka is no part of it. The golden records say on how many a way is of another
-opinion than the contract: is it a reading, or not. Prints medians of five runs after two.
+cores, from memory, so that Kafka is no part of it. The golden records say on how many a way is of
+another opinion than the contract: is it a reading, or not. Prints medians of five runs after two.
 """
 
 from __future__ import annotations
