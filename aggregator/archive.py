@@ -1,4 +1,4 @@
-"""What Spark's workers need of ours, as one zip: `contract` and the module that sums up."""
+"""What Spark's workers need of ours, as one zip: `contract` and the modules that sum up."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Final
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
-_PARTS: Final = ("contract/*.py", "aggregator/__init__.py", "aggregator/partials.py")
+_PARTS: Final = (
+    "contract/*.py",
+    "aggregator/__init__.py",
+    "aggregator/partials.py",
+    "aggregator/rejects.py",
+)
 
 
 def write_archive(path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aggregator.errors import CheckpointError
 
@@ -56,14 +56,28 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         raise CheckpointError(f"the checkpoint {folder} cannot be read: {error}") from error
 
 
+def read_offsets(folder: Path, batch_id: int) -> dict[int, int] | None:
+    """How far a batch goes, by partition of its topic; None where Spark does not tell (yet)."""
+    try:
+        offsets = _offsets(folder, batch_id)
+        (places,) = offsets.values()
+        return {int(partition): int(offset) for partition, offset in places.items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
 def _topic(folder: Path) -> str | None:
     last = _last(folder / "offsets")
     if last is None:
         return None
-    text = (folder / "offsets" / str(last)).read_text(encoding="utf-8")
-    # A version, what Spark needs to know, and the offsets: {"iotmsgs": {"0": 48, …}}.
-    offsets = json.loads(text.splitlines()[-1])
+    offsets = _offsets(folder, last)
     return next(iter(offsets), None) if isinstance(offsets, dict) else None
+
+
+def _offsets(folder: Path, batch_id: int) -> Any:
+    text = (folder / "offsets" / str(batch_id)).read_text(encoding="utf-8")
+    # A version, what Spark needs to know, and the offsets: {"iotmsgs": {"0": 48, …}}.
+    return json.loads(text.splitlines()[-1])
 
 
 def _last(folder: Path) -> int | None:

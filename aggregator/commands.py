@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aggregator.history import history
 from aggregator.settings import PREFIX, AggregatorSettings
 from aggregator.submit import require_java, spark_submit
 from contract.errors import EXIT_FINE, EXIT_OTHER, IsothermError
@@ -65,6 +66,9 @@ def job_command(config: str | None, **flags: Any) -> None:
 @click.group("isotherm-aggregator")
 def group() -> None:
     """The analytics over readings in Kafka, computed by Spark."""
+
+
+group.add_command(history)
 
 
 @group.command("submit")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from aggregator import rejects
+from aggregator.rejects import Rejects
 from contract.fast import judge_row
 from contract.reasons import Reason
 from contract.row import GapRow, Row
@@ -31,11 +33,13 @@ COLUMNS: Final = (
     ("first_event", "STRING", pa.string()),
     ("last_event", "STRING", pa.string()),
     ("unsynced", "BIGINT", pa.int64()),
+    *rejects.COLUMNS,
 )
 """A row is either a sensor's share (`reason` null; `total` in degrees Fahrenheit; `epoch` and seqs
 null without an origin; event times as text without the Z, so that they sort), or the number of
 rejected records (`readings`) under a `reason`, or that of gaps under `GAPS`, in `total` with the
-number of readings that they say were dropped."""
+number of readings that they say were dropped. The last columns are for dead letters
+(`aggregator.rejects`): a row with an `offset` counts nothing."""
 
 SCHEMA: Final = pa.schema([(name, arrow) for name, _, arrow in COLUMNS])
 DDL: Final = ", ".join(f"{name} {spark}" for name, spark, _ in COLUMNS)
@@ -55,32 +59,42 @@ def partials(batches: Iterable[Any]) -> Iterator[Any]:
     `not_json`.
 
     Args:
-        batches: record batches with a binary column ``value``.
+        batches: record batches with a binary column ``value``, and those that `Rejects` needs
+            where dead letters are wanted.
 
     Yields:
         Record batches with `SCHEMA`.
     """
     sensors: dict[tuple[str, str, str | None], list[Any]] = {}
     others: dict[str, list[float]] = {}
+    letters = Rejects()
     for batch in batches:
-        _add(batch.column("value").to_pylist(), sensors, others)
+        refused: list[tuple[bytes | None, str]] = []
+        values = batch.column("value").to_pylist()
+        _add(values, sensors, others, refused)
+        if refused:
+            yield from _letters(letters.take(batch, values, refused))
         if len(sensors) >= MOST_SENSORS:
             yield _rows(sensors, {})
             sensors.clear()
     yield _rows(sensors, others)
+    yield from _letters(letters.rest())
 
 
 def _add(
     values: list[bytes | None],
     sensors: dict[tuple[str, str, str | None], list[Any]],
     others: dict[str, list[float]],
+    refused: list[tuple[bytes | None, str]],
 ) -> None:
     # The hot loop of the whole job: about 1.2 µs a record beside the verdict.
     get = sensors.get
     for value in values:
         verdict = judge_row(value) if value is not None else None
         if verdict.__class__ is not Row:
-            _add_other(verdict, others)  # type: ignore[arg-type]
+            reason = _add_other(verdict, others)  # type: ignore[arg-type]
+            if reason is not None:
+                refused.append((value, reason))
             continue
         guid, state, event_time, temperature, epoch, seq, clock = verdict
         # Without the Z, "…39" sorts before "…39.4".
@@ -105,22 +119,34 @@ def _add(
         sums[6] += unsynced
 
 
-def _add_other(verdict: GapRow | Rejection | None, others: dict[str, list[float]]) -> None:
+def _add_other(verdict: GapRow | Rejection | None, others: dict[str, list[float]]) -> str | None:
+    """Count it; the reason if it is rejected."""
     if isinstance(verdict, GapRow):
-        sums, lost = others.setdefault(GAPS, [0, 0.0]), verdict.lost
+        sums, lost, reason = others.setdefault(GAPS, [0, 0.0]), verdict.lost, None
     else:
-        reason = verdict.reason if verdict is not None else Reason.NOT_JSON
-        sums, lost = others.setdefault(reason.value, [0, 0.0]), 0
+        reason = (verdict.reason if verdict is not None else Reason.NOT_JSON).value
+        sums, lost = others.setdefault(reason, [0, 0.0]), 0
     sums[0] += 1
     sums[1] += lost
+    return reason
+
+
+def _letters(rows: list[Any]) -> Iterator[Any]:
+    if rows:
+        columns = dict(zip(rejects.NAMES, zip(*rows, strict=True), strict=True))
+        arrays = [
+            pa.array(columns.get(kind.name, [None] * len(rows)), kind.type) for kind in SCHEMA
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
 
 def _rows(
     sensors: dict[tuple[str, str, str | None], list[Any]], others: dict[str, list[float]]
 ) -> pa.RecordBatch:
-    rows = [(None, *key, *sums) for key, sums in sensors.items()]
+    none = (None,) * len(rejects.COLUMNS)
+    rows = [(None, *key, *sums, *none) for key, sums in sensors.items()]
     rows += [
-        (reason, None, None, None, records, lost, None, None, None, None, None)
+        (reason, None, None, None, records, lost, None, None, None, None, None, *none)
         for reason, (records, lost) in others.items()
     ]
     columns = zip(*rows, strict=True) if rows else [()] * len(COLUMNS)

@@ -47,8 +47,8 @@ class Snapshot:
         rejected: records of this trigger by reason.
         rejected_since_start: the same from the ledger; None without it.
         event_time: the earliest and latest event time of this trigger; None without a reading.
-        lag: offsets behind the topic's end (not records: transactions leave gaps); 0 at an idle
-            trigger, None with a batch, while whose computing more may have come.
+        lag: offsets behind the topic's end (not records: transactions leave gaps), as of at most a
+            second ago; None where that is not known.
         trigger_ms: from the batch in hand to the snapshot: reading, judging, counting, ledger.
     """
 

@@ -25,6 +25,7 @@ OPTIONS: Final = {
 
 def sensors(spark: SparkSession, settings: AggregatorSettings) -> DataFrame:
     """The stream of the workers' rows (`partials.COLUMNS`)."""
+    more = () if settings.dead_letter_topic is None else ("key", "partition", "offset")
     return (
         spark.readStream.format("kafka")
         .option("kafka.bootstrap.servers", settings.kafka)
@@ -32,6 +33,6 @@ def sensors(spark: SparkSession, settings: AggregatorSettings) -> DataFrame:
         .option("startingOffsets", settings.starting_offsets)
         .options(**OPTIONS)
         .load()
-        .select("value")
+        .select("value", *more)
         .mapInArrow(partials, DDL)
     )

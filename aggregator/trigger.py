@@ -12,6 +12,7 @@ from aggregator.snapshot import Audit, Snapshot
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from aggregator.dead_letters import DeadLetters
     from aggregator.ledger import Ledger
     from aggregator.sinks import Sink
 
@@ -24,6 +25,8 @@ class Triggers:
         ledger: the totals since the start; required for that scope.
         sinks: where snapshots go.
         clock: nanoseconds since 1970.
+        letters: writes dead letters of what is rejected; None where they are not wanted.
+        lag: how far behind the topic's end a batch is; None where that is not known.
     """
 
     def __init__(
@@ -33,11 +36,15 @@ class Triggers:
         ledger: Ledger | None,
         sinks: Sequence[Sink],
         clock: Callable[[], int],
+        letters: DeadLetters | None = None,
+        lag: Callable[[int], int | None] = lambda _batch_id: None,
     ) -> None:
         self._scopes = scopes
         self._ledger = ledger
         self._sinks = sinks
         self._clock = clock
+        self._letters = letters
+        self._lag = lag
         self._batch_id = ledger.progress.batch_id if ledger and ledger.progress else None
         self._since_start = ledger.analytics() if ledger else None
         self._rejected = ledger.rejected() if ledger else None
@@ -55,6 +62,7 @@ class Triggers:
             collect: runs the one Spark job and gives the workers' rows as an Arrow table.
 
         Raises:
+            DeadLetterError: a rejected record has no letter yet; nothing is counted.
             LedgerError: the totals cannot be kept.
             SinkError: a sink that must not fail has failed.
         """
@@ -84,7 +92,11 @@ class Triggers:
 
     def _batch(self, query_id: str, batch_id: int, collect: Callable[[], Any]) -> None:
         start, end = self._last, self._clock()
-        gave = tally(collect())
+        rows = collect()
+        if self._letters is not None:
+            # Before anything is counted: what the ledger has, Spark does not bring again.
+            rows = self._letters.write(query_id, rows)
+        gave = tally(rows)
         if self._ledger is not None:
             self._ledger.add(query_id, batch_id, gave)
             self._since_start = self._ledger.analytics()
@@ -103,7 +115,7 @@ class Triggers:
                 rejected=gave.rejected,
                 rejected_since_start=self._rejected,
                 event_time=gave.event_time,
-                lag=None,
+                lag=self._lag(batch_id),
                 trigger_ms=(self._clock() - end) // 1_000_000,
             )
         )

@@ -56,7 +56,8 @@ SECOND: list[bytes | None] = [reading("s1", "CA", 61.3, seq=1001), reading("new"
 def topic(stack: Any) -> str:
     name = f"readings-{uuid.uuid4().hex[:8]}"
     admin = AdminClient({"bootstrap.servers": stack.kafka})
-    for made in admin.create_topics([NewTopic(name, 2, 1)]).values():
+    both = [NewTopic(name, 2, 1), NewTopic(f"{name}.dead-letter", 1, 1)]
+    for made in admin.create_topics(both).values():
         made.result(timeout=30)
     return name
 
