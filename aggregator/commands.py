@@ -74,8 +74,16 @@ group.add_command(history)
 @group.command("submit")
 @_options
 @click.option("--master", default=None, metavar="URL", help="Spark master; default: local[*].")
+@click.option(
+    "--conf",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A property of Spark, such as spark.executor.memory=2g; several are possible.",
+)
 @click.option("--print", "show", is_flag=True, help="Print the spark-submit line, and do nothing.")
-def submit(config: str | None, master: str | None, *, show: bool, **flags: Any) -> None:
+def submit(
+    config: str | None, master: str | None, conf: tuple[str, ...], *, show: bool, **flags: Any
+) -> None:
     """Start the job with spark-submit, with the Kafka connector that fits."""
     _load(config, flags)
     arguments = [] if config is None else ["--config", config]
@@ -83,7 +91,7 @@ def submit(config: str | None, master: str | None, *, show: bool, **flags: Any) 
         value = flags.get(row.name)
         if row.flag is not None and value is not None:
             arguments += [row.flag] if row.parse is boolean else [row.flag, value]
-    line = spark_submit(arguments, environ=os.environ, master=master)
+    line = spark_submit(arguments, environ=os.environ, master=master, conf=conf)
     if show:
         click.echo(line)
         return

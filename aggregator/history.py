@@ -12,13 +12,13 @@ from aggregator.errors import HistoryError
 
 VIEWS: Final = """
 CREATE VIEW snapshot AS
-SELECT "window"."end" AS taken, query_id, batch_id, idle, lag, trigger_ms, audit, rejected,
-    rejected_since_start, event_time, scopes
+SELECT "window"."end" AS taken, query_id, batch_id, idle, lag, trigger_ms, audit,
+    audit_since_start, rejected, rejected_since_start, event_time, scopes
 FROM read_json({files}, format = 'newline_delimited', ignore_errors = true, columns = {{
     query_id: 'VARCHAR', batch_id: 'BIGINT',
     "window": 'STRUCT("start" TIMESTAMP, "end" TIMESTAMP)', idle: 'BOOLEAN', lag: 'BIGINT',
-    trigger_ms: 'BIGINT', audit: 'JSON', rejected: 'MAP(VARCHAR, BIGINT)',
-    rejected_since_start: 'MAP(VARCHAR, BIGINT)',
+    trigger_ms: 'BIGINT', audit: 'JSON', audit_since_start: 'JSON',
+    rejected: 'MAP(VARCHAR, BIGINT)', rejected_since_start: 'MAP(VARCHAR, BIGINT)',
     event_time: 'STRUCT("min" TIMESTAMP, "max" TIMESTAMP)', scopes: 'MAP(VARCHAR, JSON)'}})
 -- A line that a crash cut off reads as nothing.
 WHERE query_id IS NOT NULL

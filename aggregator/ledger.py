@@ -6,39 +6,36 @@ replays after a crash changes nothing, and a batch that was cut off left nothing
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Self
 
 import duckdb
 
-from aggregator.analytics import Analytics, Tally, compute
+from aggregator import sequences
+from aggregator.analytics import Analytics, compute_ledger
+from aggregator.audit import Counts, EventTime
 from aggregator.errors import LedgerError
+from aggregator.population import Moved, Offline, Population, offline, population, text
+from aggregator.settings import SINCE_START, WINDOW
+from aggregator.tables import PROGRESS, SCHEMA, TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from aggregator.checkpoint import Checkpoint
+    from aggregator.tally import Tally
 
-SCHEMA: Final = "isotherm.ledger/1"
-
-_TABLES: Final = """
-CREATE TABLE IF NOT EXISTS sensor (
-    state VARCHAR, guid VARCHAR, epoch VARCHAR, readings BIGINT, total DOUBLE,
-    min_seq BIGINT, max_seq BIGINT, first_event VARCHAR, last_event VARCHAR, unsynced BIGINT,
-    PRIMARY KEY (guid, state, epoch));
-CREATE TABLE IF NOT EXISTS rejected (reason VARCHAR PRIMARY KEY, records BIGINT);
-CREATE TABLE IF NOT EXISTS progress (schema VARCHAR, query_id VARCHAR, batch_id BIGINT);
+_PROVEN: Final = """
+SELECT (SELECT coalesce(sum(last_seq), 0) FROM sensor)
+        + (SELECT coalesce(sum(coalesce(alone, 0)::HUGEINT + beyond), 0) FROM irregular),
+    (SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM sensor)
+        + (SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM island),
+    (SELECT coalesce(sum(explained), 0) FROM irregular),
+    (SELECT coalesce(sum(duplicated), 0) FROM irregular)
 """
-
-_ADD_SENSORS: Final = """
-INSERT INTO sensor BY NAME SELECT * FROM batch
-ON CONFLICT (guid, state, epoch) DO UPDATE SET
-    readings = readings + excluded.readings, total = total + excluded.total,
-    min_seq = least(min_seq, excluded.min_seq), max_seq = greatest(max_seq, excluded.max_seq),
-    first_event = least(first_event, excluded.first_event),
-    last_event = greatest(last_event, excluded.last_event),
-    unsynced = unsynced + excluded.unsynced
-"""
+_COUNTED: Final = tuple(field.name for field in fields(Counts))
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 a TIMESTAMP of DuckDB has no zone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +61,14 @@ class Ledger:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = duckdb.connect(path)
-            self._connection.execute(_TABLES)
+            self._connection.execute(PROGRESS)
+            self.progress = self._read_progress()
+            self._connection.execute(TABLES)
         except (OSError, duckdb.Error) as error:
             raise LedgerError(
                 f"the ledger {path} cannot be opened (is another job using it?): {error}"
             ) from error
-        self.progress = self._read_progress()
+        self._known: Population | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -90,8 +89,14 @@ class Ledger:
         if checkpoint.committed is not None and checkpoint.committed > behind:
             raise self._incomplete(behind + 1, checkpoint.committed)
 
-    def add(self, query_id: str, batch_id: int, tally: Tally) -> bool:
+    def add(self, query_id: str, batch_id: int, tally: Tally, at: int) -> bool:
         """Count one micro-batch, in one transaction.
+
+        Args:
+            query_id: Spark's name of the query.
+            batch_id: of the micro-batch.
+            tally: what it brought.
+            at: when it was in hand, nanoseconds since 1970.
 
         Returns:
             False where the batch had been counted before: then nothing changes.
@@ -112,7 +117,7 @@ class Ledger:
         try:
             self._connection.begin()
             try:
-                self._write(query_id, batch_id, tally)
+                changed = self._write(query_id, batch_id, tally, at)
                 self._connection.commit()
             except BaseException:
                 self._connection.rollback()
@@ -120,11 +125,57 @@ class Ledger:
         except duckdb.Error as error:
             raise LedgerError(f"the ledger {self._path} cannot be written: {error}") from error
         self.progress = Progress(query_id=query_id, batch_id=batch_id)
+        if changed:
+            self._known = None
         return True
 
     def analytics(self) -> Analytics:
-        """The four analytics since the start."""
-        return compute(self._connection)
+        """The four analytics since the start, each reading once."""
+        return compute_ledger(self._connection, self._population())
+
+    def moved(self) -> Moved:
+        """The guids that were seen in several states."""
+        return self._population().moved
+
+    def offline(self, before: int) -> Offline:
+        """The sensors of which nothing has come since `before`, nanoseconds since 1970."""
+        return offline(self._connection, _moment(before))
+
+    def last_seen(self) -> int | None:
+        """When the last trigger with a reading began, nanoseconds since 1970; None before one."""
+        rows = self._connection.execute("SELECT epoch_us(max(last_seen)) FROM sensor").fetchall()
+        return None if rows[0][0] is None else int(rows[0][0]) * 1000
+
+    def _population(self) -> Population:
+        if self._known is None:
+            self._known = population(self._connection)
+        return self._known
+
+    def counts(self, scope: str) -> Counts:
+        """What is counted, since the start or by the last batch.
+
+        Args:
+            scope: `WINDOW` or `SINCE_START`.
+        """
+        rows = self._connection.execute(
+            "SELECT * EXCLUDE (scope) FROM audit WHERE scope = ?", [scope]
+        ).fetchall()
+        return Counts(**dict(zip(_COUNTED, rows[0], strict=True))) if rows else Counts()
+
+    def event_time(self) -> EventTime | None:
+        """The event times since the start; None without a reading."""
+        first, last = self._connection.execute(
+            "SELECT min(first_event), max(last_event) FROM sensor"
+        ).fetchall()[0]
+        if first is None:
+            return None
+        counts = self.counts(SINCE_START)
+        return EventTime(min=text(first), max=text(last), late=counts.late, future=counts.future)
+
+    def sequences(self) -> dict[tuple[str, str], tuple[int, ...]]:
+        """Of each (guid, epoch): expected, received, missing, explained, duplicated."""
+        rows = self._connection.execute("FROM sequence ORDER BY guid, epoch").fetchall()
+        return {(guid, epoch): tuple(counts) for guid, epoch, *counts in rows}
 
     def rejected(self) -> dict[str, int]:
         """Rejected records by reason since the start."""
@@ -135,10 +186,16 @@ class Ledger:
         """Close the file."""
         self._connection.close()
 
-    def _write(self, query_id: str, batch_id: int, tally: Tally) -> None:
-        self._connection.register("batch", tally.sensors)
-        self._connection.execute(_ADD_SENSORS)
-        self._connection.unregister("batch")
+    def _write(self, query_id: str, batch_id: int, tally: Tally, at: int) -> bool:
+        self._connection.register("partial", tally.rows)
+        changed = sequences.add(
+            self._connection,
+            batch_id=batch_id,
+            at=_moment(at),
+            moving=tally.moved.total > 0,
+        )
+        self._connection.unregister("partial")
+        self._write_counts(tally)
         for reason, records in tally.rejected.items():
             self._connection.execute(
                 "INSERT INTO rejected VALUES (?, ?) "
@@ -149,6 +206,26 @@ class Ledger:
         self._connection.execute(
             "INSERT INTO progress VALUES (?, ?, ?)", [SCHEMA, query_id, batch_id]
         )
+        return changed
+
+    def _write_counts(self, tally: Tally) -> None:
+        before = self.counts(SINCE_START)
+        expected, received, explained, duplicated = self._connection.execute(_PROVEN).fetchall()[0]
+        event_time = tally.event_time
+        now = Counts(
+            expected=expected,
+            received=received,
+            explained=explained,
+            duplicated=duplicated,
+            unsynced=before.unsynced + tally.audit.unsynced,
+            late=before.late + (event_time.late if event_time else 0),
+            future=before.future + (event_time.future if event_time else 0),
+        )
+        for scope, counts in ((SINCE_START, now), (WINDOW, now - before)):
+            self._connection.execute(
+                "INSERT OR REPLACE INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [scope, *astuple(counts)],
+            )
 
     def _read_progress(self) -> Progress | None:
         rows = self._connection.execute(
@@ -158,7 +235,10 @@ class Ledger:
             return None
         schema, query_id, batch_id = rows[0]
         if schema != SCHEMA:
-            raise LedgerError(f"the ledger {self._path} is {schema}; this version reads {SCHEMA}")
+            raise LedgerError(
+                f"the ledger {self._path} is {schema}, and this version keeps {SCHEMA}: make it "
+                "anew from the topic with isotherm-aggregator ledger rebuild"
+            )
         return Progress(query_id=query_id, batch_id=batch_id)
 
     def _foreign(self, query_id: str) -> LedgerError:
@@ -175,3 +255,7 @@ class Ledger:
             "already counted: bring that ledger back, or move it away and begin with a new "
             "--checkpoint to count again from the topic"
         )
+
+
+def _moment(nanoseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=nanoseconds // 1000)

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
+from aggregator.audit import Audit
 from aggregator.kafka import Presence
 from aggregator.settings import SINCE_START, WINDOW
-from aggregator.snapshot import Audit
 from contract.exposition import Metric, Sample
 from contract.reasons import Reason
 from contract.version import VERSION
@@ -96,11 +96,14 @@ def _scopes(name: str) -> Callable[[View], Iterable[Sample]]:
 
 
 def _audit(view: View) -> Iterable[Sample]:
-    audit = view.observed.last.audit if view.observed.last else Audit()
-    for number in fields(Audit):
-        value = getattr(audit, number.name)
-        if isinstance(value, int):
-            yield Sample(value, (("number", number.name),))
+    last = view.observed.last
+    audit = last.audit_since_start if last else None
+    times = last.event_time_since_start if last else None
+    found = {field.name: getattr(audit, field.name, None) for field in fields(Audit)}
+    found |= {name: getattr(times, name, 0 if audit else None) for name in ("late", "future")}
+    found["offline"] = last.offline.total if last and last.offline else None
+    for name, value in found.items():
+        yield Sample(math.nan if value is None else value, (("number", name),))
 
 
 def _lag(view: View) -> float:
@@ -195,7 +198,13 @@ METRICS: Final[tuple[Metric[View], ...]] = (
         _scopes("total_sensors"),
         "scope",
     ),
-    Metric("audit", "gauge", "The audit of the last snapshot.", _audit, "number"),
+    Metric(
+        "audit",
+        "gauge",
+        "The audit since the start; NaN without the ledger.",
+        _audit,
+        "number",
+    ),
     Metric(
         "dead_letters_total",
         "counter",

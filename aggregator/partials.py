@@ -6,6 +6,9 @@ the worker (docs/design.md has the comparison). Workers get this module and `con
 
 from __future__ import annotations
 
+import time
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -13,13 +16,13 @@ import pyarrow as pa
 from aggregator import rejects
 from aggregator.rejects import Rejects
 from contract.fast import judge_row
+from contract.moment import NS_PER_SECOND, format_event_time
 from contract.reasons import Reason
 from contract.row import GapRow, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from contract.reasons import Rejection
 
 COLUMNS: Final = (
     ("reason", "STRING", pa.string()),
@@ -33,13 +36,30 @@ COLUMNS: Final = (
     ("first_event", "STRING", pa.string()),
     ("last_event", "STRING", pa.string()),
     ("unsynced", "BIGINT", pa.int64()),
+    ("late", "BIGINT", pa.int64()),
+    ("future", "BIGINT", pa.int64()),
+    ("runs", "BIGINT", pa.int64()),
+    ("seqs", "ARRAY<BIGINT>", pa.list_(pa.int64())),
+    ("temperatures", "ARRAY<DOUBLE>", pa.list_(pa.float64())),
+    ("lost_epoch", "STRING", pa.string()),
+    ("lost_first", "BIGINT", pa.int64()),
+    ("lost_last", "BIGINT", pa.int64()),
+    ("lost", "BIGINT", pa.int64()),
     *rejects.COLUMNS,
 )
-"""A row is either a sensor's share (`reason` null; `total` in degrees Fahrenheit; `epoch` and seqs
-null without an origin; event times as text without the Z, so that they sort), or the number of
-rejected records (`readings`) under a `reason`, or that of gaps under `GAPS`, in `total` with the
-number of readings that they say were dropped. The last columns are for dead letters
-(`aggregator.rejects`): a row with an `offset` counts nothing."""
+"""A row is one of three, and what does not concern it is null.
+
+A sensor's share has no `reason`: `total` in degrees Fahrenheit; event times as text without the Z,
+so that they sort; `late` and `future` readings as the trigger saw them. With an origin it has
+`epoch`, the seqs, the `seqs` and `temperatures` of its readings, aligned and in the order in which
+they came, and `runs`: 1 where each seq is one more than the one before, so that there is neither a
+hole nor a double among them and nobody has to look; more otherwise.
+
+A gap has the `reason` `GAPS`, one row for each: its own `state`, `guid`, `epoch` and seq, and what
+it tells: `lost` readings of `lost_epoch` between `lost_first` and `lost_last`.
+
+Rejected records have a `reason` of the contract, and in `readings` how many they are. Beside
+these there are rows with an `offset`, for letters: they count nothing (`aggregator.rejects`)."""
 
 SCHEMA: Final = pa.schema([(name, arrow) for name, _, arrow in COLUMNS])
 DDL: Final = ", ".join(f"{name} {spark}" for name, spark, _ in COLUMNS)
@@ -50,8 +70,50 @@ GAPS: Final = "gap"
 MOST_SENSORS: Final = 200_000
 """How many sensors a worker holds before it hands them on: about 100 MB of Python objects."""
 
+MOST_READINGS: Final = 2_000_000
+"""How many readings it holds; each takes 72 bytes with its seq and temperature."""
 
-def partials(batches: Iterable[Any]) -> Iterator[Any]:
+_Sensors = dict[tuple[str, str, str | None], list[Any]]
+
+_NAMES: Final = tuple(name for name, _, _ in COLUMNS)
+_SENSOR: Final = _NAMES[_NAMES.index("state") : _NAMES.index("temperatures") + 1]
+_GAP: Final = (
+    *("reason", "state", "guid", "epoch", "min_seq", "max_seq", "runs", "seqs", "temperatures"),
+    *_NAMES[_NAMES.index("lost_epoch") : _NAMES.index("lost") + 1],
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Punctuality:
+    """Which event times are late, and which lie in the future, beside the time of a trigger.
+
+    Attributes:
+        late: seconds that a reading may take until it is counted.
+        future: seconds that a device's clock may be fast.
+    """
+
+    late: float = 300.0
+    future: float = 60.0
+
+    def bounds(self, now: int) -> tuple[str, str]:
+        """The first event time that is not late and the last that is not in the future.
+
+        Args:
+            now: nanoseconds since 1970.
+
+        Returns:
+            Text without the Z, which sorts as the times do.
+        """
+        after = now - round(self.late * NS_PER_SECOND)
+        before = now + round(self.future * NS_PER_SECOND)
+        return format_event_time(max(after, 0))[:-1], format_event_time(before)[:-1]
+
+
+def partials(
+    batches: Iterable[Any],
+    punctuality: Punctuality = Punctuality(),
+    clock: Callable[[], int] = time.time_ns,
+) -> Iterator[Any]:
     """Judge the `value` column of Arrow batches and sum it up by (state, guid, epoch).
 
     A key may come out several times (after `MOST_SENSORS`, and from several partitions): what
@@ -61,94 +123,111 @@ def partials(batches: Iterable[Any]) -> Iterator[Any]:
     Args:
         batches: record batches with a binary column ``value``, and those that `Rejects` needs
             where dead letters are wanted.
+        punctuality: what late and future mean.
+        clock: nanoseconds since 1970; looked at once, as the time of the trigger.
 
     Yields:
         Record batches with `SCHEMA`.
     """
-    sensors: dict[tuple[str, str, str | None], list[Any]] = {}
-    others: dict[str, list[float]] = {}
+    sensors: _Sensors = {}
+    gaps: list[GapRow] = []
+    rejected: Counter[str] = Counter()
+    bounds = punctuality.bounds(clock())
     letters = Rejects()
+    held = 0
     for batch in batches:
+        held += batch.num_rows
         refused: list[tuple[bytes | None, str]] = []
         values = batch.column("value").to_pylist()
-        _add(values, sensors, others, refused)
+        _add(values, sensors, gaps, refused, bounds)
         if refused:
-            yield from _letters(letters.take(batch, values, refused))
-        if len(sensors) >= MOST_SENSORS:
-            yield _rows(sensors, {})
+            rejected.update(reason for _, reason in refused)
+            yield from _batch(rejects.NAMES, letters.take(batch, values, refused))
+        if len(sensors) >= MOST_SENSORS or held >= MOST_READINGS:
+            yield from _rows(sensors, gaps, {})
             sensors.clear()
-    yield _rows(sensors, others)
-    yield from _letters(letters.rest())
+            gaps.clear()
+            held = 0
+    yield from _rows(sensors, gaps, rejected)
+    yield from _batch(rejects.NAMES, letters.rest())
 
 
-def _add(
+def _add(  # noqa: C901, PLR0912 in one piece: a call costs a tenth of the loop
     values: list[bytes | None],
-    sensors: dict[tuple[str, str, str | None], list[Any]],
-    others: dict[str, list[float]],
+    sensors: _Sensors,
+    gaps: list[GapRow],
     refused: list[tuple[bytes | None, str]],
+    bounds: tuple[str, str],
 ) -> None:
-    # The hot loop of the whole job: about 1.2 µs a record beside the verdict.
+    # The hot loop of the whole job: about 1.3 µs a record beside the verdict.
     get = sensors.get
+    late_before, future_after = bounds
     for value in values:
         verdict = judge_row(value) if value is not None else None
         if verdict.__class__ is not Row:
-            reason = _add_other(verdict, others)  # type: ignore[arg-type]
-            if reason is not None:
+            if verdict.__class__ is GapRow:
+                gaps.append(verdict)
+            else:
+                reason = Reason.NOT_JSON if verdict is None else verdict.reason  # type: ignore[union-attr] # no Row
                 refused.append((value, reason))
             continue
         guid, state, event_time, temperature, epoch, seq, clock = verdict
         # Without the Z, "…39" sorts before "…39.4".
         moment = event_time[:-1]
-        unsynced = 1 if clock == "unsynced" else 0
         key = (state, guid, epoch)
         sums = get(key)
         if sums is None:
-            sensors[key] = [1, temperature, seq, seq, moment, moment, unsynced]
-            continue
-        sums[0] += 1
-        sums[1] += temperature
-        if seq is not None:
-            if seq > sums[3]:
-                sums[3] = seq
-            elif seq < sums[2]:
-                sums[2] = seq
-        if moment > sums[5]:
-            sums[5] = moment
-        elif moment < sums[4]:
-            sums[4] = moment
-        sums[6] += unsynced
+            # As `COLUMNS` has them from `readings` to `temperatures`.
+            known, seqs, temperatures = (
+                (None, None, None) if seq is None else (1, [seq], [temperature])
+            )
+            sums = [1, temperature, seq, seq, moment, moment, 0, 0, 0, known, seqs, temperatures]
+            sensors[key] = sums
+        else:
+            sums[0] += 1
+            sums[1] += temperature
+            if seq is not None:
+                sums[10].append(seq)
+                sums[11].append(temperature)
+                if seq == sums[3] + 1:
+                    sums[3] = seq
+                else:
+                    sums[9] += 1
+                    if seq > sums[3]:
+                        sums[3] = seq
+                    elif seq < sums[2]:
+                        sums[2] = seq
+            if moment > sums[5]:
+                sums[5] = moment
+            elif moment < sums[4]:
+                sums[4] = moment
+        if clock == "unsynced":
+            sums[6] += 1
+        if moment < late_before:
+            sums[7] += 1
+        elif moment > future_after:
+            sums[8] += 1
 
 
-def _add_other(verdict: GapRow | Rejection | None, others: dict[str, list[float]]) -> str | None:
-    """Count it; the reason if it is rejected."""
-    if isinstance(verdict, GapRow):
-        sums, lost, reason = others.setdefault(GAPS, [0, 0.0]), verdict.lost, None
-    else:
-        reason = (verdict.reason if verdict is not None else Reason.NOT_JSON).value
-        sums, lost = others.setdefault(reason, [0, 0.0]), 0
-    sums[0] += 1
-    sums[1] += lost
-    return reason
+def _rows(sensors: _Sensors, gaps: list[GapRow], rejected: dict[str, int]) -> Iterator[Any]:
+    yield from _batch(_SENSOR, [(*key, *sums) for key, sums in sensors.items()])
+    yield from _batch(_GAP, [_gap(gap) for gap in gaps])
+    yield from _batch(("reason", "readings"), list(rejected.items()))
 
 
-def _letters(rows: list[Any]) -> Iterator[Any]:
-    if rows:
-        columns = dict(zip(rejects.NAMES, zip(*rows, strict=True), strict=True))
-        arrays = [
-            pa.array(columns.get(kind.name, [None] * len(rows)), kind.type) for kind in SCHEMA
-        ]
-        yield pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+def _gap(gap: GapRow) -> tuple[Any, ...]:
+    name = (gap.state, gap.guid, gap.epoch, gap.seq, gap.seq)
+    return (GAPS, *name, 1, [gap.seq], [None], gap.lost_epoch, gap.first, gap.last, gap.lost)
 
 
-def _rows(
-    sensors: dict[tuple[str, str, str | None], list[Any]], others: dict[str, list[float]]
-) -> pa.RecordBatch:
-    none = (None,) * len(rejects.COLUMNS)
-    rows = [(None, *key, *sums, *none) for key, sums in sensors.items()]
-    rows += [
-        (reason, None, None, None, records, lost, None, None, None, None, None, *none)
-        for reason, (records, lost) in others.items()
+def _batch(names: Sequence[str], rows: list[tuple[Any, ...]]) -> Iterator[Any]:
+    if not rows:
+        return
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    arrays = [
+        pa.array(columns[field.name], field.type)
+        if field.name in columns
+        else pa.nulls(len(rows), field.type)
+        for field in SCHEMA
     ]
-    columns = zip(*rows, strict=True) if rows else [()] * len(COLUMNS)
-    arrays = [pa.array(column, kind.type) for column, kind in zip(columns, SCHEMA, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+    yield pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)

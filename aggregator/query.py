@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import StreamingQueryException
 
 from aggregator.errors import AggregatorError, DataLossError, KafkaUnavailableError, QueryError
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from aggregator.settings import AggregatorSettings
     from aggregator.stopping import Gate
     from aggregator.trigger import Triggers
+    from contract.log import Log
 
 _LOOK: Final = 0.1
 """Seconds between two looks at the query."""
@@ -30,7 +33,14 @@ _LOOK: Final = 0.1
 _SILENCE: Final = 3.0
 """Seconds within one trigger after which it is asked whether Kafka is there: Spark waits mutely."""
 
-_COMMIT: Final = 5.0
+_BATCH: Final = 5.0
+"""Seconds in which a batch may end once the end was asked for; what takes longer is given up, and
+replayed by the next start. With what follows it has to fit into the 10 s that people wait."""
+
+_CANCEL: Final = 1.0
+"""Seconds in which a batch that was given up may let go."""
+
+_COMMIT: Final = 1.0
 """Seconds that Spark may take after our part of a batch, before it is stopped all the same."""
 
 
@@ -43,6 +53,7 @@ class Run:
         triggers: takes the batches.
         gate: the way to the end.
         attendance: whether Kafka is there.
+        log: where it is said that a batch was given up.
     """
 
     def __init__(
@@ -50,14 +61,17 @@ class Run:
         spark: SparkSession,
         settings: AggregatorSettings,
         triggers: Triggers,
+        *,
         gate: Gate,
         attendance: Attendance,
+        log: Log,
     ) -> None:
         self._spark = spark
         self._settings = settings
         self._triggers = triggers
         self._gate = gate
         self._attendance = attendance
+        self._log = log
         self._failure: Exception | None = None
 
     def run(self) -> None:
@@ -108,14 +122,19 @@ class Run:
     def _watch(self, query: StreamingQuery) -> None:
         heartbeat = Heartbeat(self._settings.trigger, time.time())
         heard = time.monotonic()
+        looked = False
         while query.isActive:
             if self._gate.stop.wait(_LOOK):
                 self._stop(query)
                 return
             # Asked before the count: a batch that ends in between is seen by the count.
             busy = query.status["isTriggerActive"]
-            idle = not self._settings.available_now and heartbeat.idle(
-                time.time(), busy=busy, batches=self._triggers.batches
+            # Before its first trigger Spark has not looked: a batch to replay may wait.
+            looked = looked or query.lastProgress is not None
+            idle = (
+                looked
+                and not self._settings.available_now
+                and heartbeat.idle(time.time(), busy=busy, batches=self._triggers.batches)
             )
             if idle or time.monotonic() - heard > _SILENCE:
                 idle = self._attendance.here() and idle
@@ -128,12 +147,16 @@ class Run:
 
     def _stop(self, query: StreamingQuery) -> None:
         self._hush()
-        while not self._gate.wait_free(1.0):
-            pass
+        if not self._gate.wait_free(_BATCH):
+            self._log.warning("the batch in hand is left to the next start", waited_s=_BATCH)
+            self._spark.sparkContext.cancelAllJobs()
+            self._gate.wait_free(_CANCEL)
         deadline = time.monotonic() + _COMMIT
         while query.isActive and query.status["isTriggerActive"] and time.monotonic() < deadline:
             time.sleep(_LOOK)
-        query.stop()
+        with suppress(Py4JJavaError):
+            # It gives up where Kafka is away: its client waits for answers before it closes.
+            query.stop()
 
     def _reason(self, error: StreamingQueryException) -> AggregatorError:
         if isinstance(self._failure, AggregatorError):

@@ -84,6 +84,7 @@ def run(settings: AggregatorSettings, log: Log) -> None:
             ledger=ledger,
             sinks=sinks,
             clock=time.time_ns,
+            offline_after=settings.offline_after,
             letters=letters,
             lag=lambda batch: lag.counted(None if folder is None else read_offsets(folder, batch)),
         )
@@ -91,7 +92,7 @@ def run(settings: AggregatorSettings, log: Log) -> None:
         restarts = Restarts(log, patience=patience, stop=gate.stop)
         while wait_for_topic(attendance, patience=patience, stop=gate.stop):
             try:
-                Run(spark, settings, triggers, gate, attendance).run()
+                Run(spark, settings, triggers, gate=gate, attendance=attendance, log=log).run()
             except AggregatorError as error:
                 restarts.after(error, triggers.batches)
                 observed.restarts = restarts.count

@@ -32,6 +32,8 @@ SETTINGS: Final = {
     "spark.sql.adaptive.enabled": "false",
     # Larger Arrow batches cost a worker fewer turns; 50,000 readings are about 12 MB.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
+    # What stopping a query may take while Kafka is away; by default for ever.
+    "spark.sql.streaming.stopTimeout": "1s",
 }
 
 _TOLD_BY_US: Final = (

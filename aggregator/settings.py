@@ -154,6 +154,33 @@ class AggregatorSettings:
         help="Where to answer over HTTP: /metrics, /healthz, /readyz, for whoever can reach it. "
         "Default: nowhere.",
     )
+    late: float = setting(
+        "audit.late",
+        interval,
+        default="5m",
+        flag="--late",
+        metavar="SPAN",
+        help="A reading is counted as late if its event time is further than this behind its "
+        "trigger.",
+    )
+    future: float = setting(
+        "audit.future",
+        interval,
+        default="1m",
+        flag="--future",
+        metavar="SPAN",
+        help="A reading is counted as from the future if its event time is further than this ahead "
+        "of its trigger.",
+    )
+    offline_after: float = setting(
+        "audit.offline_after",
+        interval,
+        default="10m",
+        flag="--offline-after",
+        metavar="SPAN",
+        help="A sensor is offline if nothing has come of it for longer than this while the job "
+        "ran; needs the ledger.",
+    )
     snapshots: str | None = setting(
         "output.snapshots",
         optional(text),

@@ -12,24 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aggregator.analytics import Analytics
+    from aggregator.audit import Audit, EventTime
+    from aggregator.population import Moved, Offline
 
 SCHEMA: Final = "isotherm.snapshot/1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Audit:
-    """What the origins of a trigger's readings prove by themselves.
-
-    Expected, missing and duplicated need every sequence number since the start; they are not given
-    until the ledger keeps them, rather than given wrong.
-
-    Attributes:
-        received: readings that carry an origin.
-        unsynced: those of them whose agent did not trust its clock.
-    """
-
-    received: int = 0
-    unsynced: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +29,15 @@ class Snapshot:
         end: nanoseconds since 1970, when this trigger's readings were in hand.
         idle: whether no record came.
         scopes: the analytics by scope, in the order in which people read them.
-        audit: over this trigger.
+        audit: what this trigger has changed; without the ledger what it proves by itself.
+        audit_since_start: what holds since the start; None without the ledger.
         rejected: records of this trigger by reason.
         rejected_since_start: the same from the ledger; None without it.
-        event_time: the earliest and latest event time of this trigger; None without a reading.
+        event_time: of this trigger; None without a reading.
+        event_time_since_start: the same from the ledger.
+        moved: guids with several states in this trigger.
+        moved_since_start: the same from the ledger.
+        offline: sensors that have been silent for long; from the ledger.
         lag: offsets behind the topic's end (not records: transactions leave gaps), as of at most a
             second ago; None where that is not known.
         trigger_ms: from the batch in hand to the snapshot: reading, judging, counting, ledger.
@@ -59,9 +50,14 @@ class Snapshot:
     idle: bool
     scopes: Mapping[str, Analytics]
     audit: Audit
+    audit_since_start: Audit | None
     rejected: Mapping[str, int]
     rejected_since_start: Mapping[str, int] | None
-    event_time: tuple[str, str] | None
+    event_time: EventTime | None
+    event_time_since_start: EventTime | None
+    moved: Moved
+    moved_since_start: Moved | None
+    offline: Offline | None
     lag: int | None
     trigger_ms: int
 
@@ -78,13 +74,33 @@ def to_json(snapshot: Snapshot) -> str:
         },
         "idle": snapshot.idle,
         "scopes": {name: asdict(scope) for name, scope in snapshot.scopes.items()},
-        "audit": asdict(snapshot.audit),
+        "audit": _audit(snapshot.audit),
         "rejected": dict(snapshot.rejected),
     }
     if snapshot.rejected_since_start is not None:
         wire["rejected_since_start"] = dict(snapshot.rejected_since_start)
-    first, last = snapshot.event_time or (None, None)
-    wire["event_time"] = None if first is None else {"min": first, "max": last}
+    wire["event_time"] = _event_time(snapshot.event_time)
+    if snapshot.audit_since_start is not None:
+        wire["audit_since_start"] = _audit(snapshot.audit_since_start)
+        wire["event_time_since_start"] = _event_time(snapshot.event_time_since_start)
+    wire["moved"] = _moved(snapshot.moved)
+    if snapshot.moved_since_start is not None:
+        wire["moved_since_start"] = _moved(snapshot.moved_since_start)
+    if snapshot.offline is not None:
+        wire["offline"] = asdict(snapshot.offline)
     wire["lag"] = snapshot.lag
     wire["trigger_ms"] = snapshot.trigger_ms
     return json.dumps(wire, separators=(",", ":"), allow_nan=False)
+
+
+def _audit(audit: Audit) -> dict[str, int]:
+    return {name: count for name, count in asdict(audit).items() if count is not None}
+
+
+def _moved(moved: Moved) -> dict[str, Any]:
+    sensors = [{"guid": guid, "states": states} for guid, states in moved.sensors]
+    return {"total": moved.total, "sensors": sensors}
+
+
+def _event_time(event_time: EventTime | None) -> dict[str, Any] | None:
+    return None if event_time is None else asdict(event_time)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from aggregator.partials import DDL, partials
+from aggregator.partials import DDL, Punctuality, partials
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -26,6 +27,7 @@ OPTIONS: Final = {
 def sensors(spark: SparkSession, settings: AggregatorSettings) -> DataFrame:
     """The stream of the workers' rows (`partials.COLUMNS`)."""
     more = () if settings.dead_letter_topic is None else ("key", "partition", "offset")
+    punctuality = Punctuality(late=settings.late, future=settings.future)
     return (
         spark.readStream.format("kafka")
         .option("kafka.bootstrap.servers", settings.kafka)
@@ -34,5 +36,5 @@ def sensors(spark: SparkSession, settings: AggregatorSettings) -> DataFrame:
         .options(**OPTIONS)
         .load()
         .select("value", *more)
-        .mapInArrow(partials, DDL)
+        .mapInArrow(partial(partials, punctuality=punctuality), DDL)
     )

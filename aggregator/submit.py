@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from aggregator.errors import JavaMissingError
+from contract.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +41,11 @@ class SubmitLine:
 
 
 def spark_submit(
-    arguments: Sequence[str], *, environ: Mapping[str, str], master: str | None = None
+    arguments: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    master: str | None = None,
+    conf: Sequence[str] = (),
 ) -> SubmitLine:
     """The spark-submit line that runs the installed job with the installed PySpark.
 
@@ -48,11 +53,24 @@ def spark_submit(
         arguments: flags of the job.
         environ: the person's environment; Java options in SPARK_SUBMIT_OPTS are kept.
         master: Spark's master; None leaves it to Spark.
+        conf: properties of Spark, as KEY=VALUE.
+
+    Raises:
+        SettingsError: the driver would run elsewhere.
     """
+    for entry in conf:
+        if re.fullmatch(r"spark\.submit\.deployMode\s*=\s*cluster\s*", entry):
+            raise SettingsError(
+                "--conf",
+                entry,
+                "the driver keeps checkpoint and ledger, so it runs where you start it: leave "
+                "spark.submit.deployMode at client (docs/cluster.md)",
+            )
     home, version = _pyspark()
     command = [
         str(home / "bin" / "spark-submit"),
         *(("--master", master) if master is not None else ()),
+        *(word for entry in conf for word in ("--conf", entry)),
         *("--packages", f"org.apache.spark:spark-sql-kafka-0-10_2.13:{version}"),
         str(_FOLDER / "job.py"),
         *arguments,
@@ -62,7 +80,9 @@ def spark_submit(
     options = f"{quiet} {environ.get('SPARK_SUBMIT_OPTS', '')}".strip()
     environment = {
         "SPARK_HOME": str(home),
-        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        # Executors on other machines may have theirs elsewhere.
+        "PYSPARK_PYTHON": environ.get("PYSPARK_PYTHON", sys.executable),
         "SPARK_SUBMIT_OPTS": options,
     }
     return SubmitLine(environment=environment, command=tuple(command))

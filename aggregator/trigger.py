@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aggregator.analytics import Analytics, tally
+from aggregator.analytics import Analytics
+from aggregator.audit import Audit, Counts
+from aggregator.population import Moved, Silence
 from aggregator.settings import SINCE_START, WINDOW
-from aggregator.snapshot import Audit, Snapshot
+from aggregator.snapshot import Snapshot
+from aggregator.tally import tally
+from contract.moment import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from aggregator.audit import EventTime
     from aggregator.dead_letters import DeadLetters
     from aggregator.ledger import Ledger
+    from aggregator.population import Offline
     from aggregator.sinks import Sink
 
 
@@ -25,6 +32,7 @@ class Triggers:
         ledger: the totals since the start; required for that scope.
         sinks: where snapshots go.
         clock: nanoseconds since 1970.
+        offline_after: seconds of silence after which a sensor is offline.
         letters: writes dead letters of what is rejected; None where they are not wanted.
         lag: how far behind the topic's end a batch is; None where that is not known.
     """
@@ -36,6 +44,7 @@ class Triggers:
         ledger: Ledger | None,
         sinks: Sequence[Sink],
         clock: Callable[[], int],
+        offline_after: float = 600.0,
         letters: DeadLetters | None = None,
         lag: Callable[[int], int | None] = lambda _batch_id: None,
     ) -> None:
@@ -46,9 +55,13 @@ class Triggers:
         self._letters = letters
         self._lag = lag
         self._batch_id = ledger.progress.batch_id if ledger and ledger.progress else None
-        self._since_start = ledger.analytics() if ledger else None
-        self._rejected = ledger.rejected() if ledger else None
+        self._since_start = _since_start(ledger) if ledger else _Since()
         self._last = clock()
+        self._silence = Silence(
+            after=round(offline_after * NS_PER_SECOND),
+            started=self._last,
+            before=ledger.last_seen() if ledger else None,
+        )
         # Batches come on a thread of Spark's, idle triggers on ours.
         self._one_at_a_time = threading.Lock()
         self.batches = 0
@@ -73,18 +86,25 @@ class Triggers:
     def idle(self, query_id: str) -> None:
         """A trigger without records."""
         with self._one_at_a_time:
+            now = self._clock()
+            nothing = Audit() if self._ledger is None else Counts().audit()
             self._emit(
                 Snapshot(
                     query_id=query_id,
                     batch_id=self._batch_id,
                     start=self._last,
-                    end=self._clock(),
+                    end=now,
                     idle=True,
                     scopes=self._scoped(Analytics()),
-                    audit=Audit(),
+                    audit=nothing,
+                    audit_since_start=self._since_start.audit,
                     rejected={},
-                    rejected_since_start=self._rejected,
+                    rejected_since_start=self._since_start.rejected,
                     event_time=None,
+                    event_time_since_start=self._since_start.event_time,
+                    moved=Moved(),
+                    moved_since_start=self._since_start.moved,
+                    offline=self._offline(now),
                     lag=0,
                     trigger_ms=0,
                 )
@@ -97,10 +117,11 @@ class Triggers:
             # Before anything is counted: what the ledger has, Spark does not bring again.
             rows = self._letters.write(query_id, rows)
         gave = tally(rows)
+        audit = gave.audit
         if self._ledger is not None:
-            self._ledger.add(query_id, batch_id, gave)
-            self._since_start = self._ledger.analytics()
-            self._rejected = self._ledger.rejected()
+            self._ledger.add(query_id, batch_id, gave, end)
+            self._since_start = _since_start(self._ledger)
+            audit = self._ledger.counts(WINDOW).audit()
         self._batch_id = batch_id
         self._emit(
             Snapshot(
@@ -109,22 +130,53 @@ class Triggers:
                 start=start,
                 end=end,
                 # Offsets without records: the marker of a transaction that was aborted.
-                idle=gave.analytics.total_messages == 0 and not gave.rejected,
+                idle=gave.rows.num_rows == 0,
                 scopes=self._scoped(gave.analytics),
-                audit=Audit(received=gave.received, unsynced=gave.unsynced),
+                audit=audit,
+                audit_since_start=self._since_start.audit,
                 rejected=gave.rejected,
-                rejected_since_start=self._rejected,
+                rejected_since_start=self._since_start.rejected,
                 event_time=gave.event_time,
+                event_time_since_start=self._since_start.event_time,
+                moved=gave.moved,
+                moved_since_start=self._since_start.moved,
+                offline=self._offline(end),
                 lag=self._lag(batch_id),
                 trigger_ms=(self._clock() - end) // 1_000_000,
             )
         )
 
+    def _offline(self, now: int) -> Offline | None:
+        if self._ledger is None:
+            return None
+        return self._ledger.offline(self._silence.limit(now))
+
     def _scoped(self, window: Analytics) -> dict[str, Analytics]:
-        known = {WINDOW: window, SINCE_START: self._since_start}
+        known = {WINDOW: window, SINCE_START: self._since_start.analytics}
         return {scope: found for scope in self._scopes if (found := known[scope]) is not None}
 
     def _emit(self, snapshot: Snapshot) -> None:
         self._last = snapshot.end
         for sink in self._sinks:
             sink.emit(snapshot)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Since:
+    """What a snapshot says of all since the start; nothing without the ledger."""
+
+    analytics: Analytics | None = None
+    audit: Audit | None = None
+    rejected: Mapping[str, int] | None = None
+    event_time: EventTime | None = None
+    moved: Moved | None = None
+
+
+def _since_start(ledger: Ledger) -> _Since:
+    return _Since(
+        analytics=ledger.analytics(),
+        audit=ledger.counts(SINCE_START).audit(),
+        rejected=ledger.rejected(),
+        event_time=ledger.event_time(),
+        moved=ledger.moved(),
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deploy.local import Stack
+from tests.support import unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +25,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     with Stack(folder, usual_ports=False, report=_report) as running:
         yield running
+
+
+@pytest.fixture
+def topic(stack: Stack) -> str:
+    """A Kafka topic of the test's own, with two partitions, and one for its dead letters."""
+    name = unique("readings")
+    stack.create_topics(name, partitions=2)
+    stack.create_topics(f"{name}.dead-letter")
+    return name
 
 
 def _report(line: str) -> None:

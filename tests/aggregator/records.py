@@ -8,11 +8,13 @@ from typing import Any
 import pyarrow as pa
 
 import contract
-from aggregator.analytics import Analytics, Tally, tally
+from aggregator.analytics import Analytics
 from aggregator.partials import SCHEMA, partials
+from aggregator.tally import Tally, tally
 from contract import Clock, Gap, Origin, Reading, Rejection, encode
 
 EPOCH = "00000000000000a1"
+SECOND = 1_000_000_000
 BAD = (
     b"not json",
     b"",

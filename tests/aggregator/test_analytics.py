@@ -44,23 +44,31 @@ def test_a_sensor_in_two_states_counts_in_both_and_once_in_all() -> None:
 
 def test_two_epochs_of_a_sensor_are_one_sensor() -> None:
     found = tallied([reading(seq=1), reading(seq=1, epoch="00000000000000b2"), reading()])
-    assert found.sensors.num_rows == 3
+    assert found.rows.num_rows == 3
     assert found.analytics.total_sensors == 1
-    assert found.received == 2
+    assert (found.audit.received, found.audit.duplicated) == (2, 0)
 
 
-def test_a_sensor_split_over_partitions_becomes_one_row() -> None:
+def test_a_sensor_split_over_partitions_is_one_sensor() -> None:
     found = tallied([reading(seq=1, temperature=1.0)], [reading(seq=3, temperature=2.0)])
-    (row,) = found.sensors.to_pylist()
-    assert (row["readings"], row["total"], row["min_seq"], row["max_seq"]) == (2, 3.0, 1, 3)
+    assert found.analytics.average_temperature_by_state == (("CA", 1.5),)
+    assert found.analytics.sensors_by_state == (("CA", 1),)
 
 
 def test_gaps_of_all_partitions_are_counted_beside_the_analytics() -> None:
     found = tallied(
         [reading(), gap(first=1, last=9, count=5)], [gap("g2", first=3, last=3, count=1)]
     )
-    assert (found.gaps, found.explained) == (2, 6)
+    assert (found.audit.received, found.audit.explained) == (2, 6)
     assert (found.rejected, found.analytics.total_sensors) == ({}, 1)
+
+
+def test_what_comes_twice_in_one_trigger_is_counted_and_stays_in_the_window() -> None:
+    told = gap(first=1, last=9, count=5, seq=12)
+    found = tallied([reading(seq=10), reading(seq=11), told, reading(seq=10)], [told])
+    assert found.analytics.total_messages == 3
+    assert (found.audit.received, found.audit.duplicated, found.audit.explained) == (3, 2, 5)
+    assert found.audit.expected is None
 
 
 def test_nothing_comes_to_nothing() -> None:

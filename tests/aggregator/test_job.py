@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
-import time
-import uuid
 from collections import Counter
-from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
-import pyspark
 import pytest
-from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from aggregator.analytics import Analytics
 from aggregator.session import packages
+from tests.aggregator.jobs import (
+    PATIENCE,
+    analytics,
+    counted,
+    lines,
+    running,
+    send,
+    submit,
+    submitted,
+    until,
+)
+from tests.aggregator.oracle import Oracle
 from tests.aggregator.records import BAD, assert_same, oracle, reading, reasons
 from tests.aggregator.test_snapshot import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.integration
 
 MILLISECOND = len("2016-11-16T13:26:39.447")
 
-HOME = Path(pyspark.__file__).parent
-ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = {
-    **os.environ,
-    "SPARK_HOME": str(HOME),
-    "PYSPARK_PYTHON": sys.executable,
-    "SPARK_LOCAL_IP": "127.0.0.1",
-}
-PATIENCE = 120.0
 FIRST: list[bytes | None] = [
     *BAD,
     None,
@@ -50,68 +43,6 @@ FIRST: list[bytes | None] = [
     ),
 ]
 SECOND: list[bytes | None] = [reading("s1", "CA", 61.3, seq=1001), reading("new", "AK"), b"{}"]
-
-
-@pytest.fixture
-def topic(stack: Any) -> str:
-    name = f"readings-{uuid.uuid4().hex[:8]}"
-    admin = AdminClient({"bootstrap.servers": stack.kafka})
-    both = [NewTopic(name, 2, 1), NewTopic(f"{name}.dead-letter", 1, 1)]
-    for made in admin.create_topics(both).values():
-        made.result(timeout=30)
-    return name
-
-
-def send(stack: Any, topic: str, values: Iterable[bytes | None]) -> None:
-    producer = Producer({"bootstrap.servers": stack.kafka, "acks": "all"})
-    for number, value in enumerate(values):
-        producer.produce(topic, value=value, key=str(number))
-    assert producer.flush(30) == 0
-
-
-def submit(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [str(HOME / "bin" / "spark-submit"), *map(str, words)]
-    return subprocess.run(
-        command,
-        check=False,
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
-
-
-def lines(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def analytics(scope: dict[str, Any]) -> Analytics:
-    rows = {name: tuple(map(tuple, scope[name])) for name in scope if name.endswith("by_state")}
-    return Analytics(**(scope | rows))
-
-
-def until(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert process.poll() is None, f"the job ended with {process.returncode}"
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-@contextmanager
-def running(command: list[str], output: Path) -> Iterator[subprocess.Popen[str]]:
-    with output.open("w") as stdout, output.with_suffix(".err").open("w") as stderr:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=ENVIRONMENT, stdout=stdout, stderr=stderr, text=True
-        )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
 
 
 def test_counts_what_the_topic_holds_and_goes_on_there(
@@ -139,7 +70,10 @@ def test_counts_what_the_topic_holds_and_goes_on_there(
     assert_same(analytics(first["scopes"]["window"]), oracle(records))
     assert_same(analytics(first["scopes"]["since_start"]), oracle(records))
     assert first["rejected"] == first["rejected_since_start"] == rejected
-    assert first["audit"] == {"received": 1000, "unsynced": 0}
+    count = Oracle()
+    count.add([records])
+    assert first["audit"] == first["audit_since_start"] == asdict(count.audit())
+    assert first["event_time"]["late"] == 1000
     assert done.stdout.startswith("-" * 43 + "\nTime: ")
     assert done.stdout.count("Total number of messages: 1000\n") == 2
     assert job_starts(events) == 1
@@ -152,6 +86,9 @@ def test_counts_what_the_topic_holds_and_goes_on_there(
     assert (second["query_id"], second["batch_id"]) == (first["query_id"], 1)
     assert_same(analytics(second["scopes"]["window"]), oracle(added))
     assert_same(analytics(second["scopes"]["since_start"]), oracle(records + added))
+    count.add([added])
+    assert second["audit_since_start"] == asdict(count.audit())
+    assert (second["audit"]["received"], second["audit"]["duplicated"]) == (1, 0)
     assert second["rejected"] == {"missing_field": 1}
     assert second["rejected_since_start"] == rejected + Counter(second["rejected"])
 
@@ -160,15 +97,6 @@ def job_starts(events: Path) -> int:
     """How many Spark jobs an event log tells of."""
     (log,) = events.iterdir()
     return log.read_text(encoding="utf-8").count('"Event":"SparkListenerJobStart"')
-
-
-def submitted(stack: Any, topic: str, snapshots: Path) -> list[str]:
-    entry = "import sys; from aggregator.cli import main; sys.exit(main())"
-    return [
-        *(sys.executable, "-c", entry, "submit", "--kafka", stack.kafka, "--topic", topic),
-        *("--checkpoint", str(snapshots.with_name("ck")), "--snapshots", str(snapshots)),
-        *("--trigger", "1 second"),
-    ]
 
 
 def test_shows_data_then_that_it_is_idle_and_ends_well(
@@ -228,11 +156,6 @@ def test_says_once_that_kafka_is_away_and_in_one_sentence_that_records_are_gone(
         assert process.wait(timeout=PATIENCE) == 1
     assert "are gone from Kafka" in errors.read_text().splitlines()[-1]
     assert "\n\tat " not in errors.read_text().replace("\tat.yawk", "")
-
-
-def counted(snapshots: Path) -> int:
-    """The valid readings of all triggers."""
-    return sum(line["scopes"]["window"]["total_messages"] for line in lines(snapshots))
 
 
 def test_a_missing_connector_is_one_sentence(tmp_path: Path) -> None:

@@ -48,11 +48,8 @@ class Place:
 
 
 @pytest.fixture
-def place(stack: Any) -> Place:
-    place = Place(stack, unique("readings"))
-    stack.create_topics(place.topic, partitions=2)
-    stack.create_topics(place.letters)
-    return place
+def place(stack: Any, topic: str) -> Place:
+    return Place(stack, topic)
 
 
 @pytest.fixture(params=("memory", "kafka"))

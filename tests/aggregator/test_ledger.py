@@ -1,11 +1,12 @@
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from aggregator.analytics import Tally
 from aggregator.checkpoint import Checkpoint
 from aggregator.errors import LedgerError
 from aggregator.ledger import Ledger, Progress
+from aggregator.tally import Tally
 from tests.aggregator.records import assert_same, oracle, reading, tallied
 
 FIRST = [reading("a", "CA", 60.1, seq=1), reading("b", "NV", 50.7), b"bad"]
@@ -14,25 +15,25 @@ SECOND = [reading("a", "CA", 61.3, seq=2), reading("c", "NV", 51.9), b"bad", b"{
 
 def test_batches_add_up_to_the_same_as_all_at_once(tmp_path: Path) -> None:
     with Ledger(tmp_path / "l.duckdb") as ledger:
-        assert ledger.add("q", 0, tallied(FIRST))
-        assert ledger.add("q", 1, tallied(SECOND))
+        assert ledger.add("q", 0, tallied(FIRST), 0)
+        assert ledger.add("q", 1, tallied(SECOND), 0)
         assert_same(ledger.analytics(), oracle(FIRST + SECOND))
         assert ledger.rejected() == {"missing_field": 1, "not_json": 2}
 
 
 def test_totals_survive_a_restart(tmp_path: Path) -> None:
     with Ledger(tmp_path / "l.duckdb") as ledger:
-        ledger.add("q", 0, tallied(FIRST))
+        ledger.add("q", 0, tallied(FIRST), 0)
     with Ledger(tmp_path / "l.duckdb") as ledger:
         assert ledger.progress == Progress(query_id="q", batch_id=0)
-        ledger.add("q", 1, tallied(SECOND))
+        ledger.add("q", 1, tallied(SECOND), 0)
         assert_same(ledger.analytics(), oracle(FIRST + SECOND))
 
 
 def test_a_replayed_batch_changes_nothing(tmp_path: Path) -> None:
     with Ledger(tmp_path / "l.duckdb") as ledger:
-        ledger.add("q", 0, tallied(FIRST))
-        assert not ledger.add("q", 0, tallied(FIRST))
+        ledger.add("q", 0, tallied(FIRST), 0)
+        assert not ledger.add("q", 0, tallied(FIRST), 0)
         assert_same(ledger.analytics(), oracle(FIRST))
         assert ledger.rejected() == {"not_json": 1}
 
@@ -42,27 +43,27 @@ def test_a_batch_that_breaks_off_leaves_nothing(
 ) -> None:
     whole = Ledger._write  # noqa: SLF001 the crash is within the transaction
 
-    def crash(ledger: Ledger, query_id: str, batch_id: int, tally: Tally) -> None:
-        whole(ledger, query_id, batch_id, tally)
+    def crash(ledger: Ledger, query_id: str, batch_id: int, tally: Tally, at: int) -> None:
+        whole(ledger, query_id, batch_id, tally, at)
         raise KeyboardInterrupt
 
     with Ledger(tmp_path / "l.duckdb") as ledger:
-        ledger.add("q", 0, tallied(FIRST))
+        ledger.add("q", 0, tallied(FIRST), 0)
         with monkeypatch.context() as patch:
             patch.setattr(Ledger, "_write", crash)
             with pytest.raises(KeyboardInterrupt):
-                ledger.add("q", 1, tallied(SECOND))
+                ledger.add("q", 1, tallied(SECOND), 0)
         assert ledger.progress == Progress(query_id="q", batch_id=0)
         assert_same(ledger.analytics(), oracle(FIRST))
-        assert ledger.add("q", 1, tallied(SECOND))
+        assert ledger.add("q", 1, tallied(SECOND), 0)
         assert_same(ledger.analytics(), oracle(FIRST + SECOND))
 
 
 def test_another_query_is_refused(tmp_path: Path) -> None:
     with Ledger(tmp_path / "l.duckdb") as ledger:
-        ledger.add("q", 0, tallied(FIRST))
+        ledger.add("q", 0, tallied(FIRST), 0)
         with pytest.raises(LedgerError, match=r"belongs to query q.*new --checkpoint"):
-            ledger.add("other", 0, tallied(SECOND))
+            ledger.add("other", 0, tallied(SECOND), 0)
         with pytest.raises(LedgerError, match="belongs to query q"):
             ledger.require(Checkpoint())
         assert_same(ledger.analytics(), oracle(FIRST))
@@ -72,17 +73,28 @@ def test_a_checkpoint_that_is_ahead_is_refused(tmp_path: Path) -> None:
     with Ledger(tmp_path / "l.duckdb") as ledger:
         with pytest.raises(LedgerError, match="lacks batches 0 to 6"):
             ledger.require(Checkpoint(query_id="q", committed=6))
-        ledger.add("q", 0, tallied(FIRST))
+        ledger.add("q", 0, tallied(FIRST), 0)
         with pytest.raises(LedgerError, match="lacks batches 1 to 1"):
-            ledger.add("q", 2, tallied(SECOND))
+            ledger.add("q", 2, tallied(SECOND), 0)
 
 
 def test_a_checkpoint_that_is_one_batch_behind_is_a_crash_and_fits(tmp_path: Path) -> None:
     with Ledger(tmp_path / "l.duckdb") as ledger:
         ledger.require(Checkpoint())
-        ledger.add("q", 0, tallied(FIRST))
-        ledger.add("q", 1, tallied(SECOND))
+        ledger.add("q", 0, tallied(FIRST), 0)
+        ledger.add("q", 1, tallied(SECOND), 0)
         ledger.require(Checkpoint(query_id="q", committed=0))
+
+
+def test_a_ledger_of_an_older_form_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    with duckdb.connect(tmp_path / "l.duckdb") as connection:
+        connection.execute("CREATE TABLE sensor (state VARCHAR)")
+        connection.execute(
+            "CREATE TABLE progress (schema VARCHAR, query_id VARCHAR, batch_id BIGINT)"
+        )
+        connection.execute("INSERT INTO progress VALUES ('isotherm.ledger/1', 'q', 7)")
+    with pytest.raises(LedgerError, match=r"is isotherm.ledger/1.*/2.*ledger rebuild"):
+        Ledger(tmp_path / "l.duckdb")
 
 
 def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ import math
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
+from aggregator.audit import Audit
 from aggregator.kafka import Attendance, Presence
 from aggregator.metrics import METRICS, PREFIX, View, missing
 from aggregator.observed import Observed
-from aggregator.snapshot import Audit
 from contract.exposition import exposition
 from contract.log import Log
 from contract.reasons import Reason

@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 
 from deploy.local.ports import free_port
+from tests.aggregator.jobs import ROOT, lines, running, send, submitted, until
 from tests.aggregator.records import reading
-from tests.aggregator.test_job import ROOT, lines, running, send, submitted, topic, until
 from tests.aggregator.test_snapshot import SCHEMA
 from tests.bridge.test_metrics import SAMPLE
 from tests.support import topic_records, unique
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.integration
-
-__all__ = ["topic"]
 
 GARBAGE = 60_000
 """With keys and overhead some 4 MB: a flood of which three quarters are read again."""

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from aggregator import partials as module
 from aggregator import rejects
-from aggregator.partials import COLUMNS, GAPS, SCHEMA, partials
+from aggregator.partials import COLUMNS, GAPS, SCHEMA, Punctuality, partials
 from contract import Clock
-from tests.aggregator.records import BAD, batch, gap, reading, reasons, summed
+from tests.aggregator.records import BAD, EPOCH, SECOND, batch, gap, reading, reasons, summed
 
 
 def rows(*records: bytes | None) -> list[dict[str, Any]]:
@@ -36,7 +36,37 @@ def test_readings_of_one_sensor_become_one_row() -> None:
         "first_event": "1970-01-01T00:00:01.000000",
         "last_event": "1970-01-01T00:00:03.000000",
         "unsynced": 1,
+        "late": 3,
+        "future": 0,
+        "runs": 2,
+        "seqs": [8, 7, 9],
+        "temperatures": [60.0, 61.5, 62.0],
+        "lost_epoch": None,
+        "lost_first": None,
+        "lost_last": None,
+        "lost": None,
     }
+
+
+def test_seqs_that_follow_each_other_are_one_run() -> None:
+    found = rows(
+        *(reading("up", seq=seq) for seq in (4, 5, 6)),
+        *(reading("hole", seq=seq) for seq in (4, 6)),
+        *(reading("double", seq=seq) for seq in (4, 5, 5)),
+        *(reading("down", seq=seq) for seq in (5, 4)),
+        *(reading("once", seq=seq) for seq in (9,)),
+        reading("none"),
+    )
+    in_one_run = {row["guid"]: row["runs"] == 1 for row in found if row["seqs"] is not None}
+    assert in_one_run == {"up": True, "hole": False, "double": False, "down": False, "once": True}
+
+
+def test_late_and_future_are_told_by_the_clock_of_the_trigger() -> None:
+    now = 1_000 * SECOND
+    records = [reading(event_time=event * SECOND) for event in (699, 700, 1000, 1060, 1061, 5000)]
+    (found,) = partials([batch(records)], Punctuality(late=300, future=60), clock=lambda: now)
+    (row,) = found.to_pylist()
+    assert (row["readings"], row["late"], row["future"]) == (6, 1, 2)
 
 
 def test_a_reading_without_origin_has_neither_epoch_nor_seq() -> None:
@@ -74,20 +104,26 @@ def test_bad_records_are_counted_by_the_reason_of_the_contract() -> None:
     assert len(found) >= 6
 
 
-def test_a_gap_is_neither_a_reading_nor_rejected_and_says_how_many_were_dropped() -> None:
+def test_a_gap_is_neither_a_reading_nor_rejected_and_has_a_seq_of_its_own() -> None:
     found = rows(
-        gap(first=1, last=9, count=5), reading(seq=10), gap("g2", first=3, last=3, count=1)
+        gap(first=1, last=9, count=5, seq=11), reading(seq=10), gap("g2", first=3, last=3, count=1)
     )
-    assert [(row["reason"], row["guid"], row["readings"], row["total"]) for row in found] == [
-        (None, "g1", 1, 60.0),
-        (GAPS, None, 2, 6.0),
+    assert [(row["reason"], row["guid"], row["readings"], row["seqs"]) for row in found] == [
+        (None, "g1", 1, [10]),
+        (GAPS, "g1", None, [11]),
+        (GAPS, "g2", None, [99]),
     ]
+    told = [(row["lost_epoch"], row["lost_first"], row["lost_last"], row["lost"]) for row in found]
+    assert told == [(None,) * 4, (EPOCH, 1, 9, 5), (EPOCH, 3, 3, 1)]
 
 
-def test_no_record_gives_an_empty_batch_of_the_same_schema() -> None:
-    (found,) = partials([])
-    assert found.num_rows == 0
-    assert found.schema == SCHEMA
+def test_no_record_gives_no_row() -> None:
+    assert list(partials([])) == []
+
+
+def test_every_batch_has_the_columns_that_spark_expects() -> None:
+    found = list(partials([batch([reading(), gap(first=1, last=1, count=1), None])]))
+    assert [part.schema for part in found] == [SCHEMA] * 3
 
 
 def test_many_sensors_are_handed_on_before_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import aggregator
 from aggregator.commands import group
 from aggregator.errors import JavaMissingError
 from aggregator.submit import require_java, spark_submit
+from contract.errors import SettingsError
 
 FOLDER = Path(aggregator.__file__).parent
 HOME = Path(pyspark.__file__).parent
@@ -24,7 +25,27 @@ def test_the_line_names_the_installed_parts() -> None:
         *("--kafka", "k:1"),
     )
     assert line.environment["SPARK_HOME"] == str(HOME)
+    assert line.environment["PYSPARK_DRIVER_PYTHON"] == sys.executable
     assert line.environment["PYSPARK_PYTHON"] == sys.executable
+
+
+def test_the_workers_may_have_their_python_elsewhere() -> None:
+    line = spark_submit([], environ={"PYSPARK_PYTHON": "/opt/isotherm/bin/python"})
+    assert line.environment["PYSPARK_DRIVER_PYTHON"] == sys.executable
+    assert line.environment["PYSPARK_PYTHON"] == "/opt/isotherm/bin/python"
+
+
+def test_properties_of_spark_come_before_the_job() -> None:
+    line = spark_submit([], environ={}, conf=["spark.executor.memory=2g", "spark.cores.max=4"])
+    assert line.command[1:5] == (
+        *("--conf", "spark.executor.memory=2g"),
+        *("--conf", "spark.cores.max=4"),
+    )
+
+
+def test_a_driver_that_would_run_elsewhere_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"leave spark.submit.deployMode at client"):
+        spark_submit([], environ={}, conf=["spark.submit.deployMode=cluster"])
 
 
 def test_java_options_of_the_person_are_kept() -> None:
@@ -36,7 +57,7 @@ def test_print_shows_the_line_with_the_flags_of_the_job() -> None:
     flags = ["--kafka", "k:1", "--checkpoint", "c d", "--trigger", "3 seconds", "--available-now"]
     done = CliRunner().invoke(group, ["submit", "--print", *flags])
     assert done.exit_code == 0
-    assert done.output.startswith(f"SPARK_HOME={HOME} PYSPARK_PYTHON={sys.executable} ")
+    assert done.output.startswith(f"SPARK_HOME={HOME} PYSPARK_DRIVER_PYTHON={sys.executable} ")
     assert done.output.endswith(
         "job.py --kafka k:1 --checkpoint 'c d' --trigger '3 seconds' --available-now\n"
     )

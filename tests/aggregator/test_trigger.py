@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from aggregator.audit import Audit
 from aggregator.dead_letters import MemoryBox
 from aggregator.errors import DeadLetterError
 from aggregator.ledger import Ledger
@@ -85,6 +86,30 @@ def test_an_idle_trigger_keeps_the_totals(ledger: Ledger) -> None:
     assert idle.idle
     assert (idle.batch_id, idle.scopes["window"].total_messages) == (0, 0)
     assert_same(idle.scopes["since_start"], oracle(FIRST))
+
+
+def test_who_falls_silent_is_offline_though_nothing_comes_any_more(ledger: Ledger) -> None:
+    sink = Kept()
+    triggers = Triggers(
+        scopes=("since_start",), ledger=ledger, sinks=[sink], clock=Ticks(), offline_after=3.0
+    )
+    triggers.batch("q", 0, lambda: summed(FIRST))
+    for _ in range(4):
+        triggers.idle("q")
+    offline = [snapshot.offline.total for snapshot in sink.snapshots if snapshot.offline]
+    assert offline == [0, 0, 0, 2, 2]
+
+
+def test_all_triggers_together_come_to_what_holds_since_the_start(ledger: Ledger) -> None:
+    sink = Kept()
+    triggers = Triggers(scopes=("since_start",), ledger=ledger, sinks=[sink], clock=Ticks())
+    triggers.batch("q", 0, lambda: summed(FIRST))
+    triggers.batch("q", 1, lambda: summed([*SECOND, reading("b", "NV", seq=2)]))
+    triggers.batch("q", 1, lambda: summed([*SECOND, reading("b", "NV", seq=2)]))
+    first, second, again = (snapshot.audit for snapshot in sink.snapshots)
+    assert first == Audit(expected=5, received=2, missing=3)
+    assert second == again == Audit(expected=1, received=2, missing=-1)
+    assert sink.snapshots[-1].audit_since_start == Audit(expected=6, received=4, missing=2)
 
 
 def test_a_new_life_shows_the_totals_before_its_first_batch(ledger: Ledger) -> None:
