@@ -1,7 +1,8 @@
 """From records to sensors: what Spark's workers do, once per partition of a trigger.
 
 Judging and summing happen in one loop, so that only a row per sensor, not one per reading, leaves
-the worker (docs/design.md has the comparison). Workers get this module, `rejects` and `contract` alone.
+the worker (docs/design.md has the comparison). Workers get this module, `aggregator.rejects` and
+`contract` alone.
 """
 
 from __future__ import annotations
