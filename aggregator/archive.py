@@ -10,6 +10,8 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 _PARTS: Final = (
     "contract/*.py",
     "aggregator/__init__.py",
+    "aggregator/accept.py",
+    "aggregator/grouping.py",
     "aggregator/partials.py",
     "aggregator/rejects.py",
 )

@@ -18,6 +18,7 @@ class Audit:
         expected: records that were sent: of each (guid, epoch) the highest seq that is known. None
             without the ledger, which alone can say.
         received: records (readings and gaps) with an origin, each once.
+        gaps: those of them that are gaps.
         missing: expected, and neither received nor explained. None without the ledger.
         explained: readings that did not come, and whose sender says that it dropped them.
         duplicated: records whose (guid, epoch, seq) had come before, whatever they say.
@@ -26,6 +27,7 @@ class Audit:
 
     expected: int | None = None
     received: int = 0
+    gaps: int = 0
     missing: int | None = None
     explained: int = 0
     duplicated: int = 0
@@ -55,6 +57,7 @@ class Counts:
 
     expected: int = 0
     received: int = 0
+    gaps: int = 0
     explained: int = 0
     duplicated: int = 0
     unsynced: int = 0
@@ -70,6 +73,7 @@ class Counts:
         return Audit(
             expected=self.expected,
             received=self.received,
+            gaps=self.gaps,
             missing=self.expected - self.received - self.explained,
             explained=self.explained,
             duplicated=self.duplicated,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from aggregator.errors import CheckpointError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -20,11 +21,16 @@ class Checkpoint:
         query_id: None where no query has used it yet.
         committed: the last batch that Spark committed; None before the first.
         topic: the topic in which its offsets are; None before the first batch.
+        start: for each partition the offset at which counting began; one that is not named came
+            later and began with its first record.
+        position: for each partition the offset behind what is committed.
     """
 
     query_id: str | None = None
     committed: int | None = None
     topic: str | None = None
+    start: Mapping[int, int] = field(default_factory=dict)
+    position: Mapping[int, int] = field(default_factory=dict)
 
     def require_topic(self, topic: str) -> None:
         """Refuse a topic in which the checkpoint's offsets mean nothing.
@@ -47,8 +53,15 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     """
     try:
         query_id = json.loads((folder / "metadata").read_text(encoding="utf-8"))["id"]
+        committed = _last(folder / "commits")
+        begun = _last(folder / "offsets")
+        topic, _ = (None, {}) if begun is None else _offsets(folder / "offsets" / str(begun))
+        start = {} if begun is None else _start(folder / "sources" / "0" / "0")
+        position = start
+        if committed is not None:
+            _, position = _offsets(folder / "offsets" / str(committed))
         return Checkpoint(
-            query_id=query_id, committed=_last(folder / "commits"), topic=_topic(folder)
+            query_id=query_id, committed=committed, topic=topic, start=start, position=position
         )
     except FileNotFoundError:
         return Checkpoint()
@@ -56,28 +69,30 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         raise CheckpointError(f"the checkpoint {folder} cannot be read: {error}") from error
 
 
-def read_offsets(folder: Path, batch_id: int) -> dict[int, int] | None:
+def read_offsets(folder: Path, batch_id: int) -> Mapping[int, int] | None:
     """How far a batch goes, by partition of its topic; None where Spark does not tell (yet)."""
     try:
-        offsets = _offsets(folder, batch_id)
-        (places,) = offsets.values()
-        return {int(partition): int(offset) for partition, offset in places.items()}
+        _, offsets = _offsets(folder / "offsets" / str(batch_id))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
+    return offsets
 
 
-def _topic(folder: Path) -> str | None:
-    last = _last(folder / "offsets")
-    if last is None:
-        return None
-    offsets = _offsets(folder, last)
-    return next(iter(offsets), None) if isinstance(offsets, dict) else None
+def _start(file: Path) -> Mapping[int, int]:
+    try:
+        _, start = _offsets(file)
+    except FileNotFoundError:
+        return {}
+    return start
 
 
-def _offsets(folder: Path, batch_id: int) -> Any:
-    text = (folder / "offsets" / str(batch_id)).read_text(encoding="utf-8")
-    # A version, what Spark needs to know, and the offsets: {"iotmsgs": {"0": 48, …}}.
-    return json.loads(text.splitlines()[-1])
+def _offsets(file: Path) -> tuple[str | None, Mapping[int, int]]:
+    # A version, in `offsets` what Spark needs to know, and the offsets: {"iotmsgs": {"0": 48, …}}.
+    found = json.loads(file.read_text(encoding="utf-8").splitlines()[-1])
+    if not isinstance(found, dict) or not found:
+        return None, {}
+    topic, partitions = next(iter(found.items()))
+    return topic, {int(number): offset for number, offset in partitions.items()}
 
 
 def _last(folder: Path) -> int | None:

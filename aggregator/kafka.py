@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -11,7 +12,7 @@ from py4j.protocol import Py4JJavaError
 from aggregator.errors import KafkaUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from threading import Event
 
     from contract.log import Log
@@ -51,13 +52,9 @@ class AdminLook:
 
     def __call__(self) -> Presence:
         """Ask the brokers for the topic's partitions."""
-        properties = self._view.java.util.Properties()
-        properties.setProperty("bootstrap.servers", self._brokers)
-        properties.setProperty("default.api.timeout.ms", _TIMEOUT_MS)
-        properties.setProperty("request.timeout.ms", _TIMEOUT_MS)
         admin = None
         try:
-            admin = self._view.org.apache.kafka.clients.admin.AdminClient.create(properties)
+            admin = _admin(self._view, self._brokers)
             admin.describeTopics([self._topic]).allTopicNames().get()
         except Py4JJavaError as error:
             missing = "UnknownTopicOrPartitionException" in str(error)
@@ -66,6 +63,77 @@ class AdminLook:
             if admin is not None:
                 admin.close()
         return Presence.READY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """What a topic holds.
+
+    Attributes:
+        topic_id: Kafka's own name of it, which one that is made anew does not get again.
+        first: for each partition the offset of the first record that is still there.
+        end: for each partition the offset behind the last record.
+    """
+
+    topic_id: str
+    first: Mapping[int, int]
+    end: Mapping[int, int]
+
+
+class Survey(Protocol):
+    """Asks Kafka about a topic."""
+
+    def __call__(self) -> Extent | None:
+        """What it holds now; None where Kafka does not say within a few seconds."""
+
+
+class AdminSurvey:
+    """A survey through Kafka's own admin client, in Spark's Java.
+
+    Args:
+        view: Spark's Java side.
+        brokers: HOST:PORT, several with commas.
+        topic: the topic.
+    """
+
+    def __init__(self, view: Any, brokers: str, topic: str) -> None:
+        self._view = view
+        self._brokers = brokers
+        self._topic = topic
+
+    def __call__(self) -> Extent | None:
+        """Ask the brokers for the topic's id and offsets."""
+        spec = self._view.org.apache.kafka.clients.admin.OffsetSpec
+        admin = None
+        try:
+            admin = _admin(self._view, self._brokers)
+            found = admin.describeTopics([self._topic]).allTopicNames().get().get(self._topic)
+            partitions = [entry.partition() for entry in found.partitions()]
+            return Extent(
+                topic_id=found.topicId().toString(),
+                first=self._offsets(admin, partitions, spec.earliest()),
+                end=self._offsets(admin, partitions, spec.latest()),
+            )
+        except Py4JJavaError:
+            return None
+        finally:
+            if admin is not None:
+                admin.close()
+
+    def _offsets(self, admin: Any, partitions: list[int], spec: Any) -> dict[int, int]:
+        asked = self._view.java.util.HashMap()
+        for partition in partitions:
+            asked[self._view.org.apache.kafka.common.TopicPartition(self._topic, partition)] = spec
+        answer = admin.listOffsets(asked).all().get()
+        return {where.partition(): answer[where].offset() for where in answer}
+
+
+def _admin(view: Any, brokers: str) -> Any:
+    properties = view.java.util.Properties()
+    properties.setProperty("bootstrap.servers", brokers)
+    properties.setProperty("default.api.timeout.ms", _TIMEOUT_MS)
+    properties.setProperty("request.timeout.ms", _TIMEOUT_MS)
+    return view.org.apache.kafka.clients.admin.AdminClient.create(properties)
 
 
 class Attendance:

@@ -31,6 +31,7 @@ SELECT (SELECT coalesce(sum(last_seq), 0) FROM sensor)
         + (SELECT coalesce(sum(coalesce(alone, 0)::HUGEINT + beyond), 0) FROM irregular),
     (SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM sensor)
         + (SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM island),
+    (SELECT count(*) FROM gap),
     (SELECT coalesce(sum(explained), 0) FROM irregular),
     (SELECT coalesce(sum(duplicated), 0) FROM irregular)
 """
@@ -210,11 +211,13 @@ class Ledger:
 
     def _write_counts(self, tally: Tally) -> None:
         before = self.counts(SINCE_START)
-        expected, received, explained, duplicated = self._connection.execute(_PROVEN).fetchall()[0]
+        (proven,) = self._connection.execute(_PROVEN).fetchall()
+        expected, received, gaps, explained, duplicated = proven
         event_time = tally.event_time
         now = Counts(
             expected=expected,
             received=received,
+            gaps=gaps,
             explained=explained,
             duplicated=duplicated,
             unsynced=before.unsynced + tally.audit.unsynced,
@@ -223,7 +226,7 @@ class Ledger:
         )
         for scope, counts in ((SINCE_START, now), (WINDOW, now - before)):
             self._connection.execute(
-                "INSERT OR REPLACE INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [scope, *astuple(counts)],
             )
 

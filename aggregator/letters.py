@@ -64,7 +64,7 @@ def split(rows: Any) -> tuple[Any, list[Source | Flood]]:
         key=lambda row: (row["partition"], row["offset"]),
     )
     pending: list[Source | Flood] = [
-        Source(row["partition"], row["offset"], row["key"], row["value"])
+        Source(row["partition"], row["offset"], row["raw_key"], row["raw"])
         if row["last_offset"] is None
         else Flood(row["partition"], row["offset"], row["last_offset"])
         for row in found

@@ -1,8 +1,9 @@
 """From records to sensors: what Spark's workers do, once per partition of a trigger.
 
-Judging and summing happen in one loop, so that only a row per sensor, not one per reading, leaves
-the worker (docs/design.md has the comparison). Workers get this module, `aggregator.rejects` and
-`contract` alone.
+Only a row per sensor, not one per reading, leaves the worker. What is a reading for certain goes
+through Arrow in whole columns; what is not is judged and summed record by record, as a sensor's
+share of its own (docs/benchmarks.md has the comparison). Workers get `contract`, and of this room
+what `archive` names.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from aggregator import rejects
+from aggregator.accept import accept
+from aggregator.grouping import group
 from aggregator.rejects import Rejects
 from contract.fast import judge_row
 from contract.moment import NS_PER_SECOND, format_event_time
@@ -22,7 +25,7 @@ from contract.reasons import Reason
 from contract.row import GapRow, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 
 COLUMNS: Final = (
@@ -68,11 +71,11 @@ DDL: Final = ", ".join(f"{name} {spark}" for name, spark, _ in COLUMNS)
 GAPS: Final = "gap"
 """Stands for a `reason`, though a gap is no rejection: it is a record of another kind."""
 
-MOST_SENSORS: Final = 200_000
-"""How many sensors a worker holds before it hands them on: about 100 MB of Python objects."""
+_LAST: Final = 253_402_300_799 * NS_PER_SECOND
+"""The last second of the year 9999, the last that an event time can say."""
 
-MOST_READINGS: Final = 2_000_000
-"""How many readings it holds; each takes 72 bytes with its seq and temperature."""
+MOST_READINGS: Final = 1_000_000
+"""How many readings a worker holds before it hands them on: about 120 MB in columns."""
 
 _Sensors = dict[tuple[str, str, str | None], list[Any]]
 
@@ -106,7 +109,7 @@ class Punctuality:
             Text without the Z, which sorts as the times do.
         """
         after = now - round(self.late * NS_PER_SECOND)
-        before = now + round(self.future * NS_PER_SECOND)
+        before = min(now + round(self.future * NS_PER_SECOND), _LAST)
         return format_event_time(max(after, 0))[:-1], format_event_time(before)[:-1]
 
 
@@ -117,7 +120,8 @@ def partials(
 ) -> Iterator[Any]:
     """Judge the `value` column of Arrow batches and sum it up by (state, guid, epoch).
 
-    A key may come out several times (after `MOST_SENSORS`, and from several partitions): what
+    A key may come out several times (after `MOST_READINGS`, of what `accept` leaves over, and from
+    several partitions): what
     reads the rows adds them up. Never raises for any bytes; a null value (a tombstone) is
     `not_json`.
 
@@ -130,6 +134,7 @@ def partials(
     Yields:
         Record batches with `SCHEMA`.
     """
+    accepted: list[Any] = []
     sensors: _Sensors = {}
     gaps: list[GapRow] = []
     rejected: Counter[str] = Counter()
@@ -138,17 +143,24 @@ def partials(
     held = 0
     for batch in batches:
         held += batch.num_rows
-        refused: list[tuple[bytes | None, str]] = []
-        values = batch.column("value").to_pylist()
-        _add(values, sensors, gaps, refused, bounds)
+        values = batch.column("value")
+        certain, rest = accept(values)
+        if certain is not None:
+            accepted.append(certain)
+        left = values.take(pa.array(rest, pa.int64())).to_pylist()
+        refused = _add(left, sensors, gaps, bounds)
         if refused:
             rejected.update(reason for _, reason in refused)
-            yield from _batch(rejects.NAMES, letters.take(batch, values, refused))
-        if len(sensors) >= MOST_SENSORS or held >= MOST_READINGS:
+            places = [(rest[index], reason) for index, reason in refused]
+            yield from _batch(rejects.NAMES, letters.take(batch, places))
+        if held >= MOST_READINGS:
+            yield from _grouped(accepted, bounds)
             yield from _rows(sensors, gaps, {})
+            accepted.clear()
             sensors.clear()
             gaps.clear()
             held = 0
+    yield from _grouped(accepted, bounds)
     yield from _rows(sensors, gaps, rejected)
     yield from _batch(rejects.NAMES, letters.rest())
 
@@ -157,20 +169,20 @@ def _add(  # noqa: C901, PLR0912 in one piece: a call costs a tenth of the loop
     values: list[bytes | None],
     sensors: _Sensors,
     gaps: list[GapRow],
-    refused: list[tuple[bytes | None, str]],
     bounds: tuple[str, str],
-) -> None:
-    # The hot loop of the whole job: about 1.3 µs a record beside the verdict.
+) -> list[tuple[int, str]]:
+    """Add records up; gives place and reason of those that are rejected."""
+    refused: list[tuple[int, str]] = []
     get = sensors.get
     late_before, future_after = bounds
-    for value in values:
+    for index, value in enumerate(values):
         verdict = judge_row(value) if value is not None else None
         if verdict.__class__ is not Row:
             if verdict.__class__ is GapRow:
                 gaps.append(verdict)
             else:
                 reason = Reason.NOT_JSON if verdict is None else verdict.reason  # type: ignore[union-attr] # no Row
-                refused.append((value, reason))
+                refused.append((index, reason))
             continue
         guid, state, event_time, temperature, epoch, seq, clock = verdict
         # Without the Z, "…39" sorts before "…39.4".
@@ -208,6 +220,12 @@ def _add(  # noqa: C901, PLR0912 in one piece: a call costs a tenth of the loop
             sums[7] += 1
         elif moment > future_after:
             sums[8] += 1
+    return refused
+
+
+def _grouped(accepted: list[Any], bounds: tuple[str, str]) -> Iterator[Any]:
+    if accepted and (readings := pa.concat_tables(accepted)).num_rows:
+        yield _record_batch(group(readings, bounds))
 
 
 def _rows(sensors: _Sensors, gaps: list[GapRow], rejected: dict[str, int]) -> Iterator[Any]:
@@ -224,11 +242,16 @@ def _gap(gap: GapRow) -> tuple[Any, ...]:
 def _batch(names: Sequence[str], rows: list[tuple[Any, ...]]) -> Iterator[Any]:
     if not rows:
         return
-    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    columns = zip(*rows, strict=True)
+    types = (SCHEMA.field(name).type for name in names)
+    yield _record_batch(dict(zip(names, map(pa.array, columns, types), strict=True)))
+
+
+def _record_batch(columns: Mapping[str, Any]) -> Any:
+    """With nulls in all columns that are not given."""
+    count = len(next(iter(columns.values())))
     arrays = [
-        pa.array(columns[field.name], field.type)
-        if field.name in columns
-        else pa.nulls(len(rows), field.type)
+        columns[field.name] if field.name in columns else pa.nulls(count, field.type)
         for field in SCHEMA
     ]
-    yield pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)

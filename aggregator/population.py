@@ -138,21 +138,16 @@ class Silence:
         return limit - max(self.started - self.before, 0)
 
 
-_OFFLINE: Final = """
-CREATE OR REPLACE TEMP TABLE silent AS FROM seen WHERE last_seen < $before
-"""
-
-
 def offline(connection: duckdb.DuckDBPyConnection, before: datetime) -> Offline:
     """The sensors of the ledger's tables of which nothing has come since `before`, UTC."""
-    connection.execute(_OFFLINE, {"before": before})
     by_state = connection.execute(
-        "SELECT state, count(*) FROM silent GROUP BY state ORDER BY state"
+        "SELECT state, count(*) FROM seen WHERE last_seen < ? GROUP BY state ORDER BY state",
+        [before],
     ).fetchall()
     sensors = connection.execute(
-        "SELECT guid, state, last_seen, last_event FROM silent "
+        "SELECT guid, state, last_seen, last_event FROM seen WHERE last_seen < ? "
         "ORDER BY last_seen DESC, guid LIMIT ?",
-        [EXAMPLES],
+        [before, EXAMPLES],
     ).fetchall()
     return Offline(
         total=sum(silent for _, silent in by_state),

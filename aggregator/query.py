@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from aggregator.kafka import Attendance
     from aggregator.settings import AggregatorSettings
+    from aggregator.standing import Standing
     from aggregator.stopping import Gate
     from aggregator.trigger import Triggers
     from contract.log import Log
@@ -32,6 +33,10 @@ _LOOK: Final = 0.1
 
 _SILENCE: Final = 3.0
 """Seconds within one trigger after which it is asked whether Kafka is there: Spark waits mutely."""
+
+_COMPARE: Final = 10.0
+"""Seconds between two looks whether somebody has deleted the topic and made it anew: Spark would
+go on in the new one at the old offsets."""
 
 _BATCH: Final = 5.0
 """Seconds in which a batch may end once the end was asked for; what takes longer is given up, and
@@ -53,6 +58,7 @@ class Run:
         triggers: takes the batches.
         gate: the way to the end.
         attendance: whether Kafka is there.
+        standing: whether the topic is still the one that the checkpoint knows.
         log: where it is said that a batch was given up.
     """
 
@@ -64,6 +70,7 @@ class Run:
         *,
         gate: Gate,
         attendance: Attendance,
+        standing: Standing,
         log: Log,
     ) -> None:
         self._spark = spark
@@ -71,6 +78,7 @@ class Run:
         self._triggers = triggers
         self._gate = gate
         self._attendance = attendance
+        self._standing = standing
         self._log = log
         self._failure: Exception | None = None
 
@@ -96,6 +104,9 @@ class Run:
         before = self._triggers.batches
         try:
             self._watch(query)
+        except DataLossError:
+            self._stop(query)
+            raise
         except StreamingQueryException as error:
             if not self._gate.stop.is_set():
                 raise self._reason(error) from error
@@ -122,11 +133,15 @@ class Run:
     def _watch(self, query: StreamingQuery) -> None:
         heartbeat = Heartbeat(self._settings.trigger, time.time())
         heard = time.monotonic()
+        compare = heard + _COMPARE
         looked = False
         while query.isActive:
             if self._gate.stop.wait(_LOOK):
                 self._stop(query)
                 return
+            if time.monotonic() > compare:
+                self._standing.check({})
+                compare = time.monotonic() + _COMPARE
             # Asked before the count: a batch that ends in between is seen by the count.
             busy = query.status["isTriggerActive"]
             # Before its first trigger Spark has not looked: a batch to replay may wait.

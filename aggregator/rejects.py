@@ -17,11 +17,11 @@ COLUMNS: Final = (
     ("partition", "INT", pa.int32()),
     ("offset", "BIGINT", pa.int64()),
     ("last_offset", "BIGINT", pa.int64()),
-    ("key", "BINARY", pa.binary()),
-    ("value", "BINARY", pa.binary()),
+    ("raw_key", "BINARY", pa.binary()),
+    ("raw", "BINARY", pa.binary()),
 )
-"""A rejected record has its `offset` in a `partition` of the topic, its `key` and its `value`. With
-a `last_offset` the row is for all rejected records from `offset` to there, and has no bytes."""
+"""A rejected record has its `offset` in a `partition` of the topic, its key and its value. With a
+`last_offset` the row is for all rejected records from `offset` to there, and has no bytes."""
 
 NAMES: Final = ("reason", *(name for name, _, _ in COLUMNS))
 
@@ -43,37 +43,26 @@ class Rejects:
         self._left = carried_bytes
         self._floods: dict[int, list[Any]] = {}
 
-    def take(
-        self,
-        batch: Any,
-        values: list[bytes | None],
-        refused: Iterable[tuple[bytes | None, str]],
-    ) -> list[Any]:
+    def take(self, batch: Any, refused: Iterable[tuple[int, str]]) -> list[Any]:
         """Note the rejected records of one Arrow batch of the Kafka source.
 
         Args:
-            batch: with the columns ``key``, ``partition`` and ``offset``; without them nothing is
-                noted.
-            values: its column ``value``.
-            refused: value and reason of each, in order.
+            batch: with the columns ``value``, ``key``, ``partition`` and ``offset``; without the
+                last nothing is noted.
+            refused: place in the batch and reason of each, in order.
 
         Returns:
             Rows with `NAMES`, of those that travel with their bytes.
         """
         if "offset" not in batch.schema.names:
             return []
-        keys = batch.column("key")
+        values, keys = batch.column("value"), batch.column("key")
         partitions, offsets = (batch.column(name).to_pylist() for name in ("partition", "offset"))
         rows = []
-        start = 0
-        for value, reason in refused:
-            # Looked for afterwards, since counting would cost every valid reading. Another one with
-            # the same bytes before it would have been rejected too, and so be found.
-            start = index = values.index(value, start)
-            start += 1
+        for index, reason in refused:
             partition, offset = partitions[index], offsets[index]
             if self._left >= 0:
-                key = keys[index].as_py()
+                key, value = keys[index].as_py(), values[index].as_py()
                 self._left -= len(key or b"") + len(value or b"") + _ROW_BYTES
                 if self._left >= 0:
                     rows.append((reason, partition, offset, None, key, value))

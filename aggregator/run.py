@@ -11,7 +11,7 @@ from aggregator.best_effort import BestEffortSink
 from aggregator.checkpoint import Checkpoint, read_checkpoint, read_offsets
 from aggregator.dead_letters import DeadLetters
 from aggregator.errors import AggregatorError
-from aggregator.kafka import AdminLook, Attendance, wait_for_topic
+from aggregator.kafka import AdminLook, AdminSurvey, Attendance, wait_for_topic
 from aggregator.kafka_box import KafkaBox
 from aggregator.kafka_reader import KafkaReader
 from aggregator.lag import KafkaEnds, Lag
@@ -24,6 +24,7 @@ from aggregator.query import Run
 from aggregator.restarts import Restarts
 from aggregator.session import jvm, spark_session
 from aggregator.settings import SINCE_START
+from aggregator.standing import Standing
 from aggregator.stopping import Gate, stop_on_signals
 from aggregator.trigger import Triggers
 from contract.endpoint import Endpoint, verdict
@@ -79,6 +80,13 @@ def run(settings: AggregatorSettings, log: Log) -> None:
         view.lag = lag = stack.enter_context(Lag(KafkaEnds(settings.kafka, settings.topic)))
         if folder is not None and checkpoint.committed is not None:
             lag.counted(read_offsets(folder, checkpoint.committed))
+        standing = Standing(
+            AdminSurvey(jvm(spark), settings.kafka, settings.topic),
+            topic=settings.topic,
+            folder=folder,
+            accept_loss=settings.accept_loss,
+            log=log,
+        )
         triggers = Triggers(
             scopes=settings.scopes,
             ledger=ledger,
@@ -91,8 +99,17 @@ def run(settings: AggregatorSettings, log: Log) -> None:
         patience = settings.kafka_wait if settings.available_now else None
         restarts = Restarts(log, patience=patience, stop=gate.stop)
         while wait_for_topic(attendance, patience=patience, stop=gate.stop):
+            standing.check({} if folder is None else read_checkpoint(folder).position)
             try:
-                Run(spark, settings, triggers, gate=gate, attendance=attendance, log=log).run()
+                Run(
+                    spark,
+                    settings,
+                    triggers,
+                    gate=gate,
+                    attendance=attendance,
+                    standing=standing,
+                    log=log,
+                ).run()
             except AggregatorError as error:
                 restarts.after(error, triggers.batches)
                 observed.restarts = restarts.count

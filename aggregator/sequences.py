@@ -14,11 +14,25 @@ if TYPE_CHECKING:
 
     import duckdb
 
+# A guid's readings are in one partition, so its rows seldom have to be added up. Equal hashes may
+# be of different keys; then they are added up for nothing.
+_APART: Final = """
+SELECT count(*) = count(DISTINCT hash(guid, state, epoch)) FROM partial WHERE reason IS NULL
+"""
+
 _SHARE: Final = """
+CREATE OR REPLACE TEMP TABLE share AS
+SELECT guid, state, coalesce(epoch, '') AS epoch, readings, total,
+    min_seq AS first_seq, max_seq AS last_seq, first_event::TIMESTAMP AS first_event,
+    last_event::TIMESTAMP AS last_event, coalesce(runs, 1) AS runs
+FROM partial WHERE reason IS NULL
+"""
+
+_SHARE_ADDED_UP: Final = """
 CREATE OR REPLACE TEMP TABLE share AS
 SELECT guid, state, coalesce(epoch, '') AS epoch, sum(readings)::BIGINT AS readings,
     fsum(total) AS total, min(min_seq) AS first_seq, max(max_seq) AS last_seq,
-    min(first_event)::TIMESTAMP AS first_event, max(last_event)::TIMESTAMP AS last_event,
+    min(first_event::TIMESTAMP) AS first_event, max(last_event::TIMESTAMP) AS last_event,
     coalesce(sum(runs), 1) AS runs
 FROM partial WHERE reason IS NULL GROUP BY ALL
 """
@@ -52,9 +66,8 @@ WHERE epoch = '' OR last_seq + 1 = excluded.first_seq
 # Those that the condition above has held back.
 _DOUBT_NO_RUN: Final = """
 INSERT INTO doubt SELECT guid, epoch
-FROM (SELECT * FROM share ANTI JOIN doubt USING (guid, epoch)) JOIN sensor
-    USING (guid, state, epoch)
-WHERE touched <> $batch
+FROM (FROM share ANTI JOIN doubt USING (guid, epoch))
+    ANTI JOIN (FROM sensor WHERE touched = $batch) USING (guid, state, epoch)
 """
 
 # The seqs of a guid that has moved go on under another state.
@@ -69,136 +82,154 @@ UPDATE sensor SET readings = 0, total = 0, first_seq = NULL, last_seq = NULL
 FROM doubt WHERE doubt.guid = sensor.guid AND doubt.epoch = sensor.epoch AND born = $batch
 """
 
+# From here on, sequences have numbers: a million readings are sorted by those in half the time.
 _LOOK: Final = (
     """
+CREATE OR REPLACE TEMP TABLE suspect AS
+SELECT row_number() OVER () AS key, guid, epoch FROM (SELECT DISTINCT guid, epoch FROM doubt)
+""",
+    """
 CREATE OR REPLACE TEMP TABLE arrival AS
-SELECT *, row_number() OVER (PARTITION BY guid, epoch, seq ORDER BY position, place) = 1 AS first
+SELECT *, row_number() OVER (PARTITION BY key, seq ORDER BY position, place) = 1 AS first
 FROM (
-    SELECT guid, epoch, state, lost IS NOT NULL AS gap, position,
-        lost_epoch, lost_first, lost_last, lost, unnest(seqs) AS seq,
-        unnest(temperatures) AS temperature, generate_subscripts(seqs, 1) AS place
-    FROM partial SEMI JOIN doubt USING (guid, epoch) WHERE seqs IS NOT NULL)
+    SELECT key, position, unnest(seqs) AS seq, unnest(temperatures) AS temperature,
+        generate_subscripts(seqs, 1) AS place
+    FROM partial JOIN suspect USING (guid, epoch))
+""",
+    """
+CREATE OR REPLACE TEMP TABLE known AS
+SELECT key, guid, state, epoch, first_seq, last_seq, last_seen, touched
+FROM sensor JOIN suspect USING (guid, epoch) WHERE readings > 0
 """,
     """
 CREATE OR REPLACE TEMP TABLE held AS
-SELECT guid, epoch, first_seq, last_seq FROM sensor SEMI JOIN doubt USING (guid, epoch)
-WHERE last_seq IS NOT NULL
-UNION ALL SELECT guid, epoch, first_seq, last_seq FROM island SEMI JOIN doubt USING (guid, epoch)
+SELECT key, first_seq, last_seq FROM known WHERE last_seq IS NOT NULL
+UNION ALL SELECT key, first_seq, last_seq FROM island JOIN suspect USING (guid, epoch)
 """,
     """
 CREATE OR REPLACE TEMP TABLE fresh AS
-SELECT arrival.* FROM arrival ASOF LEFT JOIN held ON arrival.guid = held.guid
-    AND arrival.epoch = held.epoch AND arrival.seq >= held.first_seq
-WHERE arrival.first AND (held.last_seq IS NULL OR held.last_seq < arrival.seq)
+SELECT arrival.key, position, seq, temperature FROM arrival
+ASOF LEFT JOIN held ON arrival.key = held.key AND arrival.seq >= held.first_seq
+WHERE first AND (last_seq IS NULL OR last_seq < seq)
 """,
     # Runs are pieces that touch; pieces never overlap, since what is fresh was not held.
     """
 CREATE OR REPLACE TEMP TABLE run AS
 WITH piece AS (
-    FROM held UNION ALL SELECT guid, epoch, seq AS first_seq, seq AS last_seq FROM fresh),
+    FROM held UNION ALL
+    SELECT key, min(seq) AS first_seq, max(seq) AS last_seq
+    FROM (SELECT key, seq, seq - row_number() OVER (PARTITION BY key ORDER BY seq) AS before
+        FROM fresh)
+    GROUP BY key, before),
 marked AS (
     SELECT *, lag(last_seq) OVER up IS DISTINCT FROM first_seq - 1 AS starts
-    FROM piece WINDOW up AS (PARTITION BY guid, epoch ORDER BY first_seq)),
+    FROM piece WINDOW up AS (PARTITION BY key ORDER BY first_seq)),
 numbered AS (
-    SELECT *, count_if(starts) OVER (PARTITION BY guid, epoch ORDER BY first_seq) AS number
-    FROM marked)
-SELECT guid, epoch, min(first_seq) AS first_seq, max(last_seq) AS last_seq,
-    row_number() OVER (PARTITION BY guid, epoch ORDER BY min(first_seq) DESC) = 1 AS top
-FROM numbered GROUP BY guid, epoch, number
-""",
-)
-
-_ADD_FRESH: Final = (
-    # Who sends again what is here already is not silent.
-    """
-UPDATE sensor SET last_seen = $at, touched = $batch
-FROM (FROM share SEMI JOIN doubt USING (guid, epoch)) AS share
-WHERE share.guid = sensor.guid AND share.state = sensor.state AND share.epoch = sensor.epoch
+    SELECT *, count_if(starts) OVER (PARTITION BY key ORDER BY first_seq) AS number FROM marked)
+SELECT key, min(first_seq) AS first_seq, max(last_seq) AS last_seq,
+    row_number() OVER (PARTITION BY key ORDER BY min(first_seq) DESC) = 1 AS top
+FROM numbered GROUP BY key, number
 """,
     """
-INSERT INTO sensor
-SELECT guid, state, epoch, gained.readings, gained.total, NULL, NULL, first_event, last_event,
-    $at, $batch, $batch
-FROM (SELECT guid, state, epoch, count(*) AS readings, fsum(temperature) AS total
-    FROM fresh WHERE NOT gap GROUP BY ALL) AS gained
-JOIN share USING (guid, state, epoch)
-ON CONFLICT (guid, state, epoch) DO UPDATE SET
-    readings = readings + excluded.readings, total = total + excluded.total,
-    first_event = least(first_event, excluded.first_event),
-    last_event = greatest(last_event, excluded.last_event)
+CREATE OR REPLACE TEMP TABLE gained AS
+SELECT key, guid, state, epoch, sum(readings)::BIGINT AS readings, fsum(added.total) AS total
+FROM (SELECT key, position, count(*) AS readings, fsum(temperature) AS total
+    FROM fresh GROUP BY key, position) AS added
+JOIN (SELECT guid, state, epoch, position FROM partial WHERE reason IS NULL) USING (position)
+GROUP BY ALL
 """,
-    "DELETE FROM sensor WHERE readings = 0",
+    """
+CREATE OR REPLACE TEMP TABLE stand AS
+SELECT key, guid, state, epoch, coalesce(readings, 0) AS readings, coalesce(total, 0) AS total,
+    last_seen, touched
+FROM known FULL JOIN gained USING (key, guid, state, epoch)
+""",
     # One of a guid's states has its highest run.
     """
 CREATE OR REPLACE TEMP TABLE owner AS
-SELECT guid, epoch, min(state) AS state, count(*) AS states
-FROM sensor SEMI JOIN doubt USING (guid, epoch) GROUP BY guid, epoch
+SELECT key, min(state) AS state, count(*) AS states FROM stand GROUP BY key
 """,
-    """
-UPDATE sensor SET
-    first_seq = CASE WHEN sensor.state = owner.state THEN run.first_seq END,
-    last_seq = CASE WHEN sensor.state = owner.state THEN run.last_seq END
-FROM owner JOIN run USING (guid, epoch)
-WHERE run.top AND owner.guid = sensor.guid AND owner.epoch = sensor.epoch
-""",
-    """
-DELETE FROM island USING doubt WHERE doubt.guid = island.guid AND doubt.epoch = island.epoch
-""",
-    """
-INSERT INTO island SELECT guid, epoch, first_seq, last_seq FROM run LEFT JOIN owner
-    USING (guid, epoch) WHERE NOT top OR state IS NULL
-""",
-    "INSERT INTO gap SELECT guid, lost_epoch, lost_first, lost_last, lost FROM fresh WHERE gap",
 )
 
-# Gaps whose ranges overlap (`thin` goes over the same readings again) are taken as one; and what a
-# gap accounts for and has come all the same is not missing, so it is not explained.
-_EXPLAIN: Final = """
+# Who sends again what is here already gains nothing, and is not silent.
+_ADD_FRESH: Final = """
+INSERT INTO sensor
+SELECT stand.guid, stand.state, stand.epoch, stand.readings, stand.total,
+    CASE WHEN owner.state = stand.state THEN run.first_seq END,
+    CASE WHEN owner.state = stand.state THEN run.last_seq END,
+    share.first_event, share.last_event,
+    CASE WHEN share.readings IS NULL THEN last_seen ELSE $at END, $batch,
+    CASE WHEN share.readings IS NULL THEN touched ELSE $batch END
+FROM stand JOIN owner USING (key)
+LEFT JOIN (FROM run WHERE top) AS run USING (key)
+LEFT JOIN share ON share.guid = stand.guid AND share.epoch = stand.epoch
+    AND share.state = stand.state
+ON CONFLICT (guid, state, epoch) DO UPDATE SET
+    readings = readings + excluded.readings, total = total + excluded.total,
+    first_seq = excluded.first_seq, last_seq = excluded.last_seq,
+    first_event = least(first_event, excluded.first_event),
+    last_event = greatest(last_event, excluded.last_event),
+    last_seen = excluded.last_seen, touched = excluded.touched
+"""
+
+_MERGE: Final = (
+    """
+DELETE FROM island USING suspect
+WHERE suspect.guid = island.guid AND suspect.epoch = island.epoch
+""",
+    """
+INSERT INTO island SELECT guid, epoch, first_seq, last_seq
+FROM run JOIN suspect USING (key) LEFT JOIN owner USING (key) WHERE NOT top OR state IS NULL
+""",
+    """
+INSERT INTO gap SELECT guid, lost_epoch, lost_first, lost_last, lost
+FROM (FROM partial WHERE lost IS NOT NULL) JOIN fresh USING (position)
+""",
+    # Gaps whose ranges overlap (`thin` goes over the same readings again) are taken as one; and
+    # what a gap accounts for and has come all the same is not missing, so it is not explained.
+    """
 CREATE OR REPLACE TEMP TABLE told AS
 WITH marked AS (
-    SELECT *, coalesce(first_seq > max(last_seq) OVER (PARTITION BY guid, epoch
-        ORDER BY first_seq, last_seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), true)
-        AS starts
-    FROM gap SEMI JOIN doubt USING (guid, epoch)),
+    SELECT key, first_seq, last_seq, lost, coalesce(first_seq > max(last_seq) OVER (
+        PARTITION BY key ORDER BY first_seq, last_seq
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), true) AS starts
+    FROM gap JOIN suspect USING (guid, epoch)),
 numbered AS (
-    SELECT *, count_if(starts) OVER (PARTITION BY guid, epoch ORDER BY first_seq, last_seq
+    SELECT *, count_if(starts) OVER (PARTITION BY key ORDER BY first_seq, last_seq
         ROWS UNBOUNDED PRECEDING) AS number
     FROM marked),
 range AS (
-    SELECT guid, epoch, min(first_seq) AS first_seq, max(last_seq) AS last_seq, sum(lost) AS lost
-    FROM numbered GROUP BY guid, epoch, number),
+    SELECT key, min(first_seq) AS first_seq, max(last_seq) AS last_seq, sum(lost) AS lost
+    FROM numbered GROUP BY key, number),
 came AS (
-    SELECT guid, epoch, range.first_seq, sum(least(range.last_seq, run.last_seq)
+    SELECT key, range.first_seq, sum(least(range.last_seq, run.last_seq)
         - greatest(range.first_seq, run.first_seq) + 1) AS received
-    FROM range JOIN run USING (guid, epoch)
+    FROM range JOIN run USING (key)
     WHERE run.first_seq <= range.last_seq AND run.last_seq >= range.first_seq GROUP BY ALL)
-SELECT guid, epoch, max(last_seq) AS last_seq,
+SELECT key, max(last_seq) AS last_seq,
     sum(least(lost, last_seq - first_seq + 1 - coalesce(received, 0)))::BIGINT AS explained
-FROM range LEFT JOIN came USING (guid, epoch, first_seq) GROUP BY guid, epoch
-"""
-
-_NOTE: Final = """
+FROM range LEFT JOIN came USING (key, first_seq) GROUP BY key
+""",
+    """
 INSERT INTO irregular
-WITH came AS (SELECT guid, epoch, count(*) AS arrivals FROM arrival GROUP BY ALL),
-new AS (SELECT guid, epoch, count(*) AS fresh FROM fresh GROUP BY ALL),
+WITH came AS (SELECT key, count(*) AS arrivals FROM arrival GROUP BY key),
+new AS (SELECT key, count(*) AS fresh FROM fresh GROUP BY key),
 found AS (
     SELECT guid, epoch, coalesce(arrivals, 0) - coalesce(fresh, 0) AS duplicated,
         coalesce(explained, 0) AS explained,
         CASE WHEN states IS NULL THEN run.last_seq END AS alone,
         greatest(coalesce(told.last_seq, 0) - coalesce(run.last_seq, 0), 0) AS beyond,
         coalesce(states, 0) <> 1 AS strange
-    FROM (SELECT DISTINCT guid, epoch FROM doubt)
-    LEFT JOIN came USING (guid, epoch) LEFT JOIN new USING (guid, epoch)
-    LEFT JOIN told USING (guid, epoch) LEFT JOIN owner USING (guid, epoch)
-    LEFT JOIN (FROM run WHERE top) AS run USING (guid, epoch))
+    FROM suspect LEFT JOIN came USING (key) LEFT JOIN new USING (key) LEFT JOIN told USING (key)
+    LEFT JOIN owner USING (key) LEFT JOIN (FROM run WHERE top) AS run USING (key))
 SELECT guid, epoch, duplicated, explained, alone, beyond, strange OR beyond > 0 FROM found
 WHERE duplicated > 0 OR explained > 0 OR beyond > 0 OR strange
     OR EXISTS (FROM irregular AS old WHERE old.guid = found.guid AND old.epoch = found.epoch)
 ON CONFLICT (guid, epoch) DO UPDATE SET duplicated = duplicated + excluded.duplicated,
     explained = excluded.explained, alone = excluded.alone, beyond = excluded.beyond,
     watch = excluded.watch
-"""
-
+""",
+)
 
 _SEVERAL: Final = """
 INSERT INTO several
@@ -225,7 +256,8 @@ def add(
     Returns:
         Whether rows of `sensor` came.
     """
-    connection.execute(_SHARE)
+    (apart,) = connection.execute(_APART).fetchall()[0]
+    connection.execute(_SHARE if apart else _SHARE_ADDED_UP)
     connection.execute(_DOUBT)
     if moving:
         connection.execute(_DOUBT_TWO_STATES)
@@ -236,17 +268,18 @@ def add(
     changed = connection.execute(_ADD_RUNS, batch | {"at": at}).fetchall()[0][0]
     if changed < clean:
         connection.execute(_DOUBT_NO_RUN, batch)
-    if before and _count(connection, "sensor") > before:
+    movers = before and _count(connection, "sensor") > before
+    if movers:
         connection.execute(_DOUBT_MOVED, batch)
         connection.execute(_TAKE_BACK, batch)
     if _count(connection, "doubt"):
         for look in _LOOK:
             connection.execute(look)
-        for step in _ADD_FRESH:
-            known = {"at": at, "batch": batch_id}
-            connection.execute(step, {name: known[name] for name in known if f"${name}" in step})
-        connection.execute(_EXPLAIN)
-        connection.execute(_NOTE)
+        connection.execute(_ADD_FRESH, batch | {"at": at})
+        if movers:
+            connection.execute("DELETE FROM sensor WHERE readings = 0")
+        for merge in _MERGE:
+            connection.execute(merge)
     if _count(connection, "sensor") == before:
         return False
     connection.execute(_SEVERAL, batch)

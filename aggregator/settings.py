@@ -107,6 +107,14 @@ class AggregatorSettings:
         help="With --available-now, how long to wait for Kafka and the topic before giving up; "
         "without it the job waits for ever.",
     )
+    accept_loss: bool = setting(
+        "kafka.accept_loss",
+        boolean,
+        default=False,
+        flag="--accept-loss",
+        help="Go on where Kafka deleted records before they were counted, instead of ending; say "
+        "it for one start. With `since_start` the audit's `missing` shows what is gone.",
+    )
     checkpoint: str = setting(
         "job.checkpoint",
         text,

@@ -45,8 +45,8 @@ CREATE TABLE IF NOT EXISTS rejected (reason VARCHAR PRIMARY KEY, records BIGINT)
 
 -- For each scope what the snapshot's audit and event times say; `window` is the last batch's.
 CREATE TABLE IF NOT EXISTS audit (
-    scope VARCHAR PRIMARY KEY, expected HUGEINT, received HUGEINT, explained HUGEINT,
-    duplicated HUGEINT, unsynced BIGINT, late BIGINT, future BIGINT);
+    scope VARCHAR PRIMARY KEY, expected HUGEINT, received HUGEINT, gaps BIGINT,
+    explained HUGEINT, duplicated HUGEINT, unsynced BIGINT, late BIGINT, future BIGINT);
 
 -- Each guid once: where it was last, and since when nothing has come of it.
 CREATE VIEW IF NOT EXISTS seen AS

@@ -41,14 +41,20 @@ class Tally:
 
 _SUMS: Final = """
 SELECT coalesce(sum(readings) FILTER (epoch IS NOT NULL), 0)::BIGINT
-        + count(lost),
+        + count(lost), count(lost),
     coalesce(sum(lost), 0)::BIGINT, coalesce(sum(unsynced), 0)::BIGINT,
     min(first_event), max(last_event), coalesce(sum(late), 0)::BIGINT,
     coalesce(sum(future), 0)::BIGINT
 FROM partial
 """
 
-# One run in one row holds no name twice.
+# Rows that are one run each, and of different names, hold no name twice. Equal hashes may be of
+# different names; then it is looked for in vain.
+_CLEAN: Final = """
+SELECT coalesce(max(runs), 1) = 1 AND count(*) = count(DISTINCT hash(guid, epoch))
+FROM partial WHERE epoch IS NOT NULL
+"""
+
 _DUPLICATES: Final = """
 WITH suspect AS (
     SELECT guid, epoch FROM partial WHERE epoch IS NOT NULL
@@ -57,9 +63,12 @@ arrival AS (
     SELECT guid, epoch, lost, unnest(seqs) AS seq
     FROM partial SEMI JOIN suspect USING (guid, epoch)),
 name AS (
-    SELECT count(*) AS arrivals, sum(lost) - max(lost) AS told_again
+    SELECT count(*) AS arrivals, greatest(count(lost) - 1, 0) AS gaps_again,
+        sum(lost) - max(lost) AS told_again
     FROM arrival GROUP BY guid, epoch, seq)
-SELECT coalesce(sum(arrivals - 1), 0)::BIGINT, coalesce(sum(told_again), 0)::BIGINT FROM name
+SELECT coalesce(sum(arrivals - 1), 0)::BIGINT, coalesce(sum(gaps_again), 0)::BIGINT,
+    coalesce(sum(told_again), 0)::BIGINT
+FROM name
 """
 
 
@@ -78,8 +87,11 @@ def tally(rows: Any) -> Tally:
             "WHERE reason IS NOT NULL AND lost IS NULL GROUP BY reason ORDER BY reason"
         ).fetchall()
         (sums,) = connection.execute(_SUMS).fetchall()
-        arrived, lost, unsynced, first, last, late, future = sums
-        duplicated, told_again = connection.execute(_DUPLICATES).fetchall()[0]
+        arrived, gaps, lost, unsynced, first, last, late, future = sums
+        duplicated, gaps_again, told_again = 0, 0, 0
+        if not connection.execute(_CLEAN).fetchall()[0][0]:
+            (again,) = connection.execute(_DUPLICATES).fetchall()
+            duplicated, gaps_again, told_again = again
         analytics = compute(connection)
         of_states = sum(sensors for _, sensors in analytics.sensors_by_state)
         return Tally(
@@ -90,6 +102,7 @@ def tally(rows: Any) -> Tally:
             rejected=dict(rejected),
             audit=Audit(
                 received=arrived - duplicated,
+                gaps=gaps - gaps_again,
                 explained=lost - told_again,
                 duplicated=duplicated,
                 unsynced=unsynced,

@@ -56,8 +56,10 @@ class Snapshots:
 
     @property
     def counted(self) -> int:
-        """The records that Spark has seen, valid or not."""
-        return int(self.analytics.get("total_messages", 0)) + sum(self.rejected.values())
+        """The records that Spark has seen: readings, gaps, doubles, and what is neither."""
+        audit = self.last.get("audit_since_start", {}) if self.last else {}
+        beside = audit.get("gaps", 0) + audit.get("duplicated", 0)
+        return int(self.analytics["total_messages"] + beside + sum(self.rejected.values()))
 
     @property
     def began(self) -> float | None:

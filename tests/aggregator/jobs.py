@@ -30,10 +30,11 @@ ENVIRONMENT = {
 PATIENCE = 120.0
 
 
-def send(stack: Any, topic: str, values: Iterable[bytes | None]) -> None:
+def send(stack: Any, topic: str, values: Iterable[bytes | None], *, partition: int = -1) -> None:
+    """Write records; the partition is chosen by Kafka's client unless one is named."""
     producer = Producer({"bootstrap.servers": stack.kafka, "acks": "all"})
     for number, value in enumerate(values):
-        producer.produce(topic, value=value, key=str(number))
+        producer.produce(topic, value=value, key=str(number), partition=partition)
     assert producer.flush(30) == 0
 
 

@@ -89,6 +89,7 @@ class Oracle:
         return Audit(
             expected=expected,
             received=received,
+            gaps=sum(map(len, self.gaps.values())),
             missing=missing,
             explained=explained,
             duplicated=duplicated,

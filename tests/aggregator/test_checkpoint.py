@@ -29,7 +29,21 @@ def test_a_folder_that_is_not_there_is_a_new_checkpoint(tmp_path: Path) -> None:
 
 
 def test_the_last_batch_and_the_topic_are_read(folder: Path) -> None:
-    assert read_checkpoint(folder) == Checkpoint(query_id="q", committed=9, topic="readings")
+    assert read_checkpoint(folder) == Checkpoint(
+        query_id="q", committed=9, topic="readings", position={0: 48}
+    )
+
+
+def test_it_says_where_counting_began_and_where_it_goes_on(folder: Path) -> None:
+    (folder / "offsets" / "9").write_text('v1\n{}\n{"readings":{"0":40,"1":7}}')
+    (folder / "sources" / "0").mkdir(parents=True)
+    (folder / "sources" / "0" / "0").write_text('\0v1\n{"readings":{"0":5}}')
+    found = read_checkpoint(folder)
+    assert found.start == {0: 5}
+    assert found.position == {0: 40, 1: 7}
+    for commit in (folder / "commits").iterdir():
+        commit.unlink()
+    assert read_checkpoint(folder).position == {0: 5}
 
 
 def test_a_query_without_a_batch_has_no_topic_yet(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_readings_of_one_sensor_become_one_row() -> None:
         "unsynced": 1,
         "late": 3,
         "future": 0,
-        "runs": 2,
+        "runs": 3,
         "seqs": [8, 7, 9],
         "temperatures": [60.0, 61.5, 62.0],
         "lost_epoch": None,
@@ -104,6 +104,13 @@ def test_bad_records_are_counted_by_the_reason_of_the_contract() -> None:
     assert len(found) >= 6
 
 
+def test_any_span_may_be_late_or_future() -> None:
+    ages = 1e13
+    (found,) = partials([batch([reading()])], Punctuality(late=ages, future=ages))
+    (row,) = found.to_pylist()
+    assert (row["late"], row["future"]) == (0, 0)
+
+
 def test_a_gap_is_neither_a_reading_nor_rejected_and_has_a_seq_of_its_own() -> None:
     found = rows(
         gap(first=1, last=9, count=5, seq=11), reading(seq=10), gap("g2", first=3, last=3, count=1)
@@ -126,11 +133,11 @@ def test_every_batch_has_the_columns_that_spark_expects() -> None:
     assert [part.schema for part in found] == [SCHEMA] * 3
 
 
-def test_many_sensors_are_handed_on_before_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_SENSORS", 2)
+def test_many_readings_are_handed_on_before_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_READINGS", 2)
     batches = [batch([reading(guid), b"bad"]) for guid in ("a", "b", "c", "a")]
     found = list(partials(batches))
-    assert [part.num_rows for part in found] == [2, 2, 1]
+    assert [part.num_rows for part in found] == [1, 1, 1, 1, 1]
     assert sum(row["readings"] for part in found for row in part.to_pylist()) == 8
 
 

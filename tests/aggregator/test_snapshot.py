@@ -18,7 +18,7 @@ GOLDEN = (
     '"idle":false,"scopes":{"window":{"average_temperature_by_state":'
     '[["FL",70.70635838150288],["HI",70.59879999999998]],"total_messages":10000,'
     '"sensors_by_state":[["AK",53]],"total_sensors":2086}},'
-    '"audit":{"received":9000,"explained":0,"duplicated":0,"unsynced":3},"rejected":{"not_json":2,"unknown_state":1},'
+    '"audit":{"received":9000,"gaps":0,"explained":0,"duplicated":0,"unsynced":3},"rejected":{"not_json":2,"unknown_state":1},'
     '"event_time":{"min":"2016-11-21T13:30:06Z","max":"2016-11-21T13:30:08.5Z","late":4,"future":1},'
     '"moved":{"total":1,"sensors":[{"guid":"g","states":["AK","FL"]}]},'
     '"lag":null,"trigger_ms":912}'

@@ -33,6 +33,7 @@ def snapshot(total: int) -> str:
         "window": {"start": "2026-11-24T13:00:00.500000Z", "end": "2026-11-24T13:00:03.000000Z"},
         "scopes": {"window": {}, "since_start": {"total_messages": total}},
         "rejected_since_start": {"not_json": 2},
+        "audit_since_start": {"gaps": 1, "duplicated": 3},
     }
     return json.dumps(wire) + "\n"
 
@@ -87,12 +88,13 @@ def test_snapshots_are_followed_from_where_the_file_ended(tmp_path: Path) -> Non
     with path.open("a") as stream:
         stream.write(snapshot(10) + snapshot(20)[:30])
     follow.read()
-    assert follow.counted == 12
+    # Two rejected, one gap and three doubles.
+    assert follow.counted == 16
 
     with path.open("a") as stream:
         stream.write(snapshot(20)[30:])
     follow.read()
-    assert follow.counted == 22
+    assert follow.counted == 26
     assert follow.rejected == {"not_json": 2}
     assert follow.began == 1795525200.5
 
