@@ -38,8 +38,8 @@ class Snapshot:
         moved: guids with several states in this trigger.
         moved_since_start: the same from the ledger.
         offline: sensors that have been silent for long; from the ledger.
-        lag: offsets behind the topic's end (not records: transactions leave gaps); 0 at an idle
-            trigger, None with a batch, while whose computing more may have come.
+        lag: offsets behind the topic's end (not records: transactions leave gaps), as of at most a
+            second ago; None where that is not known.
         trigger_ms: from the batch in hand to the snapshot: reading, judging, counting, ledger.
     """
 
