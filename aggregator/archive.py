@@ -13,6 +13,7 @@ _PARTS: Final = (
     "aggregator/accept.py",
     "aggregator/grouping.py",
     "aggregator/partials.py",
+    "aggregator/rejects.py",
 )
 
 

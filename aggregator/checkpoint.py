@@ -76,6 +76,15 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         raise CheckpointError(f"the checkpoint {folder} cannot be read: {error}") from error
 
 
+def read_offsets(folder: Path, batch_id: int) -> Mapping[int, int] | None:
+    """How far a batch goes, by partition of its topic; None where Spark does not tell (yet)."""
+    try:
+        _, offsets = _offsets(folder / "offsets" / str(batch_id))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+    return offsets
+
+
 def _start(file: Path) -> Mapping[int, int]:
     try:
         _, start = _offsets(file)

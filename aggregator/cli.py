@@ -10,7 +10,7 @@ from contract.errors import EXIT_DEPENDENCY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_NEEDED = ("click", "duckdb", "pyarrow", "pyspark")
+_NEEDED = ("click", "confluent_kafka", "duckdb", "pyarrow", "pyspark")
 
 
 def main() -> int:

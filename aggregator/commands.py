@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from aggregator.history import history
 from aggregator.ledger_commands import ledger_group
 from aggregator.settings import PREFIX, AggregatorSettings
 from aggregator.submit import require_java, spark_submit
@@ -78,6 +79,7 @@ def group() -> None:
 
 
 group.add_command(ledger_group)
+group.add_command(history)
 
 
 def _spark_options(command: Callable[..., None]) -> Callable[..., None]:

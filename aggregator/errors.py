@@ -8,7 +8,10 @@ AggregatorError
 ├── DataLossError            Kafka no longer has records that were not counted yet
 ├── LedgerError              the ledger does not fit the checkpoint, or cannot be read or written
 │   └── BrokenLedgerError    its numbers do not agree with each other, or with the checkpoint
+├── DeadLetterError          the dead-letter topic does not take a rejected record (retriable)
+│   └── FencedError          another job writes the dead letters of this checkpoint
 ├── SinkError                a snapshot could not be written where the person asked for it
+├── HistoryError             the history holds nothing, or the SQL over it is wrong
 └── QueryError               Spark ended the query for another reason
 """
 
@@ -62,8 +65,28 @@ class BrokenLedgerError(LedgerError):
     exit_code = EXIT_OTHER
 
 
+class DeadLetterError(AggregatorError):
+    """A rejected record cannot be written to the dead-letter topic, so its batch waits."""
+
+    retriable = True
+    exit_code = EXIT_DEPENDENCY
+
+
+class FencedError(DeadLetterError):
+    """Another job writes the dead letters of this checkpoint; the older one ends."""
+
+    retriable = False
+    exit_code = EXIT_OTHER
+
+
 class SinkError(AggregatorError):
     """A snapshot could not be written where the person asked for it."""
+
+
+class HistoryError(AggregatorError):
+    """The history holds nothing, or the SQL over it is wrong."""
+
+    exit_code = EXIT_USAGE
 
 
 class QueryError(AggregatorError):

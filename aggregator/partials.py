@@ -9,13 +9,16 @@ what `archive` names.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from aggregator import rejects
 from aggregator.accept import accept
 from aggregator.grouping import group
+from aggregator.rejects import Rejects
 from contract.fast import judge_row
 from contract.moment import NS_PER_SECOND, format_event_time
 from contract.reasons import Reason
@@ -24,7 +27,6 @@ from contract.row import GapRow, Row
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from contract.reasons import Rejection
 
 COLUMNS: Final = (
     ("reason", "STRING", pa.string()),
@@ -47,6 +49,7 @@ COLUMNS: Final = (
     ("lost_first", "BIGINT", pa.int64()),
     ("lost_last", "BIGINT", pa.int64()),
     ("lost", "BIGINT", pa.int64()),
+    *rejects.COLUMNS,
 )
 """A row is one of three, and what does not concern it is null.
 
@@ -59,7 +62,8 @@ hole nor a double among them and nobody has to look; more otherwise.
 A gap has the `reason` `GAPS`, one row for each: its own `state`, `guid`, `epoch` and seq, and what
 it tells: `lost` readings of `lost_epoch` between `lost_first` and `lost_last`.
 
-Rejected records have a `reason` of the contract, and in `readings` how many they are."""
+Rejected records have a `reason` of the contract, and in `readings` how many they are. Beside
+these there are rows with an `offset`, for letters: they count nothing (`aggregator.rejects`)."""
 
 SCHEMA: Final = pa.schema([(name, arrow) for name, _, arrow in COLUMNS])
 DDL: Final = ", ".join(f"{name} {spark}" for name, spark, _ in COLUMNS)
@@ -79,7 +83,7 @@ _NAMES: Final = tuple(name for name, _, _ in COLUMNS)
 _SENSOR: Final = _NAMES[_NAMES.index("state") : _NAMES.index("temperatures") + 1]
 _GAP: Final = (
     *("reason", "state", "guid", "epoch", "min_seq", "max_seq", "runs", "seqs", "temperatures"),
-    *_NAMES[_NAMES.index("lost_epoch") :],
+    *_NAMES[_NAMES.index("lost_epoch") : _NAMES.index("lost") + 1],
 )
 
 
@@ -117,12 +121,12 @@ def partials(
     """Judge the `value` column of Arrow batches and sum it up by (state, guid, epoch).
 
     A key may come out several times (after `MOST_READINGS`, of what `accept` leaves over, and from
-    several partitions): what
-    reads the rows adds them up. Never raises for any bytes; a null value (a tombstone) is
-    `not_json`.
+    several partitions): what reads the rows adds them up. Never raises for any bytes; a null value
+    (a tombstone) is `not_json`.
 
     Args:
-        batches: record batches with a binary column ``value``.
+        batches: record batches with a binary column ``value``, and those that `Rejects` needs
+            where dead letters are wanted.
         punctuality: what late and future mean.
         clock: nanoseconds since 1970; looked at once, as the time of the trigger.
 
@@ -132,8 +136,9 @@ def partials(
     accepted: list[Any] = []
     sensors: _Sensors = {}
     gaps: list[GapRow] = []
-    rejected: dict[str, int] = {}
+    rejected: Counter[str] = Counter()
     bounds = punctuality.bounds(clock())
+    letters = Rejects()
     held = 0
     for batch in batches:
         held += batch.num_rows
@@ -141,7 +146,12 @@ def partials(
         certain, rest = accept(values)
         if certain is not None:
             accepted.append(certain)
-        _add(values.take(pa.array(rest, pa.int64())).to_pylist(), sensors, gaps, rejected, bounds)
+        left = values.take(pa.array(rest, pa.int64())).to_pylist()
+        refused = _add(left, sensors, gaps, bounds)
+        if refused:
+            rejected.update(reason for _, reason in refused)
+            places = [(rest[index], reason) for index, reason in refused]
+            yield from _batch(rejects.NAMES, letters.take(batch, places))
         if held >= MOST_READINGS:
             yield from _grouped(accepted, bounds)
             yield from _rows(sensors, gaps, {})
@@ -151,21 +161,27 @@ def partials(
             held = 0
     yield from _grouped(accepted, bounds)
     yield from _rows(sensors, gaps, rejected)
+    yield from _batch(rejects.NAMES, letters.rest())
 
 
 def _add(  # noqa: C901, PLR0912 in one piece: a call costs a tenth of the loop
     values: list[bytes | None],
     sensors: _Sensors,
     gaps: list[GapRow],
-    rejected: dict[str, int],
     bounds: tuple[str, str],
-) -> None:
+) -> list[tuple[int, str]]:
+    """Add records up; gives place and reason of those that are rejected."""
+    refused: list[tuple[int, str]] = []
     get = sensors.get
     late_before, future_after = bounds
-    for value in values:
+    for index, value in enumerate(values):
         verdict = judge_row(value) if value is not None else None
         if verdict.__class__ is not Row:
-            _add_other(verdict, gaps, rejected)  # type: ignore[arg-type]
+            if verdict.__class__ is GapRow:
+                gaps.append(verdict)
+            else:
+                reason = Reason.NOT_JSON if verdict is None else verdict.reason  # type: ignore[union-attr] # no Row
+                refused.append((index, reason))
             continue
         guid, state, event_time, temperature, epoch, seq, clock = verdict
         # Without the Z, "…39" sorts before "…39.4".
@@ -203,16 +219,7 @@ def _add(  # noqa: C901, PLR0912 in one piece: a call costs a tenth of the loop
             sums[7] += 1
         elif moment > future_after:
             sums[8] += 1
-
-
-def _add_other(
-    verdict: GapRow | Rejection | None, gaps: list[GapRow], rejected: dict[str, int]
-) -> None:
-    if isinstance(verdict, GapRow):
-        gaps.append(verdict)
-        return
-    reason = verdict.reason if verdict is not None else Reason.NOT_JSON
-    rejected[reason.value] = rejected.get(reason.value, 0) + 1
+    return refused
 
 
 def _grouped(accepted: list[Any], bounds: tuple[str, str]) -> Iterator[Any]:

@@ -5,24 +5,37 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aggregator.checkpoint import Checkpoint, read_checkpoint
+from aggregator.best_effort import BestEffortSink
+from aggregator.checkpoint import Checkpoint, read_checkpoint, read_offsets
+from aggregator.dead_letters import DeadLetters
 from aggregator.errors import AggregatorError
 from aggregator.kafka import AdminLook, AdminSurvey, Attendance, wait_for_topic
+from aggregator.kafka_box import KafkaBox
+from aggregator.kafka_reader import KafkaReader
+from aggregator.lag import KafkaEnds, Lag
 from aggregator.ledger import Ledger
+from aggregator.metrics import METRICS, PREFIX, View, missing
+from aggregator.observed import Observed
+from aggregator.outputs import make_sinks
+from aggregator.progress import ProgressListener
 from aggregator.query import Run
+from aggregator.restarts import Restarts
 from aggregator.session import jvm, spark_session
 from aggregator.settings import SINCE_START
-from aggregator.sinks import ConsoleSink, JsonLinesSink
 from aggregator.standing import Standing
 from aggregator.stopping import Gate, stop_on_signals
 from aggregator.trigger import Triggers
+from contract.endpoint import Endpoint, verdict
+from contract.endpoint import metrics as page
+from contract.exposition import exposition
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aggregator.settings import AggregatorSettings
-    from aggregator.sinks import Sink
+    from contract.endpoint import Page
     from contract.log import Log
 
 
@@ -38,26 +51,35 @@ def run(settings: AggregatorSettings, log: Log) -> None:
     folder = settings.checkpoint_folder
     checkpoint = Checkpoint() if folder is None else read_checkpoint(folder)
     checkpoint.require_topic(settings.topic)
+    observed = Observed()
+    view = View(observed=observed, trigger=settings.trigger)
     with ExitStack() as stack:
-        sinks: list[Sink] = [ConsoleSink(sys.stdout)]
-        if settings.snapshots is not None:
-            sinks.append(JsonLinesSink(Path(settings.snapshots)))
-        for sink in sinks:
-            stack.callback(sink.close)
+        if settings.metrics is not None:
+            stack.enter_context(Endpoint(settings.metrics, pages(view)))
+        sinks = [*make_sinks(settings, sys.stdout, log, stack), observed]
+        view.sinks = [sink for sink in sinks if isinstance(sink, BestEffortSink)]
         ledger = None
         if SINCE_START in settings.scopes:
             ledger = stack.enter_context(Ledger(settings.ledger_file))
+            view.ledger = settings.ledger_file
             if folder is not None:
                 ledger.require(checkpoint)
         spark = stack.enter_context(spark_session())
         gate = Gate()
         stop_on_signals(spark, gate)
-        attendance = Attendance(
+        spark.streams.addListener(ProgressListener(observed))
+        view.attendance = attendance = Attendance(
             AdminLook(jvm(spark), settings.kafka, settings.topic),
             brokers=settings.kafka,
             topic=settings.topic,
             log=log,
         )
+        view.letters = letters = _letters(settings, gate, log)
+        if letters is not None:
+            stack.callback(letters.close)
+        view.lag = lag = stack.enter_context(Lag(KafkaEnds(settings.kafka, settings.topic)))
+        if folder is not None and checkpoint.committed is not None:
+            lag.counted(read_offsets(folder, checkpoint.committed))
         standing = Standing(
             AdminSurvey(jvm(spark), settings.kafka, settings.topic),
             topic=settings.topic,
@@ -71,12 +93,12 @@ def run(settings: AggregatorSettings, log: Log) -> None:
             sinks=sinks,
             clock=time.time_ns,
             offline_after=settings.offline_after,
+            letters=letters,
+            lag=lambda batch: lag.counted(None if folder is None else read_offsets(folder, batch)),
         )
-        while wait_for_topic(
-            attendance,
-            patience=settings.kafka_wait if settings.available_now else None,
-            stop=gate.stop,
-        ):
+        patience = settings.kafka_wait if settings.available_now else None
+        restarts = Restarts(log, patience=patience, stop=gate.stop)
+        while wait_for_topic(attendance, patience=patience, stop=gate.stop):
             standing.check({} if folder is None else read_checkpoint(folder).position)
             try:
                 Run(
@@ -89,8 +111,31 @@ def run(settings: AggregatorSettings, log: Log) -> None:
                     log=log,
                 ).run()
             except AggregatorError as error:
-                if not error.retriable:
-                    raise
-                log.warning("the query starts again", reason=str(error))
+                restarts.after(error, triggers.batches)
+                observed.restarts = restarts.count
             else:
                 return
+
+
+def pages(view: View) -> dict[str, Callable[[], Page]]:
+    """What the job answers over HTTP, by path."""
+    return {
+        "/metrics": lambda: page(exposition(PREFIX, METRICS, view)),
+        # It ends by itself where it cannot go on.
+        "/healthz": lambda: verdict([]),
+        "/readyz": lambda: verdict(missing(view)),
+    }
+
+
+def _letters(settings: AggregatorSettings, gate: Gate, log: Log) -> DeadLetters | None:
+    topic = settings.dead_letter_topic
+    if topic is None:
+        return None
+    return DeadLetters(
+        KafkaBox(settings.kafka, topic, settings.topic, gate.stop),
+        KafkaReader(settings.kafka, settings.topic, gate.stop),
+        topic=settings.topic,
+        clock=time.time_ns,
+        stop=gate.stop,
+        log=log,
+    )

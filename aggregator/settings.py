@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from contract.address import parse_host_port
+from contract.address import Address, parse_host_port
 from contract.errors import SettingsError
 from contract.settings import boolean, choice, duration, optional, setting, text
-from contract.topics import KAFKA_READINGS
+from contract.topics import ANALYTICS_SUFFIX, DEAD_LETTER_SUFFIX, KAFKA_READINGS
 
 PREFIX: Final = "ISOTHERM_AGGREGATOR"
 WINDOW: Final = "window"
 SINCE_START: Final = "since_start"
 BOTH: Final = "both"
+REFERENCE: Final = "reference"
+TABLE: Final = "table"
+OFF: Final = "off"
 
 _SPARK_UNITS: Final = {
     **dict.fromkeys(("millisecond", "milliseconds", "ms"), "ms"),
@@ -45,6 +48,11 @@ def brokers(value: Any) -> str:
     return ",".join(str(parse_host_port(part.strip())) for part in text(value).split(","))
 
 
+def listen(value: Any) -> Address:
+    """Parser: HOST:PORT."""
+    return parse_host_port(text(value))
+
+
 @dataclass(frozen=True, kw_only=True)
 class AggregatorSettings:
     """What a person can choose; see each field's help."""
@@ -71,6 +79,24 @@ class AggregatorSettings:
         flag="--starting-offsets",
         metavar="earliest|latest",
         help="Where a new checkpoint begins in the topic; an existing one goes on where it was.",
+    )
+    dead_letters: str | None = setting(
+        "kafka.dead_letter_topic",
+        optional(text),
+        default=None,
+        flag="--dead-letters",
+        metavar="TOPIC|off",
+        help="Where rejected records go; off: they are only counted. Default: the topic with "
+        ".dead-letter behind.",
+    )
+    analytics: str | None = setting(
+        "kafka.analytics_topic",
+        optional(text),
+        default=None,
+        flag="--analytics-topic",
+        metavar="TOPIC",
+        help="Write each snapshot to this topic too, a record for each scope, such as "
+        f"{KAFKA_READINGS}{ANALYTICS_SUFFIX}. Default: nowhere.",
     )
     kafka_wait: float = setting(
         "kafka.wait",
@@ -127,6 +153,15 @@ class AggregatorSettings:
         metavar="FILE",
         help="Where the totals since the start are kept; default: CHECKPOINT.ledger.duckdb.",
     )
+    metrics: Address | None = setting(
+        "job.metrics",
+        optional(listen),
+        default=None,
+        flag="--metrics",
+        metavar="HOST:PORT",
+        help="Where to answer over HTTP: /metrics, /healthz, /readyz, for whoever can reach it. "
+        "Default: nowhere.",
+    )
     late: float = setting(
         "audit.late",
         interval,
@@ -162,6 +197,39 @@ class AggregatorSettings:
         metavar="FILE.jsonl",
         help="Append one JSON line for each trigger to this file.",
     )
+
+    console: str = setting(
+        "output.console",
+        choice(REFERENCE, TABLE, OFF),
+        default=REFERENCE,
+        flag="--console",
+        metavar="reference|table|off",
+        help="How the console shows a trigger: a block for each analytic, or one table.",
+    )
+    latest: str | None = setting(
+        "output.latest",
+        optional(text),
+        default=None,
+        flag="--latest",
+        metavar="FILE",
+        help="Keep the last snapshot in this JSON file, always whole.",
+    )
+    history: str | None = setting(
+        "output.history",
+        optional(text),
+        default=None,
+        flag="--history",
+        metavar="DIR",
+        help="Keep all snapshots in this folder, a file for each day; `isotherm-aggregator "
+        "history` queries it.",
+    )
+
+    @property
+    def dead_letter_topic(self) -> str | None:
+        """The Kafka topic of what is not a reading; None where it is not wanted."""
+        if self.dead_letters == OFF:
+            return None
+        return self.dead_letters or self.topic + DEAD_LETTER_SUFFIX
 
     @property
     def scopes(self) -> tuple[str, ...]:

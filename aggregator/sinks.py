@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from aggregator.console import render
 from aggregator.errors import SinkError
 from aggregator.snapshot import to_json
+from contract.moment import NS_PER_SECOND
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from aggregator.snapshot import Snapshot
@@ -26,18 +29,20 @@ class Sink(Protocol):
 
 
 class ConsoleSink:
-    """People's view, in the reference's layout.
+    """People's view.
 
     Args:
         stream: usually stdout.
+        render: the text of a snapshot; the default is the reference's layout.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, render: Callable[[Snapshot], str] = render) -> None:
         self._stream = stream
+        self._render = render
 
     def emit(self, snapshot: Snapshot) -> None:
         """Print one trigger."""
-        self._stream.write(render(snapshot))
+        self._stream.write(self._render(snapshot))
         self._stream.flush()
 
     def close(self) -> None:
@@ -50,13 +55,15 @@ class JsonLinesSink:
     Args:
         path: the file; made with its folder where there is none. A line that an earlier crash cut
             off is ended first, so that it stays alone in its harm.
+        flag: who asked for it, for messages.
 
     Raises:
         SinkError: the file cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, flag: str = "--snapshots") -> None:
         self._path = path
+        self._flag = flag
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
@@ -78,11 +85,81 @@ class JsonLinesSink:
         except OSError as error:
             raise self._error(error) from error
         if written != len(line):
-            raise SinkError(f"--snapshots {self._path}: only part of a line could be written")
+            raise SinkError(f"{self._flag} {self._path}: only part of a line could be written")
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
 
     def _error(self, error: OSError) -> SinkError:
-        return SinkError(f"--snapshots {self._path} cannot be written: {error.strerror}")
+        return SinkError(f"{self._flag} {self._path} cannot be written: {error.strerror}")
+
+
+class HistorySink:
+    """All snapshots in a folder, JSON lines in a file for each day (UTC).
+
+    Plain files, since DuckDB locks a file of its own that another process writes; these can be
+    read by any number of processes meanwhile.
+
+    Args:
+        folder: made where there is none.
+
+    Raises:
+        SinkError: it cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._day = ""
+        self._file: JsonLinesSink | None = None
+        self._turn(time.time_ns())
+
+    def emit(self, snapshot: Snapshot) -> None:
+        """Append to the day's file.
+
+        Raises:
+            SinkError: the disk is full or gone.
+        """
+        self._turn(snapshot.end)
+        assert self._file is not None
+        self._file.emit(snapshot)
+
+    def close(self) -> None:
+        """Close the day's file."""
+        if self._file is not None:
+            self._file.close()
+
+    def _turn(self, now: int) -> None:
+        day = time.strftime("%Y-%m-%d", time.gmtime(now // NS_PER_SECOND))
+        if day != self._day:
+            file = JsonLinesSink(self._folder / f"{day}.jsonl", "--history")
+            self.close()
+            self._day, self._file = day, file
+
+
+class LatestSink:
+    """The last snapshot as one JSON file, which readers see whole or not at all.
+
+    Args:
+        path: replaced at each snapshot; its folder must be there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._new = path.with_name(f".{path.name}.new")
+
+    def emit(self, snapshot: Snapshot) -> None:
+        """Write beside it, then rename.
+
+        Raises:
+            OSError: the disk is full or gone.
+        """
+        with self._new.open("wb") as file:
+            file.write(to_json(snapshot).encode() + b"\n")
+            file.flush()
+            # Without it a power cut may leave the new name with nothing in it.
+            os.fsync(file.fileno())
+        self._new.replace(self._path)
+
+    def close(self) -> None:
+        """Nothing is open."""

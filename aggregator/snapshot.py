@@ -38,8 +38,8 @@ class Snapshot:
         moved: guids with several states in this trigger.
         moved_since_start: the same from the ledger.
         offline: sensors that have been silent for long; from the ledger.
-        lag: offsets behind the topic's end (not records: transactions leave gaps); 0 at an idle
-            trigger, None with a batch, while whose computing more may have come.
+        lag: offsets behind the topic's end (not records: transactions leave gaps), as of at most a
+            second ago; None where that is not known.
         trigger_ms: from the batch in hand to the snapshot: reading, judging, counting, ledger.
     """
 
@@ -75,13 +75,14 @@ def to_json(snapshot: Snapshot) -> str:
         "idle": snapshot.idle,
         "scopes": {name: asdict(scope) for name, scope in snapshot.scopes.items()},
         "audit": _audit(snapshot.audit),
-        "rejected": dict(snapshot.rejected),
     }
+    if snapshot.audit_since_start is not None:
+        wire["audit_since_start"] = _audit(snapshot.audit_since_start)
+    wire["rejected"] = dict(snapshot.rejected)
     if snapshot.rejected_since_start is not None:
         wire["rejected_since_start"] = dict(snapshot.rejected_since_start)
     wire["event_time"] = _event_time(snapshot.event_time)
     if snapshot.audit_since_start is not None:
-        wire["audit_since_start"] = _audit(snapshot.audit_since_start)
         wire["event_time_since_start"] = _event_time(snapshot.event_time_since_start)
     wire["moved"] = _moved(snapshot.moved)
     if snapshot.moved_since_start is not None:

@@ -25,6 +25,7 @@ OPTIONS: Final = {
 
 def sensors(spark: SparkSession, settings: AggregatorSettings) -> DataFrame:
     """The stream of the workers' rows (`partials.COLUMNS`)."""
+    more = () if settings.dead_letter_topic is None else ("key", "partition", "offset")
     punctuality = Punctuality(late=settings.late, future=settings.future)
     return (
         spark.readStream.format("kafka")
@@ -34,6 +35,6 @@ def sensors(spark: SparkSession, settings: AggregatorSettings) -> DataFrame:
         .option("failOnDataLoss", str(not settings.accept_loss).lower())
         .options(**OPTIONS)
         .load()
-        .select("value")
+        .select("value", *more)
         .mapInArrow(partial(partials, punctuality=punctuality), DDL)
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aggregator.audit import EventTime
+    from aggregator.dead_letters import DeadLetters
     from aggregator.ledger import Ledger
     from aggregator.population import Offline
     from aggregator.sinks import Sink
@@ -32,6 +33,8 @@ class Triggers:
         sinks: where snapshots go.
         clock: nanoseconds since 1970.
         offline_after: seconds of silence after which a sensor is offline.
+        letters: writes dead letters of what is rejected; None where they are not wanted.
+        lag: how far behind the topic's end a batch is; None where that is not known.
     """
 
     def __init__(
@@ -42,11 +45,15 @@ class Triggers:
         sinks: Sequence[Sink],
         clock: Callable[[], int],
         offline_after: float = 600.0,
+        letters: DeadLetters | None = None,
+        lag: Callable[[int], int | None] = lambda _batch_id: None,
     ) -> None:
         self._scopes = scopes
         self._ledger = ledger
         self._sinks = sinks
         self._clock = clock
+        self._letters = letters
+        self._lag = lag
         self._batch_id = ledger.progress.batch_id if ledger and ledger.progress else None
         self._since_start = _since_start(ledger) if ledger else _Since()
         self._last = clock()
@@ -68,6 +75,7 @@ class Triggers:
             collect: runs the one Spark job and gives the workers' rows as an Arrow table.
 
         Raises:
+            DeadLetterError: a rejected record has no letter yet; nothing is counted.
             LedgerError: the totals cannot be kept.
             SinkError: a sink that must not fail has failed.
         """
@@ -104,7 +112,11 @@ class Triggers:
 
     def _batch(self, query_id: str, batch_id: int, collect: Callable[[], Any]) -> None:
         start, end = self._last, self._clock()
-        gave = tally(collect())
+        rows = collect()
+        if self._letters is not None:
+            # Before anything is counted: what the ledger has, Spark does not bring again.
+            rows = self._letters.write(query_id, rows)
+        gave = tally(rows)
         audit = gave.audit
         if self._ledger is not None:
             self._ledger.add(query_id, batch_id, gave, end)
@@ -129,7 +141,7 @@ class Triggers:
                 moved=gave.moved,
                 moved_since_start=self._since_start.moved,
                 offline=self._offline(end),
-                lag=None,
+                lag=self._lag(batch_id),
                 trigger_ms=(self._clock() - end) // 1_000_000,
             )
         )

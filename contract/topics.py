@@ -9,6 +9,7 @@ KAFKA_READINGS: Final = "iotmsgs"
 DEAD_LETTER_SUFFIX: Final = ".dead-letter"
 ANALYTICS_SUFFIX: Final = ".analytics"
 POSITIONS_SUFFIX: Final = ".bridge"
+MARKS_SUFFIX: Final = ".aggregator"
 
 SHARDS: Final = 64
 """Virtual shards, fixed for ever: bridges divide them among themselves (`--shards 0-31`)."""

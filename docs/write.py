@@ -13,6 +13,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from aggregator.metrics import METRICS as AGGREGATOR_METRICS
+from aggregator.metrics import PREFIX as AGGREGATOR_METRICS_PREFIX
 from aggregator.settings import PREFIX as AGGREGATOR_PREFIX
 from aggregator.settings import AggregatorSettings
 from bridge.metrics import METRICS as BRIDGE_METRICS
@@ -137,6 +139,12 @@ METRICS_OF: Final[tuple[tuple[str, str, str, Any], ...]] = (
         "With several lanes the numbers are their sums.",
         BRIDGE_METRICS_PREFIX,
         BRIDGE_METRICS,
+    ),
+    (
+        "isotherm-aggregator submit, and aggregator/job.py under spark-submit",
+        "Sinks are told apart by the label `sink`: console, latest, kafka.",
+        AGGREGATOR_METRICS_PREFIX,
+        AGGREGATOR_METRICS,
     ),
 )
 

@@ -29,9 +29,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def topic(stack: Stack) -> str:
-    """A Kafka topic of the test's own, with two partitions."""
+    """A Kafka topic of the test's own, with two partitions, and one for its dead letters."""
     name = unique("readings")
     stack.create_topics(name, partitions=2)
+    stack.create_topics(f"{name}.dead-letter")
     return name
 
 

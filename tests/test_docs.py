@@ -13,6 +13,7 @@ from contract.topics import (
     ANALYTICS_SUFFIX,
     DEAD_LETTER_SUFFIX,
     KAFKA_READINGS,
+    MARKS_SUFFIX,
     POSITIONS_SUFFIX,
     SHARDS,
     readings_topic,
@@ -92,7 +93,7 @@ def test_the_limits_are_those_of_the_code(page: str) -> None:
 
 
 def test_the_topics_are_those_of_the_code(page: str) -> None:
-    for suffix in ("", DEAD_LETTER_SUFFIX, ANALYTICS_SUFFIX, POSITIONS_SUFFIX):
+    for suffix in ("", DEAD_LETTER_SUFFIX, ANALYTICS_SUFFIX, MARKS_SUFFIX, POSITIONS_SUFFIX):
         assert f"`{KAFKA_READINGS}{suffix}`" in page
     assert f"`{status_topic('DEVICE').replace('DEVICE', '<device>')}`" in page
     prefix = readings_topic("DEVICE").rsplit("/", 2)[0]

@@ -45,6 +45,12 @@ class DeadLetters:
 
 
 def reason(headers: Iterable[tuple[str, Any]]) -> str | None:
-    """Why the letter was rejected; None for a further part of a letter that has several."""
+    """Why the bridge rejected it.
+
+    None for a further part of a letter that has several, and for a letter of the job, which says
+    by itself what it has rejected.
+    """
     known = {key: bytes(value).decode() for key, value in headers}
-    return None if known.get("part", "1") != "1" else known.get("reason", "unknown")
+    if known.get("part", "1") != "1" or "offset" in known:
+        return None
+    return known.get("reason", "unknown")

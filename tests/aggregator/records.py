@@ -124,3 +124,16 @@ def assert_same(found: Analytics, expected: Analytics) -> None:
         assert math.isclose(average, by_state[state], rel_tol=0, abs_tol=1e-9), state
     in_order = [average for _, average in found.average_temperature_by_state]
     assert in_order == sorted(in_order, reverse=True)
+
+
+def source(partition: int, records: Iterable[tuple[int, bytes | None, bytes | None]]) -> Any:
+    """A batch as the Kafka source gives it, of (offset, key, value)."""
+    offsets, keys, values = zip(*records, strict=True)
+    return pa.RecordBatch.from_pydict(
+        {
+            "value": pa.array(values, pa.binary()),
+            "key": pa.array(keys, pa.binary()),
+            "partition": pa.array([partition] * len(offsets), pa.int32()),
+            "offset": pa.array(offsets, pa.int64()),
+        }
+    )

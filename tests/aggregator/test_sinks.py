@@ -2,12 +2,15 @@ import io
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from aggregator.console import render
 from aggregator.errors import SinkError
-from aggregator.sinks import ConsoleSink, JsonLinesSink
+from aggregator.kafka_sink import records
+from aggregator.sinks import ConsoleSink, JsonLinesSink, LatestSink
 from tests.aggregator.golden import snapshot
+from tests.aggregator.test_snapshot import SCHEMA
 
 
 def test_the_console_gets_the_rendered_text() -> None:
@@ -45,3 +48,24 @@ def test_a_full_disk_is_said_at_once() -> None:
     with pytest.raises(SinkError, match="No space left"):
         sink.emit(snapshot())
     sink.close()
+
+
+def test_the_latest_is_whole_and_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "latest.json"
+    sink = LatestSink(path)
+    sink.emit(snapshot())
+    with path.open("rb") as reader:
+        sink.emit(snapshot(idle=True))
+        # Who has it open still reads the one that it opened.
+        assert json.loads(reader.read())["idle"] is False
+    assert json.loads(path.read_bytes())["idle"] is True
+    assert [entry.name for entry in tmp_path.iterdir()] == ["latest.json"]
+
+
+def test_in_kafka_each_scope_has_a_record_of_its_own() -> None:
+    found = dict(records(snapshot(since_start=True)))
+    assert set(found) == {b"window", b"since_start"}
+    for key, value in found.items():
+        wire = json.loads(value)
+        jsonschema.validate(wire, SCHEMA)
+        assert list(wire["scopes"]) == [key.decode()]

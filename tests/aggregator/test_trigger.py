@@ -4,10 +4,13 @@ from pathlib import Path
 import pytest
 
 from aggregator.audit import Audit
+from aggregator.dead_letters import MemoryBox
+from aggregator.errors import DeadLetterError
 from aggregator.ledger import Ledger
 from aggregator.snapshot import Snapshot
 from aggregator.trigger import Triggers
 from tests.aggregator.records import assert_same, oracle, reading, summed
+from tests.aggregator.test_dead_letters import Topic, writer
 
 FIRST = [reading("a", temperature=60.1, seq=1), reading("b", "NV", seq=4), b"bad"]
 SECOND = [reading("a", temperature=61.3, seq=2)]
@@ -143,3 +146,23 @@ def test_a_batch_of_only_bad_records_is_not_idle() -> None:
     triggers.batch("q", 0, lambda: summed([None]))
     assert not sink.snapshots[0].idle
     assert sink.snapshots[0].rejected == {"not_json": 1}
+
+
+def test_letters_are_written_before_anything_is_counted(ledger: Ledger) -> None:
+    box, sink = MemoryBox(), Kept()
+    box.refuse = 1
+    topic = Topic({0: [(1, b"k", b"bad"), (2, b"k", FIRST[0])]})
+    triggers = Triggers(
+        scopes=("since_start",),
+        ledger=ledger,
+        sinks=[sink],
+        clock=Ticks(),
+        letters=writer(box, topic),
+    )
+    with pytest.raises(DeadLetterError):
+        triggers.batch("q", 0, topic.rows)
+    assert (ledger.progress, sink.snapshots, triggers.batches) == (None, [], 0)
+    triggers.batch("q", 0, topic.rows)
+    (found,) = sink.snapshots
+    assert (found.rejected, found.scopes["since_start"].total_messages) == ({"not_json": 1}, 1)
+    assert len(box.records) == 1

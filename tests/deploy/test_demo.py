@@ -116,6 +116,8 @@ def test_letter_in_parts_counts_once() -> None:
     assert [reason(part) for part in parts] == ["too_large", None]
     assert reason([("reason", b"not_json")]) == "not_json"
     assert reason([]) == "unknown"
+    # The job's own letters, which it counts by itself.
+    assert reason([("reason", b"not_json"), ("offset", b"7")]) is None
 
 
 def test_account_is_settled_when_every_line_is_somewhere() -> None:

@@ -1,0 +1,211 @@
+"""The dead letters of a trigger: streamed into Kafka, each once, also across a crash."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from aggregator.errors import DeadLetterError
+from aggregator.letters import Flood, Record, Source, dead_letter, rejection, remaining, split
+from aggregator.stopping import StoppingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from threading import Event
+    from typing import Any
+
+    from contract.log import Log
+
+MOST_RECORDS: Final = 10_000
+"""In one transaction."""
+
+MOST_BYTES: Final = 16 << 20
+"""After this much a transaction is committed and the next one begun: so a flood neither fills the
+driver's memory nor keeps a transaction open for longer than Kafka waits for it."""
+
+
+class Box(Protocol):
+    """The dead-letter topic, and the mark beside it that says how far the letters have come."""
+
+    def open(self, query_id: str) -> dict[int, int]:
+        """Shut out an earlier life of the query, and read back its mark.
+
+        Returns:
+            By partition of the readings topic, the offset before which all have their letter.
+
+        Raises:
+            DeadLetterError: not now.
+        """
+
+    def put(self, records: Sequence[Record], mark: Mapping[int, int]) -> None:
+        """Write letters and mark in one transaction: both, or neither.
+
+        The mark takes the place of the one before.
+
+        Raises:
+            DeadLetterError: Kafka does not take them, or does not say that it did; `open` tells.
+        """
+
+    def close(self) -> None:
+        """Let go; may be opened again."""
+
+
+class Reader(Protocol):
+    """Reads the readings topic."""
+
+    def __call__(self, flood: Flood) -> Iterator[Source]:
+        """All records of a range, in order; raises DeadLetterError where they cannot be had."""
+
+
+class DeadLetters:
+    """Writes the letters of one job.
+
+    Args:
+        box: where they go.
+        reader: gives those back that were too many to travel.
+        topic: the readings topic, for the letters.
+        clock: nanoseconds since 1970.
+        stop: ends a flood between two transactions.
+        log: takes a line when letters that waited are written; that they wait ends the query.
+
+    Attributes:
+        why: what keeps letters from being written; empty while nothing does.
+        written: letters since the start of the job.
+        failures: attempts that failed, since then.
+    """
+
+    def __init__(
+        self,
+        box: Box,
+        reader: Reader,
+        *,
+        topic: str,
+        clock: Callable[[], int],
+        stop: Event,
+        log: Log,
+    ) -> None:
+        self._log = log
+        self._box = box
+        self._reader = reader
+        self._topic = topic
+        self._clock = clock
+        self._stop = stop
+        self._done: dict[int, int] | None = None
+        self.why = ""
+        self.written = 0
+        self.failures = 0
+
+    def write(self, query_id: str, rows: Any) -> Any:
+        """Write a letter for each rejected record of a trigger that has none yet.
+
+        Args:
+            query_id: Spark's name of the query.
+            rows: the workers'.
+
+        Returns:
+            The rows that count something.
+
+        Raises:
+            DeadLetterError: some are not written. With the same rows again nothing is written
+                twice.
+            StoppingError: the person asked for the end.
+        """
+        counting, pending = split(rows)
+        if not pending:
+            return counting
+        try:
+            if self._done is None:
+                self._done = self._box.open(query_id)
+            self._write(pending, self._done)
+        except DeadLetterError as error:
+            self.failures += 1
+            self.why = str(error)
+            self.close()
+            raise
+        if self.why:
+            self.why = ""
+            self._log.info("dead letters are written again", written=self.written)
+        return counting
+
+    def close(self) -> None:
+        """Let go of Kafka."""
+        self._done = None
+        self._box.close()
+
+    def _write(self, pending: Sequence[Source | Flood], done: Mapping[int, int]) -> None:
+        records: list[Record] = []
+        mark: dict[int, int] = {}
+        letters = size = 0
+        for source in self._sources(pending, done):
+            why = rejection(source.value)
+            if why is None:
+                continue
+            made = dead_letter(source, why, self._topic, self._clock())
+            records += made
+            letters += 1
+            size += len(source.value or b"")
+            mark[source.partition] = source.offset + 1
+            if len(records) >= MOST_RECORDS or size >= MOST_BYTES:
+                self._put(records, mark, letters)
+                records, mark, letters, size = [], {}, 0, 0
+                if self._stop.is_set():
+                    raise StoppingError
+        if records:
+            self._put(records, mark, letters)
+
+    def _sources(
+        self, pending: Sequence[Source | Flood], done: Mapping[int, int]
+    ) -> Iterator[Source]:
+        for item in pending:
+            left = remaining(item, done)
+            if isinstance(left, Flood):
+                yield from self._reader(left)
+            elif left is not None:
+                yield left
+
+    def _put(self, records: list[Record], mark: dict[int, int], letters: int) -> None:
+        done = {**(self._done or {}), **mark}
+        self._box.put(records, done)
+        self._done = done
+        self.written += letters
+
+
+class MemoryBox:
+    """The twin for tests: keeps what it is given, and fails when told to.
+
+    Attributes:
+        records: all letters, parts included.
+        marks: by query.
+        transactions: how many were committed.
+        refuse: how many of the next transactions fail before they are committed.
+        unsure: how many of the next are committed without saying so.
+    """
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.marks: dict[str, dict[int, int]] = {}
+        self.transactions = 0
+        self.refuse = 0
+        self.unsure = 0
+        self._query_id: str | None = None
+
+    def open(self, query_id: str) -> dict[int, int]:
+        """See `Box.open`."""
+        self._query_id = query_id
+        return dict(self.marks.get(query_id, {}))
+
+    def put(self, records: Sequence[Record], mark: Mapping[int, int]) -> None:
+        """See `Box.put`."""
+        assert self._query_id is not None, "closed"
+        if self.refuse:
+            self.refuse -= 1
+            raise DeadLetterError("told to refuse")
+        self.records += records
+        self.marks[self._query_id] = dict(mark)
+        self.transactions += 1
+        if self.unsure:
+            self.unsure -= 1
+            raise DeadLetterError("told to say nothing")
+
+    def close(self) -> None:
+        """See `Box.close`."""
+        self._query_id = None

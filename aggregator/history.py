@@ -1,0 +1,82 @@
+"""`isotherm-aggregator history`: SQL over the snapshots that `--history` keeps, through DuckDB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import click
+import duckdb
+
+from aggregator.errors import HistoryError
+
+VIEWS: Final = """
+CREATE VIEW snapshot AS
+SELECT "window"."end" AS taken, query_id, batch_id, idle, lag, trigger_ms, audit,
+    audit_since_start, rejected, rejected_since_start, event_time, scopes
+FROM read_json({files}, format = 'newline_delimited', ignore_errors = true, columns = {{
+    query_id: 'VARCHAR', batch_id: 'BIGINT',
+    "window": 'STRUCT("start" TIMESTAMP, "end" TIMESTAMP)', idle: 'BOOLEAN', lag: 'BIGINT',
+    trigger_ms: 'BIGINT', audit: 'JSON', audit_since_start: 'JSON',
+    rejected: 'MAP(VARCHAR, BIGINT)', rejected_since_start: 'MAP(VARCHAR, BIGINT)',
+    event_time: 'STRUCT("min" TIMESTAMP, "max" TIMESTAMP)', scopes: 'MAP(VARCHAR, JSON)'}})
+-- A line that a crash cut off reads as nothing.
+WHERE query_id IS NOT NULL
+-- After a crash a batch may come twice; the later one is right as well.
+QUALIFY idle OR row_number() OVER (PARTITION BY query_id, batch_id, idle ORDER BY taken DESC) = 1;
+
+CREATE VIEW total AS
+SELECT taken, batch_id, entry.key AS scope, (entry.value ->> 'total_messages')::BIGINT AS messages,
+    (entry.value ->> 'total_sensors')::BIGINT AS sensors
+FROM (SELECT taken, batch_id, unnest(map_entries(scopes)) AS entry FROM snapshot WHERE NOT idle);
+
+CREATE VIEW temperature AS
+SELECT taken, scope, pair ->> 0 AS state, (pair ->> 1)::DOUBLE AS degrees
+FROM (
+    SELECT taken, entry.key AS scope,
+        unnest((entry.value -> 'average_temperature_by_state')::JSON[]) AS pair
+    FROM (SELECT taken, unnest(map_entries(scopes)) AS entry FROM snapshot WHERE NOT idle));
+"""
+
+LATELY: Final = "SELECT * FROM total ORDER BY taken DESC, scope LIMIT 20"
+
+
+def query(folder: Path, sql: str) -> duckdb.DuckDBPyRelation:
+    """Run SQL over a folder of snapshots; a job may write to it meanwhile.
+
+    Raises:
+        HistoryError: there are none, or the SQL is wrong.
+    """
+    if not any(folder.glob("*.jsonl")):
+        raise HistoryError(f"{folder} holds no snapshots: give the folder of the job's --history")
+    files = "'" + str(folder / "*.jsonl").replace("'", "''") + "'"
+    try:
+        connection = duckdb.connect()
+        connection.execute(VIEWS.format(files=files))
+        found = connection.sql(sql)
+    except duckdb.Error as error:
+        raise HistoryError(str(error)) from error
+    if found is None:
+        raise HistoryError("only a query gives an answer: begin with SELECT")
+    return found
+
+
+@click.command("history")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("sql", default=LATELY)
+@click.option("--csv", is_flag=True, help="Comma-separated values instead of a table.")
+def history(folder: Path, sql: str, *, csv: bool) -> None:
+    """Query the snapshots in DIR (the job's --history) with SQL, also while the job runs.
+
+    Views: snapshot (taken, query_id, batch_id, idle, lag, trigger_ms, audit, rejected, scopes),
+    total (taken, batch_id, scope, messages, sensors), temperature (taken, scope, state, degrees).
+    Without SQL: the last 20 totals.
+    """
+    found = query(folder, sql)
+    try:
+        if csv:
+            found.write_csv("/dev/stdout")
+        else:
+            found.show(max_width=10_000, max_rows=10_000)
+    except duckdb.Error as error:
+        raise HistoryError(str(error)) from error

@@ -1,0 +1,161 @@
+"""The dead-letter topic in Kafka, on librdkafka; `aggregator.marks` keeps the mark beside it.
+
+The mark is a record in the transaction that holds the letters. A consumer group's offsets would
+need no topic, but librdkafka may wait for ever for a group coordinator that was started again (its
+issues 5456 and 5511).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from aggregator.errors import DeadLetterError, FencedError
+from aggregator.marks import QUIET, Marks, ignore, mark_record
+from aggregator.stopping import StoppingError
+from contract.topics import MARKS_SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Mapping, Sequence
+    from threading import Event
+
+    from aggregator.letters import Record
+
+PREFIX: Final = "isotherm-aggregator-"
+"""Of the transactional id; the query's id follows."""
+
+TRANSACTION_TIMEOUT_MS: Final = 30_000
+"""After this Kafka aborts what a job left open that died and was not started again; until then
+readers of committed records wait."""
+
+_PATIENCE_S: Final = 10.0
+_TURN_S: Final = 0.25
+_FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH})  # noqa: SLF001 the library's own name
+
+
+class KafkaBox:
+    """See `aggregator.dead_letters.Box`.
+
+    Args:
+        brokers: HOST:PORT, several with commas.
+        topic: of the dead letters.
+        readings: the topic whose records they are; the topic of marks is named after it.
+        stop: ends a wait for Kafka.
+    """
+
+    def __init__(self, brokers: str, topic: str, readings: str, stop: Event) -> None:
+        self._brokers = brokers
+        self._topic = topic
+        self._marks = Marks(brokers, readings + MARKS_SUFFIX, stop)
+        self._stop = stop
+        self._producer: Any = None
+        self._query_id = ""
+        self._failures: list[Any] = []
+
+    def open(self, query_id: str) -> dict[int, int]:
+        """See `Box.open`."""
+        self._query_id = query_id
+        self._producer = Producer(
+            {
+                "bootstrap.servers": self._brokers,
+                "transactional.id": PREFIX + query_id,
+                "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+                "message.timeout.ms": TRANSACTION_TIMEOUT_MS,
+                # The partitioner of Java and kafka-python, and of the bridge.
+                "partitioner": "murmur2_random",
+                "error_cb": ignore,
+            },
+            logger=QUIET,
+        )
+        try:
+            found = self._producer.list_topics(timeout=_PATIENCE_S).topics
+            self._require_topic(found)
+            self._marks.require(found)
+            self._producer.init_transactions(_PATIENCE_S)
+            return self._marks.last(query_id)
+        except KafkaException as error:
+            raise self._error(error) from error
+
+    def put(self, records: Sequence[Record], mark: Mapping[int, int]) -> None:
+        """See `Box.put`."""
+        self._failures = []
+        try:
+            self._producer.begin_transaction()
+            for key, value, headers in records:
+                self._producer.produce(
+                    self._topic, value, key, headers=list(headers), on_delivery=self._delivered
+                )
+            marked = mark_record(self._query_id, mark)
+            self._producer.produce(self._marks.topic, *marked, 0, on_delivery=self._delivered)
+            self._flush()
+            self._patiently(self._producer.commit_transaction)
+        except (BufferError, KafkaException) as error:
+            raise self._error(error) from error
+
+    def close(self) -> None:
+        """See `Box.close`; what is open is aborted by the next `open`, or by Kafka in time."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            # After a fatal error nothing of this is possible, nor needed.
+            with contextlib.suppress(KafkaException, SystemError):
+                producer.purge()
+                producer.flush(_TURN_S)
+                producer.abort_transaction(_TURN_S)
+
+    def _require_topic(self, found: Container[str]) -> None:
+        if self._topic not in found:
+            raise DeadLetterError(
+                f"rejected records wait for their dead letters: topic {self._topic} does not "
+                "exist; create it, name another with --dead-letters, or only count them with "
+                "--dead-letters off"
+            )
+
+    def _flush(self) -> None:
+        while self._left():
+            if self._stop.is_set():
+                raise StoppingError
+        if self._failures:
+            raise KafkaException(self._failures[0])
+
+    def _left(self) -> int:
+        try:
+            return int(self._producer.flush(_TURN_S))
+        except SystemError:
+            # confluent-kafka loses a fatal error that comes up here; the next step tells it.
+            self._producer.commit_transaction(_TURN_S)
+            raise
+
+    def _patiently(self, step: Callable[[float], Any]) -> None:
+        """Repeat a step, which goes on where it was, until Kafka answers or patience ends."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                step(_TURN_S)
+            except KafkaException as error:
+                if not error.args[0].retriable() or time.monotonic() > deadline:
+                    raise
+                if self._stop.is_set():
+                    raise StoppingError from error
+            else:
+                return
+
+    def _delivered(self, error: Any, _message: Any) -> None:
+        if error is not None:
+            self._failures.append(error)
+
+    def _error(self, error: Exception) -> DeadLetterError:
+        why = error.args[0]
+        if isinstance(why, KafkaError):
+            if why.code() in _FENCED:
+                return FencedError(
+                    f"another job runs with this checkpoint and writes its dead letters to "
+                    f"{self._topic}; end one of them"
+                )
+            why = why.str()
+        return DeadLetterError(
+            f"rejected records wait for their dead letters: topic {self._topic} at "
+            f"{self._brokers} does not take them: {why}"
+        )

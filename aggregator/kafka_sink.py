@@ -1,0 +1,88 @@
+"""Snapshots in Kafka, for pages and programs that want them as they come."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from confluent_kafka import KafkaException, Producer
+
+from aggregator.errors import SinkError
+from aggregator.marks import QUIET, ignore
+from aggregator.snapshot import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aggregator.snapshot import Snapshot
+
+_TIMEOUT_S: Final = 5.0
+
+
+def records(snapshot: Snapshot) -> Iterator[tuple[bytes, bytes]]:
+    """Key and value of the records of one snapshot: one for each scope, which is its key.
+
+    Each value is a whole snapshot with that scope alone, so that a reader who wants one scope
+    needs one record, and compaction keeps the last of each.
+    """
+    for name, analytics in snapshot.scopes.items():
+        yield name.encode(), to_json(replace(snapshot, scopes={name: analytics})).encode()
+
+
+class KafkaSink:
+    """Writes snapshots to a topic, with acks=all. A snapshot that comes again is written again.
+
+    Args:
+        brokers: HOST:PORT, several with commas.
+        topic: must exist.
+    """
+
+    def __init__(self, brokers: str, topic: str) -> None:
+        self._brokers = brokers
+        self._topic = topic
+        self._known = False
+        self._failures: list[Any] = []
+        self._producer: Any = Producer(
+            {
+                "bootstrap.servers": brokers,
+                "enable.idempotence": True,
+                "message.timeout.ms": int(_TIMEOUT_S * 1000),
+                "partitioner": "murmur2_random",
+                "error_cb": ignore,
+            },
+            logger=QUIET,
+        )
+
+    def emit(self, snapshot: Snapshot) -> None:
+        """Write its records, and wait for Kafka.
+
+        Raises:
+            SinkError: it did not take them within some seconds, or has no such topic.
+        """
+        self._failures = []
+        try:
+            self._require_topic()
+            for key, value in records(snapshot):
+                self._producer.produce(self._topic, value, key, on_delivery=self._delivered)
+            left = self._producer.flush(2 * _TIMEOUT_S)
+        except KafkaException as error:
+            raise self._error(error.args[0].str()) from error
+        if left or self._failures:
+            self._known = False
+            raise self._error(self._failures[0].str() if self._failures else "no answer")
+
+    def close(self) -> None:
+        """Nothing waits: `emit` does."""
+
+    def _require_topic(self) -> None:
+        if not self._known:
+            self._known = self._topic in self._producer.list_topics(timeout=_TIMEOUT_S).topics
+            if not self._known:
+                raise SinkError(f"Kafka at {self._brokers} has no topic {self._topic}; create it")
+
+    def _delivered(self, error: Any, _message: Any) -> None:
+        if error is not None:
+            self._failures.append(error)
+
+    def _error(self, why: str) -> SinkError:
+        return SinkError(f"topic {self._topic} at {self._brokers} does not take it: {why}")

@@ -1,0 +1,126 @@
+"""Dead letters: which records of a trigger get one, and what stands in it. Pure functions."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import pyarrow.compute as pc
+
+from aggregator.rejects import COLUMNS
+from contract.fast import judge_row
+from contract.moment import format_event_time
+from contract.reasons import Reason, Rejection
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PART_BYTES: Final = 900_000
+"""A letter above this is written in parts, as the bridge does it, so that Kafka takes it with its
+default limits (max.message.bytes of 1,048,588 for a batch, headers included)."""
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class Source(NamedTuple):
+    """A record of the readings topic."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Flood(NamedTuple):
+    """All rejected records of a partition from one offset to another, still in the topic alone."""
+
+    partition: int
+    offset: int
+    last: int
+
+
+class Record(NamedTuple):
+    """One record on its way into the dead-letter topic."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+def split(rows: Any) -> tuple[Any, list[Source | Flood]]:
+    """Take the workers' rows apart.
+
+    Args:
+        rows: Arrow table with the columns of `partials.COLUMNS`.
+
+    Returns:
+        The rows that count something, without the columns for letters; and what gets letters, in
+        the order of partitions and offsets.
+    """
+    names = [name for name, _, _ in COLUMNS]
+    lettered = pc.is_valid(rows["offset"])
+    found = sorted(
+        rows.filter(lettered).select(names).to_pylist(),
+        key=lambda row: (row["partition"], row["offset"]),
+    )
+    pending: list[Source | Flood] = [
+        Source(row["partition"], row["offset"], row["raw_key"], row["raw"])
+        if row["last_offset"] is None
+        else Flood(row["partition"], row["offset"], row["last_offset"])
+        for row in found
+    ]
+    return rows.filter(pc.invert(lettered)).drop_columns(names), pending
+
+
+def remaining(item: Source | Flood, done: Mapping[int, int]) -> Source | Flood | None:
+    """What of it has no letter yet.
+
+    Args:
+        item: one or many records.
+        done: by partition, the offset before which all have theirs.
+    """
+    begin = done.get(item.partition, 0)
+    if isinstance(item, Flood):
+        return item._replace(offset=max(item.offset, begin)) if item.last >= begin else None
+    return item if item.offset >= begin else None
+
+
+def rejection(value: bytes | None) -> Rejection | None:
+    """The verdict on a record, the workers' own; None for what is fine."""
+    if value is None:
+        return Rejection(Reason.NOT_JSON, "no value (a tombstone)")
+    verdict = judge_row(value)
+    return verdict if isinstance(verdict, Rejection) else None
+
+
+def dead_letter(source: Source, why: Rejection, topic: str, time: int) -> list[Record]:
+    """The records of the dead-letter topic for one letter: one, or its parts where it is large.
+
+    Headers are the bridge's, with the place in the readings topic instead of the MQTT topic. The
+    key is the record's own; parts without a key have the hash of their bytes, so that they too
+    stand in one partition in order.
+
+    Args:
+        source: what was rejected.
+        why: the verdict.
+        topic: where it stands.
+        time: when it was rejected, nanoseconds since 1970.
+    """
+    value = source.value or b""
+    chunks = [value[start : start + PART_BYTES] for start in range(0, len(value), PART_BYTES)]
+    key = source.key
+    if key is None and len(chunks) > 1:
+        key = hashlib.sha256(value).hexdigest().encode()
+    headers = (
+        ("reason", why.reason.encode()),
+        ("detail", why.detail.encode()),
+        ("topic", topic.encode()),
+        ("partition", str(source.partition).encode()),
+        ("offset", str(source.offset).encode()),
+        ("time", format_event_time(time).encode()),
+        ("parts", str(max(len(chunks), 1)).encode()),
+    )
+    return [
+        Record(key, chunk, (*headers, ("part", str(number).encode())))
+        for number, chunk in enumerate(chunks or [source.value], 1)
+    ]

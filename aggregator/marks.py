@@ -1,0 +1,158 @@
+"""The topic of marks: how far the dead letters of each query have come."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # its stub
+
+from aggregator.errors import DeadLetterError
+from aggregator.stopping import StoppingError
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+    from threading import Event
+
+QUIET: Final = logging.getLogger("isotherm.librdkafka")
+"""For every client: it would repeat itself while Kafka is away; our errors say it once."""
+QUIET.setLevel(logging.CRITICAL + 1)
+
+_TURN_S: Final = 0.25
+_ANSWER_S: Final = 5.0
+_PATIENCE_S: Final = 40.0
+"""Longer than Kafka lets a transaction of another job, which may hide our mark, be open."""
+_FIRST_LOOK: Final = 2_000
+_FURTHER: Final = 10
+_DAY_MS: Final = str(86_400_000)
+
+
+def mark_record(query_id: str, mark: Mapping[int, int]) -> tuple[bytes, bytes]:
+    """Value and key of a mark: JSON, the offset behind the last letter by partition."""
+    return json.dumps({str(part): offset for part, offset in mark.items()}).encode(), (
+        query_id.encode()
+    )
+
+
+class Marks:
+    """The topic of marks, which is ours; the last mark of a query says all.
+
+    Args:
+        brokers: HOST:PORT, several with commas.
+        topic: its name.
+        stop: ends a wait for Kafka.
+    """
+
+    def __init__(self, brokers: str, topic: str, stop: Event) -> None:
+        self._brokers = brokers
+        self.topic = topic
+        self._stop = stop
+        self._where = TopicPartition(topic, 0)
+
+    def require(self, topics: Container[str]) -> None:
+        """Make the topic where it is not.
+
+        Args:
+            topics: those that there are.
+
+        Raises:
+            DeadLetterError: it cannot be made.
+        """
+        if self.topic in topics:
+            return
+        admin = AdminClient({"bootstrap.servers": self._brokers}, logger=QUIET)
+        # Compaction needs closed segments, else every mark ever written is read at a start.
+        config = {"cleanup.policy": "compact", "segment.ms": _DAY_MS}
+        wanted = NewTopic(self.topic, 1, config=config)
+        try:
+            admin.create_topics([wanted])[self.topic].result(_ANSWER_S)
+        except (KafkaException, TimeoutError) as error:
+            if getattr(error.args[0], "code", int)() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise DeadLetterError(f"topic {self.topic} cannot be made: {error}") from error
+
+    def last(self, query_id: str) -> dict[int, int]:
+        """A query's mark as far as it was committed; empty without one.
+
+        Raises:
+            KafkaException: Kafka does not answer.
+            DeadLetterError: another job's transaction hides what was written last.
+            StoppingError: the person asked for the end.
+        """
+        low, high = self._bounds()
+        consumer = Consumer(
+            consumer_settings(self._brokers, "read_committed") | {"enable.partition.eof": True},
+            logger=QUIET,
+        )
+        try:
+            look = _FIRST_LOOK
+            while True:
+                start = max(low, high - look)
+                found = self._read(consumer, query_id.encode(), start, high)
+                if found is not None or start == low:
+                    return found or {}
+                look *= _FURTHER
+        finally:
+            consumer.close()
+
+    def _bounds(self) -> tuple[int, int]:
+        # Who reads committed records is told an end before the first open transaction, which may
+        # be another job's, and behind which our mark may stand.
+        consumer: Any = Consumer(consumer_settings(self._brokers, "read_uncommitted"), logger=QUIET)
+        deadline = time.monotonic() + _ANSWER_S
+        try:
+            while True:
+                try:
+                    low, high = consumer.get_watermark_offsets(self._where, _ANSWER_S)
+                except KafkaException:
+                    # A topic that was just made has no leader yet.
+                    if time.monotonic() > deadline or self._stop.wait(_TURN_S):
+                        raise
+                else:
+                    return low, high
+        finally:
+            consumer.close()
+
+    def _read(self, consumer: Any, key: bytes, start: int, end: int) -> dict[int, int] | None:
+        found = None
+        consumer.assign([TopicPartition(self.topic, 0, start)])
+        deadline = time.monotonic() + _PATIENCE_S
+        position = start
+        while position < end:
+            message = consumer.poll(_TURN_S)
+            if message is None:
+                if self._stop.is_set():
+                    raise StoppingError
+                if time.monotonic() > deadline:
+                    raise DeadLetterError(f"the end of topic {self.topic} cannot be read")
+                continue
+            error = message.error()
+            if error is None:
+                position = message.offset() + 1
+                if message.key() == key:
+                    found = {int(part): at for part, at in json.loads(message.value()).items()}
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 the library's own name
+                # Behind the last record stands a commit marker, which no reader is given.
+                position = max(position, message.offset())
+            else:
+                raise KafkaException(error)
+        return found
+
+
+def consumer_settings(brokers: str, isolation: str = "read_committed") -> dict[str, Any]:
+    """For a consumer that is a member of no group, and commits nothing."""
+    return {
+        "bootstrap.servers": brokers,
+        # A client cannot be without one.
+        "group.id": "isotherm-aggregator",
+        "isolation.level": isolation,
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "error_cb": ignore,
+    }
+
+
+def ignore(_error: Any) -> None:
+    """What librdkafka meets in the background; what it cannot get over fails a call."""

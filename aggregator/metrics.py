@@ -1,0 +1,248 @@
+"""What the job exports: one table, from which /metrics and docs/metrics.md come."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
+
+from aggregator.audit import Audit
+from aggregator.kafka import Presence
+from aggregator.settings import SINCE_START, WINDOW
+from contract.exposition import Metric, Sample
+from contract.reasons import Reason
+from contract.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from aggregator.best_effort import BestEffortSink
+    from aggregator.dead_letters import DeadLetters
+    from aggregator.kafka import Attendance
+    from aggregator.lag import Lag
+    from aggregator.observed import Observed
+
+PREFIX: Final = "isotherm_aggregator_"
+
+STALE_TRIGGERS: Final = 3
+"""After so many triggers without a snapshot the job is not ready; after 30 s at the least."""
+_STALE_S: Final = 30.0
+
+
+@dataclass(slots=True, kw_only=True)
+class View:
+    """What the values are read from; a part that is not there yet counts nothing.
+
+    Attributes:
+        observed: what the job has done.
+        trigger: seconds between two triggers.
+        sinks: those that may fail.
+        lag: how far behind it is.
+        letters: its dead letters.
+        attendance: whether Kafka is there.
+        ledger: its file.
+    """
+
+    observed: Observed
+    trigger: float
+    sinks: Sequence[BestEffortSink] = ()
+    lag: Lag | None = None
+    letters: DeadLetters | None = None
+    attendance: Attendance | None = None
+    ledger: Path | None = None
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last snapshot; before the first, since the job began."""
+        return self.observed.clock() - self.observed.last_at
+
+
+def missing(view: View) -> list[str]:
+    """What keeps the numbers from being fresh, one sentence each; empty when ready."""
+    found = []
+    if view.attendance is not None and view.attendance.missing is not Presence.READY:
+        found.append(f"Kafka: {view.attendance.missing.value} is missing")
+    if view.letters is not None and view.letters.why:
+        found.append(view.letters.why)
+    if view.observed.last is None:
+        found.append("there is no snapshot yet")
+    elif view.age > max(_STALE_S, STALE_TRIGGERS * view.trigger):
+        found.append(f"the last snapshot is {view.age:.0f} s old")
+    return found
+
+
+def _one(read: Callable[[View], float]) -> Callable[[View], Iterable[Sample]]:
+    return lambda view: [Sample(read(view))]
+
+
+def _each_sink(read: Callable[[BestEffortSink], float]) -> Callable[[View], Iterable[Sample]]:
+    return lambda view: [Sample(read(sink), (("sink", sink.name),)) for sink in view.sinks]
+
+
+def _rejected(view: View) -> Iterable[Sample]:
+    for reason in Reason:
+        yield Sample(view.observed.rejected[reason.value], (("reason", reason.value),))
+
+
+def _scopes(name: str) -> Callable[[View], Iterable[Sample]]:
+    def read(view: View) -> Iterable[Sample]:
+        scopes = view.observed.last.scopes if view.observed.last else {}
+        for scope in (WINDOW, SINCE_START):
+            analytics: Any = scopes.get(scope)
+            yield Sample(getattr(analytics, name, 0), (("scope", scope),))
+
+    return read
+
+
+def _audit(view: View) -> Iterable[Sample]:
+    last = view.observed.last
+    audit = last.audit_since_start if last else None
+    times = last.event_time_since_start if last else None
+    found = {field.name: getattr(audit, field.name, None) for field in fields(Audit)}
+    found |= {name: getattr(times, name, 0 if audit else None) for name in ("late", "future")}
+    found["offline"] = last.offline.total if last and last.offline else None
+    for name, value in found.items():
+        yield Sample(math.nan if value is None else value, (("number", name),))
+
+
+def _lag(view: View) -> float:
+    behind = view.lag.behind() if view.lag else None
+    return math.nan if behind is None else behind
+
+
+def _ledger(view: View) -> float:
+    if view.ledger is None:
+        return 0
+    files = (view.ledger, view.ledger.with_name(f"{view.ledger.name}.wal"))
+    return sum(file.stat().st_size for file in files if file.exists())
+
+
+def _kafka(view: View) -> float:
+    return int(view.attendance is not None and view.attendance.missing is Presence.READY)
+
+
+METRICS: Final[tuple[Metric[View], ...]] = (
+    Metric(
+        "build_info",
+        "gauge",
+        "Always 1; the label has isotherm's version.",
+        lambda _view: [Sample(1, (("version", VERSION),))],
+        "version",
+    ),
+    Metric(
+        "ready",
+        "gauge",
+        "1 while the numbers are fresh, as in /readyz.",
+        _one(lambda v: int(not missing(v))),
+    ),
+    Metric("kafka_up", "gauge", "1 while Kafka and the topic answer.", _one(_kafka)),
+    Metric(
+        "snapshot_age_seconds",
+        "gauge",
+        "Since the last snapshot; before the first, since the start.",
+        _one(lambda v: v.age),
+    ),
+    Metric(
+        "triggers_total",
+        "counter",
+        "Triggers with records, and idle ones.",
+        lambda v: [
+            Sample(v.observed.triggers, (("kind", "data"),)),
+            Sample(v.observed.idle, (("kind", "idle"),)),
+        ],
+        "kind",
+    ),
+    Metric(
+        "compute_seconds_total",
+        "counter",
+        "From the batch in hand to the snapshot, all triggers together.",
+        _one(lambda v: v.observed.busy_s),
+    ),
+    Metric(
+        "trigger_seconds",
+        "gauge",
+        "How long Spark's last trigger with records took, all in all.",
+        _one(lambda v: v.observed.spark_s),
+    ),
+    Metric(
+        "records_read_total",
+        "counter",
+        "Records that Spark has read; those of a trigger that is repeated twice.",
+        _one(lambda v: v.observed.records),
+    ),
+    Metric(
+        "records_rejected_total",
+        "counter",
+        "Records that are no readings.",
+        _rejected,
+        "reason",
+    ),
+    Metric(
+        "lag_offsets",
+        "gauge",
+        "Offsets of the topic that are not counted yet; NaN where that is not known.",
+        _one(_lag),
+    ),
+    Metric(
+        "messages",
+        "gauge",
+        "Valid readings in the last snapshot; 0 in a scope that was not asked for.",
+        _scopes("total_messages"),
+        "scope",
+    ),
+    Metric(
+        "sensors",
+        "gauge",
+        "Distinct sensors in the last snapshot.",
+        _scopes("total_sensors"),
+        "scope",
+    ),
+    Metric(
+        "audit",
+        "gauge",
+        "The audit since the start; NaN without the ledger.",
+        _audit,
+        "number",
+    ),
+    Metric(
+        "dead_letters_total",
+        "counter",
+        "Dead letters that Kafka confirmed.",
+        _one(lambda v: v.letters.written if v.letters else 0),
+    ),
+    Metric(
+        "dead_letter_failures_total",
+        "counter",
+        "Attempts at writing dead letters that failed and are repeated.",
+        _one(lambda v: v.letters.failures if v.letters else 0),
+    ),
+    Metric(
+        "query_restarts_total",
+        "counter",
+        "How often the query was started again.",
+        _one(lambda v: v.observed.restarts),
+    ),
+    Metric("ledger_bytes", "gauge", "Size of the ledger's files.", _one(_ledger)),
+    Metric(
+        "sink_up",
+        "gauge",
+        "1 while a best-effort sink takes what it is given.",
+        _each_sink(lambda sink: int(sink.well)),
+        "sink",
+    ),
+    Metric(
+        "sink_failures_total",
+        "counter",
+        "Snapshots that a best-effort sink failed to take.",
+        _each_sink(lambda sink: sink.failures),
+        "sink",
+    ),
+    Metric(
+        "sink_dropped_total",
+        "counter",
+        "Snapshots that a best-effort sink was too slow for.",
+        _each_sink(lambda sink: sink.dropped),
+        "sink",
+    ),
+)

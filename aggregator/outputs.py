@@ -1,0 +1,73 @@
+"""Which sinks a job has, and how much each may be relied on.
+
+Durable: ``--snapshots`` and ``--history``. Where they fail the job ends with a sentence, and a
+restart repeats the batch. Best effort: the console, ``--latest`` and ``--analytics-topic``. Where
+they fail or are slow, snapshots are dropped for them, counted and said, and the job goes on.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TextIO
+
+from aggregator.best_effort import BestEffortSink
+from aggregator.console import render
+from aggregator.settings import OFF, TABLE
+from aggregator.sinks import ConsoleSink, HistorySink, JsonLinesSink, LatestSink
+from aggregator.table import render_table, terminal_width
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import ExitStack
+
+    from aggregator.settings import AggregatorSettings
+    from aggregator.sinks import Sink
+    from aggregator.snapshot import Snapshot
+    from contract.log import Log
+
+ROOM: Final = 100
+"""Snapshots that wait for a slow sink: five minutes of them."""
+
+
+def make_sinks(
+    settings: AggregatorSettings, stdout: TextIO, log: Log, stack: ExitStack
+) -> list[Sink]:
+    """The sinks that the settings ask for, durable ones first; closed with the stack.
+
+    Raises:
+        SinkError: a durable one cannot be written.
+    """
+    sinks: list[Sink] = []
+    if settings.snapshots is not None:
+        sinks.append(JsonLinesSink(Path(settings.snapshots)))
+    if settings.history is not None:
+        sinks.append(HistorySink(Path(settings.history)))
+    if settings.console != OFF:
+        layout = _table if settings.console == TABLE else render
+        sinks.append(_console(stdout, layout, log))
+    if settings.latest is not None:
+        sinks.append(BestEffortSink("latest", LatestSink(Path(settings.latest)), log, room=1))
+    if settings.analytics is not None:
+        from aggregator.kafka_sink import KafkaSink  # noqa: PLC0415 only where it is wanted
+
+        kafka = KafkaSink(settings.kafka, settings.analytics)
+        sinks.append(BestEffortSink("kafka", kafka, log, room=ROOM))
+    for sink in sinks:
+        stack.callback(sink.close)
+    return sinks
+
+
+def _console(stdout: TextIO, layout: Callable[[Snapshot], str], log: Log) -> Sink:
+    # Unbuffered: a thread that hangs in a buffered stream would abort Python when it ends.
+    stream = io.TextIOWrapper(
+        io.FileIO(os.dup(stdout.fileno()), "w"),
+        encoding="utf-8",
+        write_through=True,
+    )
+    return BestEffortSink("console", ConsoleSink(stream, layout), log, room=ROOM)
+
+
+def _table(snapshot: Snapshot) -> str:
+    return render_table(snapshot, terminal_width())

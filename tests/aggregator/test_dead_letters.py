@@ -1,0 +1,187 @@
+"""Letters are written once each, whatever happens between; the box is the twin of Kafka's."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+
+from aggregator import dead_letters as module
+from aggregator.dead_letters import DeadLetters, MemoryBox
+from aggregator.errors import DeadLetterError
+from aggregator.letters import Flood, Source
+from aggregator.partials import SCHEMA, partials
+from aggregator.rejects import Rejects
+from aggregator.stopping import StoppingError
+from contract.log import Log
+from tests.aggregator.records import reading, source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Records = list[tuple[int, bytes | None, bytes | None]]
+
+MIXED: Records = [
+    (offset, b"key", reading() if offset % 3 == 0 else b"bad %d" % offset) for offset in range(20)
+]
+BAD = [offset for offset in range(20) if offset % 3]
+
+
+class Topic:
+    """A readings topic that can be read again."""
+
+    def __init__(self, partitions: dict[int, Records]) -> None:
+        self.partitions = partitions
+        self.read: list[Flood] = []
+
+    def __call__(self, flood: Flood) -> Iterator[Source]:
+        self.read.append(flood)
+        for offset, key, value in self.partitions[flood.partition]:
+            if flood.offset <= offset <= flood.last:
+                yield Source(flood.partition, offset, key, value)
+
+    def rows(self, carried_bytes: int = 1 << 20) -> Any:
+        """What the workers make of it, a task for each partition."""
+        found = []
+        for partition, records in self.partitions.items():
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("aggregator.partials.Rejects", lambda: Rejects(carried_bytes))
+                found += list(partials([source(partition, records)]))
+        return pa.Table.from_batches(found, SCHEMA)
+
+
+def writer(box: MemoryBox, topic: Topic, stop: threading.Event | None = None) -> DeadLetters:
+    return DeadLetters(
+        box,
+        topic,
+        topic="readings",
+        clock=lambda: 1_479_302_799_447_974_000,
+        stop=stop or threading.Event(),
+        log=Log("test"),
+    )
+
+
+def places(box: MemoryBox) -> list[tuple[int, int]]:
+    """Partition and offset of each letter."""
+    found = []
+    for record in box.records:
+        headers = dict(record.headers)
+        if headers["part"] == b"1":
+            found.append((int(headers["partition"]), int(headers["offset"])))
+    return found
+
+
+def test_a_letter_has_the_bytes_the_key_and_where_and_why() -> None:
+    box, topic = MemoryBox(), Topic({4: [(7, b"k", b"\xff"), (8, None, None)]})
+    counting = writer(box, topic).write("q", topic.rows())
+    first, tombstone = box.records
+    assert (first.key, first.value) == (b"k", b"\xff")
+    assert dict(first.headers) == {
+        "reason": b"not_utf8",
+        "detail": b"byte 0: invalid start byte",
+        "topic": b"readings",
+        "partition": b"4",
+        "offset": b"7",
+        "time": b"2016-11-16T13:26:39.447974Z",
+        "part": b"1",
+        "parts": b"1",
+    }
+    assert (tombstone.key, tombstone.value) == (None, None)
+    assert "offset" not in counting.column_names
+    assert sum(counting["readings"].to_pylist()) == 2
+
+
+def test_a_large_one_goes_in_parts_of_one_key() -> None:
+    large = b"x" * 2_000_000
+    box, topic = MemoryBox(), Topic({0: [(1, None, large)]})
+    writer(box, topic).write("q", topic.rows())
+    assert b"".join(record.value or b"" for record in box.records) == large
+    assert [dict(record.headers)["part"] for record in box.records] == [b"1", b"2", b"3"]
+    assert len({record.key for record in box.records}) == 1
+    assert box.records[0].key is not None
+
+
+def test_without_rejects_kafka_is_not_touched() -> None:
+    topic = Topic({0: [(1, b"k", reading())]})
+    counting = writer(MemoryBox(), topic).write("q", topic.rows())
+    assert counting.num_rows == 1
+
+
+@pytest.mark.parametrize("carried", (0, 150, 1 << 20))
+def test_a_flood_is_read_again_and_letters_keep_the_order(carried: int) -> None:
+    box, topic = MemoryBox(), Topic({1: MIXED, 0: MIXED})
+    writer(box, topic).write("q", topic.rows(carried))
+    assert places(box) == [(0, offset) for offset in BAD] + [(1, offset) for offset in BAD]
+    assert bool(topic.read) == (carried < 1000)
+    assert box.transactions == 1
+
+
+@pytest.mark.parametrize("carried", (0, 150, 1 << 20))
+@pytest.mark.parametrize("crash", ("before", "after"))
+@pytest.mark.parametrize("nth", range(4))
+def test_each_is_written_once_over_a_crash_in_any_transaction(
+    monkeypatch: pytest.MonkeyPatch, carried: int, crash: str, nth: int
+) -> None:
+    monkeypatch.setattr(module, "MOST_RECORDS", 5)
+    topic = Topic({0: MIXED, 1: MIXED})
+
+    class Crashing(MemoryBox):
+        def put(self, records: Any, mark: Any) -> None:
+            if self.transactions == nth:
+                setattr(self, {"before": "refuse", "after": "unsure"}[crash], 1)
+            super().put(records, mark)
+
+    box = Crashing()
+    first = writer(box, topic)
+    with pytest.raises(DeadLetterError):
+        first.write("q", topic.rows(carried))
+    assert first.why.startswith("told to")
+    # The next life knows nothing but what stands in Kafka; the same life no more than that.
+    again = writer(box, topic) if carried else first
+    box.__class__ = MemoryBox  # type: ignore[assignment]
+    again.write("q", topic.rows(carried))
+    assert sorted(places(box)) == [(part, offset) for part in (0, 1) for offset in BAD]
+    assert again.why == ""
+
+
+def test_a_batch_that_is_replayed_whole_writes_nothing() -> None:
+    box, topic = MemoryBox(), Topic({0: MIXED})
+    for _ in range(2):
+        writer(box, topic).write("q", topic.rows())
+    assert box.transactions == 1
+
+
+def test_another_query_has_a_mark_of_its_own() -> None:
+    box, topic = MemoryBox(), Topic({0: MIXED})
+    for query in ("q", "r"):
+        writer(box, topic).write(query, topic.rows())
+    assert len(box.records) == 2 * len(BAD)
+
+
+def test_the_end_breaks_a_flood_off_between_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_RECORDS", 5)
+    box, topic, stop = MemoryBox(), Topic({0: MIXED}), threading.Event()
+    stop.set()
+    with pytest.raises(StoppingError):
+        writer(box, topic, stop).write("q", topic.rows())
+    assert box.transactions == 1
+    writer(box, topic).write("q", topic.rows())
+    assert places(box) == [(0, offset) for offset in BAD]
+
+
+def test_a_flood_is_never_held_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_RECORDS", 10)
+    held: list[int] = []
+
+    class Watched(MemoryBox):
+        def put(self, records: Any, mark: Any) -> None:
+            held.append(len(records))
+            super().put(records, mark)
+
+    box = Watched()
+    topic = Topic({0: [(offset, None, b"bad") for offset in range(1000)]})
+    writer(box, topic).write("q", topic.rows(0))
+    assert max(held) == 10
+    assert len(box.records) == 1000

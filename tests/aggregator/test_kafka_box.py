@@ -1,0 +1,172 @@
+"""The dead-letter topic on a real Kafka, and the twin, in one suite where both can."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # its stub
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+)
+
+from aggregator.dead_letters import MemoryBox
+from aggregator.errors import DeadLetterError, FencedError
+from aggregator.kafka_box import KafkaBox
+from aggregator.kafka_reader import KafkaReader
+from aggregator.letters import Flood, Record
+from tests.support import topic_records, unique
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from aggregator.dead_letters import Box
+
+pytestmark = pytest.mark.integration
+
+HEADERS = (("reason", b"not_json"), ("part", b"1"))
+
+
+def letters(*values: bytes) -> list[Record]:
+    return [Record(b"key", value, HEADERS) for value in values]
+
+
+class Place:
+    """A dead-letter topic and the topic of its readings."""
+
+    def __init__(self, stack: Any, topic: str) -> None:
+        self.stack, self.topic = stack, topic
+        self.letters = f"{topic}.dead-letter"
+        self.stop = threading.Event()
+
+    def box(self) -> KafkaBox:
+        return KafkaBox(self.stack.kafka, self.letters, self.topic, self.stop)
+
+
+@pytest.fixture
+def place(stack: Any, topic: str) -> Place:
+    return Place(stack, topic)
+
+
+@pytest.fixture(params=("memory", "kafka"))
+def boxes(request: pytest.FixtureRequest) -> Iterator[Callable[[], Box]]:
+    """Makes boxes that look at one topic."""
+    if request.param == "memory":
+        twin = MemoryBox()
+        yield lambda: twin
+        return
+    place: Place = request.getfixturevalue("place")
+    made = []
+
+    def make() -> Box:
+        made.append(place.box())
+        return made[-1]
+
+    yield make
+    for box in made:
+        box.close()
+
+
+def test_the_mark_is_read_back_by_the_next_life_of_that_query(boxes: Callable[[], Box]) -> None:
+    box = boxes()
+    assert box.open("q") == {}
+    box.put(letters(b"a", b"b"), {0: 7})
+    box.put(letters(b"c"), {0: 9, 1: 3})
+    assert boxes().open("q") == {0: 9, 1: 3}
+    assert boxes().open("other") == {}
+
+
+def test_letters_stand_there_with_key_bytes_and_headers(place: Place) -> None:
+    box = place.box()
+    box.open("q")
+    box.put([*letters(b"\xff"), Record(None, None, HEADERS)], {0: 1})
+    box.close()
+    assert [record[:3] for record in topic_records(place.stack.kafka, place.letters)] == [
+        (b"key", b"\xff", dict(HEADERS)),
+        (None, None, dict(HEADERS)),
+    ]
+
+
+def test_what_a_dead_life_left_open_is_undone(place: Place) -> None:
+    dead, heir = place.box(), place.box()
+    dead.open("q")
+    dead.put(letters(b"kept"), {0: 1})
+    # As if it hung between the letters and the commit.
+    producer: Any = dead._producer  # noqa: SLF001 where a crash would be
+    producer.begin_transaction()
+    producer.produce(place.letters, b"undone")
+    producer.flush(10)
+    assert heir.open("q") == {0: 1}
+    heir.put(letters(b"new"), {0: 2})
+    heir.close()
+    found = topic_records(place.stack.kafka, place.letters)
+    assert [record.value for record in found] == [b"kept", b"new"]
+
+
+def test_a_life_that_has_a_successor_is_shut_out(place: Place) -> None:
+    older, heir = place.box(), place.box()
+    older.open("q")
+    heir.open("q")
+    with pytest.raises(FencedError, match="another job runs with this checkpoint"):
+        older.put(letters(b"too late"), {0: 1})
+    heir.close()
+    assert not topic_records(place.stack.kafka, place.letters)
+
+
+def test_a_missing_topic_is_a_sentence_and_found_once_it_is_made(place: Place) -> None:
+    name = unique("none")
+    box = KafkaBox(place.stack.kafka, name, place.topic, place.stop)
+    with pytest.raises(DeadLetterError, match=f"topic {name} does not exist; create it"):
+        box.open("q")
+    box.close()
+    place.stack.create_topics(name)
+    assert box.open("q") == {}
+    box.close()
+
+
+def test_a_topic_that_refuses_a_letter_gets_none_of_the_transaction(place: Place) -> None:
+    limit(place, "1000")
+    box = place.box()
+    box.open("q")
+    with pytest.raises(DeadLetterError, match=f"topic {place.letters} .* does not take them"):
+        box.put(letters(b"small", b"x" * 5000), {0: 2})
+    box.close()
+    limit(place, "1048588")
+    assert box.open("q") == {}
+    box.put(letters(b"small", b"x" * 5000), {0: 2})
+    box.close()
+    assert len(topic_records(place.stack.kafka, place.letters)) == 2
+
+
+def limit(place: Place, size: str) -> None:
+    entry = ConfigEntry("max.message.bytes", size, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource("topic", place.letters, incremental_configs=[entry])
+    admin = AdminClient({"bootstrap.servers": place.stack.kafka})
+    for done in admin.incremental_alter_configs([resource]).values():
+        done.result(timeout=10)
+
+
+def test_a_range_is_read_again_without_what_was_never_committed(place: Place) -> None:
+    producer = Producer({"bootstrap.servers": place.stack.kafka, "transactional.id": place.topic})
+    producer.init_transactions(10)
+    for number, commit in enumerate((True, False, True, True)):
+        producer.begin_transaction()
+        for part in range(3):
+            producer.produce(place.topic, b"%d.%d" % (number, part), b"k", 1)
+        producer.flush(10)
+        (producer.commit_transaction if commit else producer.abort_transaction)(10)
+    reader = KafkaReader(place.stack.kafka, place.topic, place.stop)
+    # Behind each transaction's three records stands a marker.
+    found = [(source.offset, source.value) for source in reader(Flood(1, 1, 9))]
+    assert found == [(1, b"0.1"), (2, b"0.2"), (8, b"2.0"), (9, b"2.1")]
+    assert next(iter(reader(Flood(1, 0, 0)))).key == b"k"
+
+
+def test_a_range_that_is_gone_is_a_sentence(place: Place) -> None:
+    reader = KafkaReader(place.stack.kafka, place.topic, place.stop)
+    with pytest.raises(DeadLetterError, match="cannot be read again from topic"):
+        list(reader(Flood(0, 50, 60)))

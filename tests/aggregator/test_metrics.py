@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from aggregator.audit import Audit
+from aggregator.kafka import Attendance, Presence
+from aggregator.metrics import METRICS, PREFIX, View, missing
+from aggregator.observed import Observed
+from contract.exposition import exposition
+from contract.log import Log
+from contract.reasons import Reason
+from tests.aggregator.golden import snapshot
+from tests.bridge.test_metrics import SAMPLE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def shown(view: View) -> dict[str, float]:
+    found = {}
+    for line in exposition(PREFIX, METRICS, view).splitlines():
+        if not line.startswith("#"):
+            match = SAMPLE.fullmatch(line)
+            assert match is not None, line
+            found[match[1].removeprefix(PREFIX) + (f" {match[3]}" if match[2] else "")] = float(
+                match[4]
+            )
+    return found
+
+
+def test_a_job_that_has_not_begun_shows_nothing_and_is_not_ready() -> None:
+    view = View(observed=Observed(Clock()), trigger=3.0)
+    found = shown(view)
+    assert math.isnan(found["lag_offsets"])
+    assert (found["ready"], found["kafka_up"], found["messages window"]) == (0, 0, 0)
+    assert missing(view) == ["there is no snapshot yet"]
+    assert all(found[f"records_rejected_total {reason}"] == 0 for reason in Reason)
+
+
+def test_snapshots_are_counted(tmp_path: Path) -> None:
+    clock = Clock()
+    observed = Observed(clock)
+    ledger = tmp_path / "l.duckdb"
+    ledger.write_bytes(b"x" * 70)
+    ledger.with_name("l.duckdb.wal").write_bytes(b"x" * 7)
+    for _ in range(2):
+        observed.emit(snapshot(since_start=True))
+    observed.emit(snapshot(idle=True, since_start=True))
+    clock.now += 2
+    view = View(observed=observed, trigger=3.0, ledger=ledger)
+    found = shown(view)
+    assert (found["triggers_total data"], found["triggers_total idle"]) == (2, 1)
+    assert found["records_rejected_total not_json"] == 4
+    assert (found["messages window"], found["messages since_start"]) == (0, 20000)
+    assert (found["snapshot_age_seconds"], found["ledger_bytes"]) == (2, 77)
+    assert math.isclose(found["compute_seconds_total"], 1.824)
+    assert missing(view) == []
+    assert {f"audit {field.name}" for field in fields(Audit)} <= found.keys()
+
+
+def test_what_is_missing_is_said() -> None:
+    clock = Clock()
+    observed = Observed(clock)
+    observed.emit(snapshot())
+    attendance = Attendance(
+        lambda: Presence.NO_BROKER, brokers="k:9092", topic="t", log=Log("test")
+    )
+    attendance.here()
+    clock.now += 31
+    view = View(observed=observed, trigger=3.0, attendance=attendance)
+    assert missing(view) == ["Kafka: broker is missing", "the last snapshot is 31 s old"]
+    slow = View(observed=observed, trigger=60.0)
+    assert missing(slow) == []
+
+
+def test_names_follow_prometheus_and_have_help_and_type() -> None:
+    text = exposition(PREFIX, METRICS, View(observed=Observed(), trigger=3.0))
+    for row in METRICS:
+        name = PREFIX + row.name
+        assert (row.kind == "counter") == name.endswith("_total")
+        assert text.count(f"# HELP {name} {row.help}\n# TYPE {name} {row.kind}\n") == 1
