@@ -27,7 +27,8 @@ ENVIRONMENT = {
     "PYSPARK_PYTHON": sys.executable,
     "SPARK_LOCAL_IP": "127.0.0.1",
 }
-PATIENCE = 120.0
+PATIENCE = 300.0
+"""Seconds; only a job that hangs takes as long, also on a machine that does much else."""
 
 
 def send(stack: Any, topic: str, values: Iterable[bytes | None], *, partition: int = -1) -> None:
