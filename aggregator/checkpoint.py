@@ -20,6 +20,7 @@ class Checkpoint:
     Attributes:
         query_id: None where no query has used it yet.
         committed: the last batch that Spark committed; None before the first.
+        begun: the last batch that Spark began; -1 before the first.
         topic: the topic in which its offsets are; None before the first batch.
         start: for each partition the offset at which counting began; one that is not named came
             later and began with its first record.
@@ -28,6 +29,7 @@ class Checkpoint:
 
     query_id: str | None = None
     committed: int | None = None
+    begun: int = -1
     topic: str | None = None
     start: Mapping[int, int] = field(default_factory=dict)
     position: Mapping[int, int] = field(default_factory=dict)
@@ -61,7 +63,12 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         if committed is not None:
             _, position = _offsets(folder / "offsets" / str(committed))
         return Checkpoint(
-            query_id=query_id, committed=committed, topic=topic, start=start, position=position
+            query_id=query_id,
+            committed=committed,
+            begun=-1 if begun is None else begun,
+            topic=topic,
+            start=start,
+            position=position,
         )
     except FileNotFoundError:
         return Checkpoint()

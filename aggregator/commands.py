@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from aggregator.history import history
+from aggregator.ledger_commands import ledger_group
 from aggregator.settings import PREFIX, AggregatorSettings
 from aggregator.submit import require_java, spark_submit
 from contract.errors import EXIT_FINE, EXIT_OTHER, IsothermError
@@ -18,6 +19,8 @@ from contract.settings import boolean, load, option, read_file, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+REBUILD: Final = "--rebuild-ledger"
 
 
 def invoke(command: click.Command) -> int:
@@ -55,12 +58,19 @@ def _load(config: str | None, flags: Mapping[str, Any]) -> AggregatorSettings:
 
 @click.command("job.py")
 @_options
-def job_command(config: str | None, **flags: Any) -> None:
+@click.option(REBUILD, "anew", is_flag=True, help="Make the ledger anew from the topic, and end.")
+def job_command(config: str | None, *, anew: bool, **flags: Any) -> None:
     """Count readings from Kafka with Spark, and show the four analytics at every trigger."""
     settings = _load(config, flags)
-    from aggregator.run import run  # noqa: PLC0415 --help must not wait for Spark
+    log = start_logging("aggregator")
+    if anew:
+        from aggregator.rebuild import rebuild  # noqa: PLC0415 --help must not wait for Spark
 
-    run(settings, start_logging("aggregator"))
+        rebuild(settings, log)
+        return
+    from aggregator.run import run  # noqa: PLC0415 the same
+
+    run(settings, log)
 
 
 @click.group("isotherm-aggregator")
@@ -69,24 +79,53 @@ def group() -> None:
 
 
 group.add_command(history)
+group.add_command(ledger_group)
+
+
+def _spark_options(command: Callable[..., None]) -> Callable[..., None]:
+    for names, keywords in (
+        (
+            ("--print", "show"),
+            {"is_flag": True, "help": "Print the spark-submit line, and end."},
+        ),
+        (
+            ("--conf",),
+            {
+                "multiple": True,
+                "metavar": "KEY=VALUE",
+                "help": "A property of Spark, such as spark.executor.memory=2g; repeatable.",
+            },
+        ),
+        (("--master",), {"metavar": "URL", "help": "Spark master; default: local[*]."}),
+    ):
+        command = click.option(*names, **keywords)(command)
+    return _options(command)
 
 
 @group.command("submit")
-@_options
-@click.option("--master", default=None, metavar="URL", help="Spark master; default: local[*].")
-@click.option(
-    "--conf",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A property of Spark, such as spark.executor.memory=2g; several are possible.",
-)
-@click.option("--print", "show", is_flag=True, help="Print the spark-submit line, and do nothing.")
-def submit(
-    config: str | None, master: str | None, conf: tuple[str, ...], *, show: bool, **flags: Any
-) -> None:
+@_spark_options
+def submit(**given: Any) -> None:
     """Start the job with spark-submit, with the Kafka connector that fits."""
+    _submit(**given)
+
+
+@ledger_group.command("rebuild")
+@_spark_options
+def rebuild_command(**given: Any) -> None:
+    """Read the topic again into a new ledger, up to where the checkpoint stands."""
+    _submit(REBUILD, **given)
+
+
+def _submit(
+    *words: str,
+    config: str | None,
+    master: str | None,
+    conf: tuple[str, ...],
+    show: bool,
+    **flags: Any,
+) -> None:
     _load(config, flags)
-    arguments = [] if config is None else ["--config", config]
+    arguments = [*words, *([] if config is None else ["--config", config])]
     for row in rows(AggregatorSettings):
         value = flags.get(row.name)
         if row.flag is not None and value is not None:

@@ -7,6 +7,7 @@ AggregatorError
 ├── CheckpointError          the checkpoint cannot be read, or belongs to another topic
 ├── DataLossError            Kafka no longer has records that were not counted yet
 ├── LedgerError              the ledger does not fit the checkpoint, or cannot be read or written
+│   └── BrokenLedgerError    its numbers do not agree with each other, or with the checkpoint
 ├── DeadLetterError          the dead-letter topic does not take a rejected record (retriable)
 │   └── FencedError          another job writes the dead letters of this checkpoint
 ├── SinkError                a snapshot could not be written where the person asked for it
@@ -56,6 +57,12 @@ class LedgerError(AggregatorError):
     """The ledger does not fit the checkpoint, or cannot be read or written."""
 
     exit_code = EXIT_USAGE
+
+
+class BrokenLedgerError(LedgerError):
+    """The ledger's numbers do not agree with each other, or with the checkpoint."""
+
+    exit_code = EXIT_OTHER
 
 
 class DeadLetterError(AggregatorError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import duckdb
 
-from aggregator import sequences
+from aggregator import refusals, sequences
 from aggregator.analytics import Analytics, compute_ledger
 from aggregator.audit import Counts, EventTime
 from aggregator.errors import LedgerError
@@ -66,9 +66,7 @@ class Ledger:
             self.progress = self._read_progress()
             self._connection.execute(TABLES)
         except (OSError, duckdb.Error) as error:
-            raise LedgerError(
-                f"the ledger {path} cannot be opened (is another job using it?): {error}"
-            ) from error
+            raise refusals.cannot_open(path, error) from error
         self._known: Population | None = None
 
     def __enter__(self) -> Self:
@@ -83,12 +81,25 @@ class Ledger:
         Raises:
             LedgerError: says what to do.
         """
-        if self.progress is not None and self.progress.query_id != checkpoint.query_id:
-            owner = checkpoint.query_id or "a new query"
-            raise self._foreign(owner)
+        if self.progress is not None:
+            if self.progress.query_id != checkpoint.query_id:
+                raise refusals.foreign(self._path, self.progress.query_id, checkpoint.query_id)
+            if self.progress.batch_id > checkpoint.begun:
+                raise refusals.ahead(self._path, self.progress.batch_id)
         behind = -1 if self.progress is None else self.progress.batch_id
         if checkpoint.committed is not None and checkpoint.committed > behind:
-            raise self._incomplete(behind + 1, checkpoint.committed)
+            raise refusals.incomplete(self._path, behind + 1, checkpoint.committed)
+
+    def settle(self, batch_id: int) -> None:
+        """Say that it holds all up to a batch, where it was filled in other portions.
+
+        Args:
+            batch_id: not below the last that was added.
+        """
+        assert self.progress is not None
+        assert batch_id >= self.progress.batch_id
+        self._connection.execute("UPDATE progress SET batch_id = ?", [batch_id])
+        self.progress = Progress(query_id=self.progress.query_id, batch_id=batch_id)
 
     def add(self, query_id: str, batch_id: int, tally: Tally, at: int) -> bool:
         """Count one micro-batch, in one transaction.
@@ -109,12 +120,12 @@ class Ledger:
         behind = -1
         if self.progress is not None:
             if self.progress.query_id != query_id:
-                raise self._foreign(query_id)
+                raise refusals.foreign(self._path, self.progress.query_id, query_id)
             behind = self.progress.batch_id
         if batch_id <= behind:
             return False
         if batch_id > behind + 1:
-            raise self._incomplete(behind + 1, batch_id - 1)
+            raise refusals.incomplete(self._path, behind + 1, batch_id - 1)
         try:
             self._connection.begin()
             try:
@@ -238,26 +249,8 @@ class Ledger:
             return None
         schema, query_id, batch_id = rows[0]
         if schema != SCHEMA:
-            raise LedgerError(
-                f"the ledger {self._path} is {schema}, and this version keeps {SCHEMA}: make it "
-                "anew from the topic with isotherm-aggregator ledger rebuild"
-            )
+            raise refusals.older(self._path, schema, SCHEMA)
         return Progress(query_id=query_id, batch_id=batch_id)
-
-    def _foreign(self, query_id: str) -> LedgerError:
-        assert self.progress is not None
-        return LedgerError(
-            f"the ledger {self._path} belongs to query {self.progress.query_id}, and the "
-            f"checkpoint to {query_id}: give the checkpoint that the ledger belongs to, or move "
-            "the ledger away and begin with a new --checkpoint to count again from the topic"
-        )
-
-    def _incomplete(self, first: int, last: int) -> LedgerError:
-        return LedgerError(
-            f"the ledger {self._path} lacks batches {first} to {last}, which the checkpoint has "
-            "already counted: bring that ledger back, or move it away and begin with a new "
-            "--checkpoint to count again from the topic"
-        )
 
 
 def _moment(nanoseconds: int) -> datetime:

@@ -60,7 +60,7 @@ ON CONFLICT (guid, state, epoch) DO UPDATE SET
     last_seq = excluded.last_seq, first_event = least(first_event, excluded.first_event),
     last_event = greatest(last_event, excluded.last_event),
     last_seen = excluded.last_seen, touched = excluded.touched
-WHERE epoch = '' OR last_seq + 1 = excluded.first_seq
+WHERE epoch = '' OR last_seq = excluded.first_seq - 1
 """
 
 # Those that the condition above has held back.

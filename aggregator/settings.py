@@ -260,4 +260,9 @@ class AggregatorSettings:
                 None,
                 f"name a local file: the ledger cannot lie beside {self.checkpoint}",
             )
-        return folder.with_name(f"{folder.name}.ledger.duckdb")
+        return ledger_beside(folder)
+
+
+def ledger_beside(checkpoint: Path) -> Path:
+    """Where the ledger of a checkpoint lies unless the person says otherwise."""
+    return checkpoint.with_name(f"{checkpoint.name}.ledger.duckdb")

@@ -75,13 +75,14 @@ def to_json(snapshot: Snapshot) -> str:
         "idle": snapshot.idle,
         "scopes": {name: asdict(scope) for name, scope in snapshot.scopes.items()},
         "audit": _audit(snapshot.audit),
-        "rejected": dict(snapshot.rejected),
     }
+    if snapshot.audit_since_start is not None:
+        wire["audit_since_start"] = _audit(snapshot.audit_since_start)
+    wire["rejected"] = dict(snapshot.rejected)
     if snapshot.rejected_since_start is not None:
         wire["rejected_since_start"] = dict(snapshot.rejected_since_start)
     wire["event_time"] = _event_time(snapshot.event_time)
     if snapshot.audit_since_start is not None:
-        wire["audit_since_start"] = _audit(snapshot.audit_since_start)
         wire["event_time_since_start"] = _event_time(snapshot.event_time_since_start)
     wire["moved"] = _moved(snapshot.moved)
     if snapshot.moved_since_start is not None:

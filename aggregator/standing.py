@@ -59,6 +59,17 @@ def lost_sentence(topic: str, gone: Mapping[int, int]) -> str:
     )
 
 
+def noted_topic(folder: Path | None) -> str | None:
+    """The id of the topic as it was noted in a checkpoint; None where it was not."""
+    if folder is None:
+        return None
+    try:
+        found = json.loads((folder / _NOTE).read_text(encoding="utf-8"))["topic_id"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return str(found)
+
+
 class Standing:
     """Compares a checkpoint in a local folder with its topic; one elsewhere is left to Spark.
 
@@ -92,7 +103,7 @@ class Standing:
         extent = self._survey()
         if extent is None:
             return
-        known = self._known or self._noted()
+        known = self._known or noted_topic(self._folder)
         gone = require_all(self._topic, extent, known=known, position=position)
         if gone and not self._accept_loss:
             raise DataLossError(
@@ -104,17 +115,8 @@ class Standing:
         self._known = extent.topic_id
         self._note(extent.topic_id)
 
-    def _noted(self) -> str | None:
-        if self._folder is None:
-            return None
-        try:
-            found = json.loads((self._folder / _NOTE).read_text(encoding="utf-8"))["topic_id"]
-        except (OSError, ValueError, LookupError, TypeError):
-            return None
-        return str(found)
-
     def _note(self, topic_id: str) -> None:
-        if self._folder is not None and self._noted() != topic_id:
+        if self._folder is not None and noted_topic(self._folder) != topic_id:
             self._folder.mkdir(parents=True, exist_ok=True)
             text = json.dumps({"topic": self._topic, "topic_id": topic_id})
             (self._folder / _NOTE).write_text(text, encoding="utf-8")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from aggregator.connector import connector_options
 from aggregator.errors import JavaMissingError
 from contract.errors import SettingsError
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _FOLDER: Final = Path(__file__).resolve().parent
 _OLDEST_JAVA: Final = 17
+# Its web server takes a second of the start; of two alike, Spark takes the last.
+_CONF: Final = ("spark.ui.enabled=false",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +73,8 @@ def spark_submit(
     command = [
         str(home / "bin" / "spark-submit"),
         *(("--master", master) if master is not None else ()),
-        *(word for entry in conf for word in ("--conf", entry)),
-        *("--packages", f"org.apache.spark:spark-sql-kafka-0-10_2.13:{version}"),
+        *(word for entry in (*_CONF, *conf) for word in ("--conf", entry)),
+        *connector_options(version, Path(folder) if (folder := environ.get("HOME")) else None),
         str(_FOLDER / "job.py"),
         *arguments,
     ]

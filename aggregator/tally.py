@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -79,9 +80,9 @@ def tally(rows: Any) -> Tally:
         rows: Arrow table with the columns of `partials.COLUMNS`.
     """
     rows = rows.append_column("position", pa.array(range(rows.num_rows), pa.int64()))
-    with duckdb.connect() as connection:
+    with _scratch().cursor() as connection:
         connection.register("partial", rows)
-        connection.execute("CREATE VIEW sensor AS FROM partial WHERE reason IS NULL")
+        connection.execute("CREATE TEMP VIEW sensor AS FROM partial WHERE reason IS NULL")
         rejected = connection.execute(
             "SELECT reason, sum(readings)::BIGINT FROM partial "
             "WHERE reason IS NOT NULL AND lost IS NULL GROUP BY reason ORDER BY reason"
@@ -111,3 +112,9 @@ def tally(rows: Any) -> Tally:
             if first is None
             else EventTime(min=f"{first}Z", max=f"{last}Z", late=late, future=future),
         )
+
+
+@cache
+def _scratch() -> duckdb.DuckDBPyConnection:
+    # Opening a database takes 10 ms, a third of a small trigger's sums; a cursor takes none.
+    return duckdb.connect()

@@ -39,9 +39,14 @@ def send(stack: Any, topic: str, values: Iterable[bytes | None], *, partition: i
 
 
 def submit(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [str(HOME / "bin" / "spark-submit"), *map(str, words)]
+    """Run spark-submit to its end."""
+    return execute(HOME / "bin" / "spark-submit", *words)
+
+
+def execute(*words: object) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
     return subprocess.run(
-        command,
+        [str(word) for word in words],
         check=False,
         cwd=ROOT,
         env=ENVIRONMENT,

@@ -30,7 +30,7 @@ def test_a_folder_that_is_not_there_is_a_new_checkpoint(tmp_path: Path) -> None:
 
 def test_the_last_batch_and_the_topic_are_read(folder: Path) -> None:
     assert read_checkpoint(folder) == Checkpoint(
-        query_id="q", committed=9, topic="readings", position={0: 48}
+        query_id="q", committed=9, begun=10, topic="readings", position={0: 48}
     )
 
 

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -9,6 +12,7 @@ from aggregator.ledger import Ledger, Progress
 from aggregator.tally import Tally
 from tests.aggregator.records import assert_same, oracle, reading, tallied
 
+ROOT = Path(__file__).resolve().parents[2]
 FIRST = [reading("a", "CA", 60.1, seq=1), reading("b", "NV", 50.7), b"bad"]
 SECOND = [reading("a", "CA", 61.3, seq=2), reading("c", "NV", 51.9), b"bad", b"{}"]
 
@@ -83,7 +87,39 @@ def test_a_checkpoint_that_is_one_batch_behind_is_a_crash_and_fits(tmp_path: Pat
         ledger.require(Checkpoint())
         ledger.add("q", 0, tallied(FIRST), 0)
         ledger.add("q", 1, tallied(SECOND), 0)
-        ledger.require(Checkpoint(query_id="q", committed=0))
+        ledger.require(Checkpoint(query_id="q", committed=0, begun=1))
+
+
+def test_an_older_copy_of_the_checkpoint_is_refused(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "l.duckdb") as ledger:
+        ledger.add("q", 0, tallied(FIRST), 0)
+        ledger.add("q", 1, tallied(SECOND), 0)
+        with pytest.raises(LedgerError, match=r"has counted batch 1.*ledger rebuild"):
+            ledger.require(Checkpoint(query_id="q", committed=0, begun=0))
+
+
+def test_the_process_that_has_it_open_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "l.duckdb"
+    code = "import sys; from pathlib import Path; from aggregator.ledger import Ledger; "
+    code += "Ledger(Path(sys.argv[1]))"
+    with Ledger(path):
+        done = subprocess.run(
+            [sys.executable, "-c", code, path],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert f"is open in another process (PID {os.getpid()})" in done.stderr
+
+
+def test_a_ledger_that_was_filled_in_other_portions_fits_its_checkpoint(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "l.duckdb") as ledger:
+        ledger.add("q", 0, tallied(FIRST), 0)
+        ledger.settle(7)
+    with Ledger(tmp_path / "l.duckdb") as ledger:
+        ledger.require(Checkpoint(query_id="q", committed=7, begun=7))
+        assert ledger.add("q", 8, tallied(SECOND), 0)
 
 
 def test_a_ledger_of_an_older_form_is_refused_with_the_way_out(tmp_path: Path) -> None:

@@ -184,6 +184,8 @@ def test_the_largest_seq(pair: Pair) -> None:
     found = pair.ledger.counts(SINCE_START).audit()
     assert (found.expected, found.received) == (2 * top + 1, 5)
     assert found.missing == top - 2
+    pair.add([reading("b", seq=top)])
+    assert pair.ledger.counts(SINCE_START).audit().duplicated == 1
 
 
 def stream(draw: random.Random) -> Iterator[Partitions]:

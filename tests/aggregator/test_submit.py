@@ -20,6 +20,7 @@ def test_the_line_names_the_installed_parts() -> None:
     assert line.command == (
         str(HOME / "bin" / "spark-submit"),
         *("--master", "local[2]"),
+        *("--conf", "spark.ui.enabled=false"),
         *("--packages", f"org.apache.spark:spark-sql-kafka-0-10_2.13:{pyspark.__version__}"),
         str(FOLDER / "job.py"),
         *("--kafka", "k:1"),
@@ -37,7 +38,9 @@ def test_the_workers_may_have_their_python_elsewhere() -> None:
 
 def test_properties_of_spark_come_before_the_job() -> None:
     line = spark_submit([], environ={}, conf=["spark.executor.memory=2g", "spark.cores.max=4"])
-    assert line.command[1:5] == (
+    # Of two alike Spark takes the last: the person's.
+    assert line.command[1:7] == (
+        *("--conf", "spark.ui.enabled=false"),
         *("--conf", "spark.executor.memory=2g"),
         *("--conf", "spark.cores.max=4"),
     )

@@ -6,6 +6,7 @@ import random
 import signal
 import time
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,8 @@ from aggregator.session import packages
 from tests.aggregator.faulty_job import POINTS
 from tests.aggregator.jobs import HOME, PATIENCE, ROOT, analytics, lines, running, until
 from tests.aggregator.live_stream import LiveStream
-from tests.aggregator.records import assert_same, oracle, reasons
+from tests.aggregator.oracle import Oracle
+from tests.aggregator.records import assert_same, reasons
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,12 +43,14 @@ def test_a_job_that_is_killed_around_its_transaction_counts_all_once(
     output = tmp_path / "out"
     snapshots = tmp_path / "s.jsonl"
     faulty = str(ROOT / "tests/aggregator/faulty_job.py")
-    with LiveStream(stack.kafka, topic) as stream:
+    with LiveStream(stack.kafka, topic, pause=0.05 * kills) as stream:
         for point in [point for point in POINTS for _ in range(kills)]:
             killed = command(stack, topic, tmp_path, faulty, point, str(draw.randint(1, 3)))
             with running(killed, output) as process:
                 assert process.wait(PATIENCE) == -signal.SIGKILL, output.with_suffix(".err")
-    expected = oracle(stream.sent)
+    oracle = Oracle()
+    oracle.add([stream.sent])
+    expected = oracle.analytics()
     rejected = reasons(stream.sent)
     start = time.monotonic()
     with running(
@@ -60,10 +64,12 @@ def test_a_job_that_is_killed_around_its_transaction_counts_all_once(
     last = found[-1]
     assert_same(analytics(last["scopes"]["since_start"]), expected)
     assert last["rejected_since_start"] == rejected
+    assert last["audit_since_start"] == asdict(oracle.audit())
     twice = agree(found)
     report(
         f"{kills} kills at each of {', '.join(POINTS)}: {expected.total_messages} readings, "
-        f"{sum(rejected.values())} rejected, all counted once; {twice} snapshots came twice; "
+        f"{oracle.audit().duplicated} doubles, {sum(rejected.values())} rejected, each counted "
+        f"once; {twice} snapshots came twice; "
         f"the last start took {time.monotonic() - start:.0f} s"
     )
 
@@ -88,7 +94,9 @@ def agree(found: list[dict[str, Any]]) -> int:
             # One that came again is the same to the last digit, but for its time.
             for key in ("scopes", "audit", "rejected", "rejected_since_start", "event_time"):
                 assert line[key] == first[key]
-        assert since["total_messages"] == messages
+        # The window has what arrived, the ledger each reading once.
+        doubles = line["audit_since_start"]["duplicated"]
+        assert since["total_messages"] == messages - doubles
         assert line["rejected_since_start"] == rejected
         for scope in (window, since):
             averages = dict(map(tuple, scope["average_temperature_by_state"]))

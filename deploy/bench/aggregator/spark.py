@@ -106,17 +106,7 @@ class Program:
 
     def triggers(self) -> list[Trigger]:
         """The triggers with data that Spark has told of."""
-        text = self._child.log.read_text(encoding="utf-8", errors="replace")
-        decoder = json.JSONDecoder()
-        found = []
-        for match in re.finditer(_PROGRESS, text):
-            try:
-                progress, _ = decoder.raw_decode(text, match.end())
-            except ValueError:
-                continue  # not written to its end yet
-            if progress["numInputRows"]:
-                found.append(_trigger(progress))
-        return found
+        return triggers(self._child.log.read_text(encoding="utf-8", errors="replace"))
 
     def await_lines(self, count: int) -> dict[str, Any]:
         """Wait until it has written so many; the last of them.
@@ -181,6 +171,20 @@ class Program:
                 os.kill(each.pid, number)
             except ProcessLookupError:
                 continue  # a worker that ended meanwhile
+
+
+def triggers(log: str) -> list[Trigger]:
+    """The triggers with data of which a log tells to their end."""
+    decoder = json.JSONDecoder()
+    found = []
+    for match in re.finditer(_PROGRESS, log):
+        try:
+            progress, _ = decoder.raw_decode(log, match.end())
+        except ValueError:
+            continue  # not written to its end yet
+        if progress["numInputRows"]:
+            found.append(_trigger(progress))
+    return found
 
 
 def _trigger(progress: dict[str, Any]) -> Trigger:

@@ -1,0 +1,164 @@
+"""What a ledger says when nobody counts: its state, its sensors, whether it agrees with itself."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+
+from aggregator import refusals
+from aggregator.errors import LedgerError
+from aggregator.tables import SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from aggregator.checkpoint import Checkpoint
+
+_EXPORT: Final = """
+SELECT guid, state, epoch, readings, total / readings AS average_temperature,
+    first_event, last_event, last_seen, expected, received, missing, explained, duplicated
+FROM sensor FULL JOIN sequence USING (guid, epoch) ORDER BY guid, state, epoch
+"""
+"""One row per (guid, state, epoch); the audit is of (guid, epoch), so a guid that has moved repeats
+it, and a guid of which only gaps have come has no state. Temperatures in degrees Fahrenheit."""
+
+_CHECKS: Final = {
+    "sensors whose numbers cannot be": """
+        SELECT count(*) FROM sensor WHERE readings IS NULL OR readings < 1 OR total IS NULL
+            OR NOT isfinite(total) OR abs(total) > 310.0 * readings
+            OR first_event > last_event OR born > touched""",
+    "runs of seqs that end before they begin": """
+        SELECT count(*) FROM run WHERE first_seq < 1 OR last_seq < first_seq""",
+    "runs of seqs that overlap or touch": """
+        SELECT count(*) FROM (
+            SELECT first_seq, lag(last_seq) OVER up AS before
+            FROM run WINDOW up AS (PARTITION BY guid, epoch ORDER BY first_seq))
+        WHERE before >= first_seq - 1""",
+    "guids whose seqs are not as many as their readings and gaps": """
+        SELECT count(*) FROM (
+            SELECT guid, sum(last_seq - first_seq + 1) AS n FROM run GROUP BY guid)
+        FULL JOIN (
+            SELECT guid, sum(n) AS named FROM (
+                SELECT guid, readings AS n FROM sensor WHERE epoch <> ''
+                UNION ALL SELECT guid, 1 FROM gap) GROUP BY guid)
+        USING (guid) WHERE n IS DISTINCT FROM named""",
+    "numbers of the audit that are not those of its sequences": """
+        SELECT count(*) FROM (
+            SELECT coalesce(sum(expected), 0)::HUGEINT AS expected,
+                coalesce(sum(received), 0)::HUGEINT AS received,
+                coalesce(sum(explained), 0)::HUGEINT AS explained,
+                coalesce(sum(duplicated), 0)::HUGEINT AS duplicated FROM sequence) AS proven
+        JOIN audit ON scope = 'since_start' WHERE proven.expected <> audit.expected
+            OR proven.received <> audit.received OR proven.explained <> audit.explained
+            OR proven.duplicated <> audit.duplicated""",
+    "sequences of which more came than was sent": """
+        SELECT count(*) FROM sequence WHERE missing < 0 OR explained < 0 OR duplicated < 0""",
+    "guids that are noted wrongly as having several rows": """
+        SELECT count(*) FROM (
+            SELECT guid FROM sensor GROUP BY guid HAVING count(*) > 1) AS found
+        FULL JOIN several ON found.guid = several.guid
+        WHERE found.guid IS NULL OR several.guid IS NULL""",
+    "sensors from batches that were not counted yet": """
+        SELECT count(*) FROM sensor, progress WHERE touched > batch_id""",
+    "reasons without records": "SELECT count(*) FROM rejected WHERE records < 1",
+}
+"""What must count 0, by what it counts."""
+
+_RUN: Final = """
+CREATE OR REPLACE TEMP VIEW run AS
+SELECT guid, epoch, first_seq, last_seq FROM sensor WHERE last_seq IS NOT NULL
+UNION ALL SELECT guid, epoch, first_seq, last_seq FROM island
+"""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a ledger that no job has open, without writing to it.
+
+    Raises:
+        LedgerError: there is none, it is in use, of another version, or damaged.
+    """
+    if not path.exists():
+        raise LedgerError(f"there is no ledger {path}")
+    try:
+        with duckdb.connect(path, read_only=True) as connection:
+            found = connection.execute("SELECT schema FROM progress").fetchall()
+            if found and found[0][0] != SCHEMA:
+                raise refusals.older(path, found[0][0], SCHEMA)
+            yield connection
+    except duckdb.Error as error:
+        raise refusals.cannot_open(path, error) from error
+
+
+def status(connection: duckdb.DuckDBPyConnection) -> dict[str, object]:
+    """The last batch and the totals, in the order in which people read them."""
+    progress = connection.execute("SELECT query_id, batch_id FROM progress").fetchall()
+    query_id, batch_id = progress[0] if progress else (None, None)
+    sensors, readings = connection.execute(
+        "SELECT count(DISTINCT guid), coalesce(sum(readings), 0)::BIGINT FROM sensor"
+    ).fetchall()[0]
+    expected, received, explained, duplicated, missing = connection.execute(
+        "SELECT coalesce(sum(expected), 0)::BIGINT, coalesce(sum(received), 0)::BIGINT, "
+        "coalesce(sum(explained), 0)::BIGINT, coalesce(sum(duplicated), 0)::BIGINT, "
+        "coalesce(sum(missing), 0)::BIGINT FROM sequence"
+    ).fetchall()[0]
+    rejected = connection.execute("FROM rejected ORDER BY reason").fetchall()
+    return {
+        "query": query_id,
+        "batch": batch_id,
+        "sensors": sensors,
+        "readings": readings,
+        "expected": expected,
+        "received": received,
+        "missing": missing,
+        "explained": explained,
+        "duplicated": duplicated,
+        **{f"rejected {reason}": records for reason, records in rejected},
+    }
+
+
+def problems(
+    connection: duckdb.DuckDBPyConnection, checkpoint: Checkpoint | None = None
+) -> list[str]:
+    """What is wrong with a ledger, a sentence each; nothing where it is well.
+
+    Args:
+        connection: from `opened`.
+        checkpoint: the one that it should fit; None leaves that out.
+    """
+    connection.execute(_RUN)
+    counts = {what: connection.execute(query).fetchall()[0][0] for what, query in _CHECKS.items()}
+    found = [f"{count} {what}" for what, count in counts.items() if count]
+    progress = connection.execute("SELECT query_id, batch_id FROM progress").fetchall()
+    if len(progress) > 1:
+        found.append(f"{len(progress)} rows of progress")
+    if checkpoint is not None:
+        found += _against(checkpoint, *(progress[0] if progress else (None, -1)))
+    return found
+
+
+def exported(connection: duckdb.DuckDBPyConnection) -> Iterator[dict[str, Any]]:
+    """Every sensor with its audit (`_EXPORT`); times as text with Z."""
+    cursor = connection.execute(_EXPORT)
+    names = [column[0] for column in cursor.description or ()]
+    while rows := cursor.fetchmany(10_000):
+        for row in rows:
+            yield {
+                name: f"{value.isoformat(timespec='microseconds')}Z"
+                if hasattr(value, "isoformat")
+                else value
+                for name, value in zip(names, row, strict=True)
+            }
+
+
+def _against(checkpoint: Checkpoint, query_id: str | None, batch_id: int) -> list[str]:
+    if query_id != checkpoint.query_id:
+        return [f"it belongs to query {query_id}, and the checkpoint to {checkpoint.query_id}"]
+    if batch_id > checkpoint.begun:
+        return [f"it has batch {batch_id}, and the checkpoint began {checkpoint.begun} last"]
+    if checkpoint.committed is not None and checkpoint.committed > batch_id:
+        return [f"it has batch {batch_id}, and the checkpoint committed {checkpoint.committed}"]
+    return []
