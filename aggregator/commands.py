@@ -78,8 +78,8 @@ def group() -> None:
     """The analytics over readings in Kafka, computed by Spark."""
 
 
-group.add_command(history)
 group.add_command(ledger_group)
+group.add_command(history)
 
 
 def _spark_options(command: Callable[..., None]) -> Callable[..., None]:

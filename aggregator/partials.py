@@ -121,9 +121,8 @@ def partials(
     """Judge the `value` column of Arrow batches and sum it up by (state, guid, epoch).
 
     A key may come out several times (after `MOST_READINGS`, of what `accept` leaves over, and from
-    several partitions): what
-    reads the rows adds them up. Never raises for any bytes; a null value (a tombstone) is
-    `not_json`.
+    several partitions): what reads the rows adds them up. Never raises for any bytes; a null value
+    (a tombstone) is `not_json`.
 
     Args:
         batches: record batches with a binary column ``value``, and those that `Rejects` needs

@@ -13,6 +13,7 @@ import os
 import statistics
 import sys
 import time
+from collections import Counter
 from operator import ne
 from typing import TYPE_CHECKING, Any
 
@@ -52,11 +53,11 @@ def one_by_one(frame: DataFrame) -> DataFrame:
 
         sensors: Any = {}
         gaps: Any = []
-        rejected: Any = {}
+        rejected: Counter[str] = Counter()
         bounds = Punctuality().bounds(time.time_ns())
         for batch in batches:
-            for _, reason in _add(batch.column("value").to_pylist(), sensors, gaps, bounds):
-                rejected[reason] = rejected.get(reason, 0) + 1
+            refused = _add(batch.column("value").to_pylist(), sensors, gaps, bounds)
+            rejected.update(reason for _, reason in refused)
         yield from _rows(sensors, gaps, rejected)
 
     return frame.mapInArrow(loop, DDL)

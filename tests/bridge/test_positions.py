@@ -68,8 +68,8 @@ def test_an_earlier_life_is_earlier_than_every_connection() -> None:
 def test_the_largest_window_that_mqtt_allows_is_remembered_and_no_more_than_twice_that() -> None:
     positions = Positions()
     frames = [frame(1, b"%d" % n) for n in range(3 * MOST)]
-    for each in frames:
-        admitted(positions, 1, each)
+    for start in range(0, len(frames), 500):
+        admitted(positions, 1, *frames[start : start + 500])
     again = [each._replace(duplicate=True) for each in frames]
     assert admitted(positions, 1, *again[-1:]) == again[-1:]
     assert admitted(positions, 2, *again[-MOST:]) == []
@@ -79,8 +79,7 @@ def test_the_largest_window_that_mqtt_allows_is_remembered_and_no_more_than_twic
 def test_what_is_delivered_again_counts_under_its_newest_connection() -> None:
     positions = Positions()
     admitted(positions, 1, frame(1))
-    for n in range(MOST):
-        admitted(positions, 1, frame(2, b"%d" % n))
+    admitted(positions, 1, *(frame(2, b"%d" % n) for n in range(MOST)))
     admitted(positions, 2, frame(1))
     assert admitted(positions, 2, frame(1, again=True)) == [frame(1, again=True)]
     assert admitted(positions, 3, frame(1, again=True)) == []
