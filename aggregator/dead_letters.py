@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from aggregator.errors import DeadLetterError
-from aggregator.letters import Flood, Record, Source, dead_letter, rejection, remaining, split
+from aggregator.letters import (
+    NO_MARK,
+    Flood,
+    Mark,
+    Record,
+    Source,
+    dead_letter,
+    rejection,
+    remaining,
+    split,
+)
 from aggregator.stopping import StoppingError
 
 if TYPE_CHECKING:
@@ -26,17 +36,14 @@ driver's memory nor keeps a transaction open for longer than Kafka waits for it.
 class Box(Protocol):
     """The dead-letter topic, and the mark beside it that says how far the letters have come."""
 
-    def open(self, query_id: str) -> dict[int, int]:
+    def open(self, query_id: str) -> Mark:
         """Shut out an earlier life of the query, and read back its mark.
-
-        Returns:
-            By partition of the readings topic, the offset before which all have their letter.
 
         Raises:
             DeadLetterError: not now.
         """
 
-    def put(self, records: Sequence[Record], mark: Mapping[int, int]) -> None:
+    def put(self, records: Sequence[Record], mark: Mark) -> None:
         """Write letters and mark in one transaction: both, or neither.
 
         The mark takes the place of the one before.
@@ -89,16 +96,17 @@ class DeadLetters:
         self._topic = topic
         self._clock = clock
         self._stop = stop
-        self._done: dict[int, int] | None = None
+        self._mark: Mark | None = None
         self.why = ""
         self.written = 0
         self.failures = 0
 
-    def write(self, query_id: str, rows: Any) -> Any:
+    def write(self, query_id: str, batch_id: int, rows: Any) -> Any:
         """Write a letter for each rejected record of a trigger that has none yet.
 
         Args:
             query_id: Spark's name of the query.
+            batch_id: the trigger's micro-batch.
             rows: the workers'.
 
         Returns:
@@ -113,9 +121,9 @@ class DeadLetters:
         if not pending:
             return counting
         try:
-            if self._done is None:
-                self._done = self._box.open(query_id)
-            self._write(pending, self._done)
+            if self._mark is None:
+                self._mark = self._box.open(query_id)
+            self._write(pending, batch_id, self._mark)
         except DeadLetterError as error:
             self.failures += 1
             self.why = str(error)
@@ -128,14 +136,14 @@ class DeadLetters:
 
     def close(self) -> None:
         """Let go of Kafka."""
-        self._done = None
+        self._mark = None
         self._box.close()
 
-    def _write(self, pending: Sequence[Source | Flood], done: Mapping[int, int]) -> None:
+    def _write(self, pending: Sequence[Source | Flood], batch_id: int, before: Mark) -> None:
+        offsets = dict(before.offsets)
         records: list[Record] = []
-        mark: dict[int, int] = {}
         letters = size = 0
-        for source in self._sources(pending, done):
+        for source in self._sources(pending, before.done(batch_id)):
             why = rejection(source.value)
             if why is None:
                 continue
@@ -143,14 +151,14 @@ class DeadLetters:
             records += made
             letters += 1
             size += len(source.value or b"")
-            mark[source.partition] = source.offset + 1
+            offsets[source.partition] = source.offset + 1
             if len(records) >= MOST_RECORDS or size >= MOST_BYTES:
-                self._put(records, mark, letters)
-                records, mark, letters, size = [], {}, 0, 0
+                self._put(records, Mark(batch_id, dict(offsets)), letters)
+                records, letters, size = [], 0, 0
                 if self._stop.is_set():
                     raise StoppingError
         if records:
-            self._put(records, mark, letters)
+            self._put(records, Mark(batch_id, offsets), letters)
 
     def _sources(
         self, pending: Sequence[Source | Flood], done: Mapping[int, int]
@@ -162,10 +170,9 @@ class DeadLetters:
             elif left is not None:
                 yield left
 
-    def _put(self, records: list[Record], mark: dict[int, int], letters: int) -> None:
-        done = {**(self._done or {}), **mark}
-        self._box.put(records, done)
-        self._done = done
+    def _put(self, records: list[Record], mark: Mark, letters: int) -> None:
+        self._box.put(records, mark)
+        self._mark = mark
         self.written += letters
 
 
@@ -182,25 +189,25 @@ class MemoryBox:
 
     def __init__(self) -> None:
         self.records: list[Record] = []
-        self.marks: dict[str, dict[int, int]] = {}
+        self.marks: dict[str, Mark] = {}
         self.transactions = 0
         self.refuse = 0
         self.unsure = 0
         self._query_id: str | None = None
 
-    def open(self, query_id: str) -> dict[int, int]:
+    def open(self, query_id: str) -> Mark:
         """See `Box.open`."""
         self._query_id = query_id
-        return dict(self.marks.get(query_id, {}))
+        return self.marks.get(query_id, NO_MARK)
 
-    def put(self, records: Sequence[Record], mark: Mapping[int, int]) -> None:
+    def put(self, records: Sequence[Record], mark: Mark) -> None:
         """See `Box.put`."""
         assert self._query_id is not None, "closed"
         if self.refuse:
             self.refuse -= 1
             raise DeadLetterError("told to refuse")
         self.records += records
-        self.marks[self._query_id] = dict(mark)
+        self.marks[self._query_id] = mark
         self.transactions += 1
         if self.unsure:
             self.unsure -= 1

@@ -19,10 +19,10 @@ from aggregator.stopping import StoppingError
 from contract.topics import MARKS_SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, Sequence
+    from collections.abc import Callable, Container, Sequence
     from threading import Event
 
-    from aggregator.letters import Record
+    from aggregator.letters import Mark, Record
 
 PREFIX: Final = "isotherm-aggregator-"
 """Of the transactional id; the query's id follows."""
@@ -55,7 +55,7 @@ class KafkaBox:
         self._query_id = ""
         self._failures: list[Any] = []
 
-    def open(self, query_id: str) -> dict[int, int]:
+    def open(self, query_id: str) -> Mark:
         """See `Box.open`."""
         self._query_id = query_id
         self._producer = Producer(
@@ -79,7 +79,7 @@ class KafkaBox:
         except KafkaException as error:
             raise self._error(error) from error
 
-    def put(self, records: Sequence[Record], mark: Mapping[int, int]) -> None:
+    def put(self, records: Sequence[Record], mark: Mark) -> None:
         """See `Box.put`."""
         self._failures = []
         try:

@@ -39,6 +39,29 @@ class Flood(NamedTuple):
     last: int
 
 
+class Mark(NamedTuple):
+    """How far a query's letters have come.
+
+    Attributes:
+        batch_id: of the last letters.
+        offsets: by partition of the readings topic, the offset behind the last letter.
+    """
+
+    batch_id: int
+    offsets: Mapping[int, int]
+
+    def done(self, batch_id: int) -> Mapping[int, int]:
+        """By partition, the offset before which a batch has its letters.
+
+        A batch after that of the mark has none, whatever its offsets are: a topic that was made
+        anew begins at 0 again.
+        """
+        return self.offsets if batch_id <= self.batch_id else {}
+
+
+NO_MARK: Final = Mark(-1, {})
+
+
 class Record(NamedTuple):
     """One record on its way into the dead-letter topic."""
 

@@ -11,10 +11,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # its stub
 
 from aggregator.errors import DeadLetterError
+from aggregator.letters import NO_MARK, Mark
 from aggregator.stopping import StoppingError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Container
     from threading import Event
 
 QUIET: Final = logging.getLogger("isotherm.librdkafka")
@@ -30,11 +31,16 @@ _FURTHER: Final = 10
 _DAY_MS: Final = str(86_400_000)
 
 
-def mark_record(query_id: str, mark: Mapping[int, int]) -> tuple[bytes, bytes]:
-    """Value and key of a mark: JSON, the offset behind the last letter by partition."""
-    return json.dumps({str(part): offset for part, offset in mark.items()}).encode(), (
-        query_id.encode()
-    )
+def mark_record(query_id: str, mark: Mark) -> tuple[bytes, bytes]:
+    """Value (JSON) and key of a mark."""
+    return json.dumps(mark._asdict()).encode(), query_id.encode()
+
+
+def parse_mark(value: bytes) -> Mark:
+    """The mark in a record's value."""
+    found = json.loads(value)
+    offsets = {int(partition): offset for partition, offset in found["offsets"].items()}
+    return Mark(found["batch_id"], offsets)
 
 
 class Marks:
@@ -73,8 +79,8 @@ class Marks:
             if getattr(error.args[0], "code", int)() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise DeadLetterError(f"topic {self.topic} cannot be made: {error}") from error
 
-    def last(self, query_id: str) -> dict[int, int]:
-        """A query's mark as far as it was committed; empty without one.
+    def last(self, query_id: str) -> Mark:
+        """A query's last mark that was committed.
 
         Raises:
             KafkaException: Kafka does not answer.
@@ -92,7 +98,7 @@ class Marks:
                 start = max(low, high - look)
                 found = self._read(consumer, query_id.encode(), start, high)
                 if found is not None or start == low:
-                    return found or {}
+                    return found or NO_MARK
                 look *= _FURTHER
         finally:
             consumer.close()
@@ -115,7 +121,7 @@ class Marks:
         finally:
             consumer.close()
 
-    def _read(self, consumer: Any, key: bytes, start: int, end: int) -> dict[int, int] | None:
+    def _read(self, consumer: Any, key: bytes, start: int, end: int) -> Mark | None:
         found = None
         consumer.assign([TopicPartition(self.topic, 0, start)])
         deadline = time.monotonic() + _PATIENCE_S
@@ -132,7 +138,7 @@ class Marks:
             if error is None:
                 position = message.offset() + 1
                 if message.key() == key:
-                    found = {int(part): at for part, at in json.loads(message.value()).items()}
+                    found = parse_mark(message.value())
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 the library's own name
                 # Behind the last record stands a commit marker, which no reader is given.
                 position = max(position, message.offset())

@@ -115,7 +115,7 @@ class Triggers:
         rows = collect()
         if self._letters is not None:
             # Before anything is counted: what the ledger has, Spark does not bring again.
-            rows = self._letters.write(query_id, rows)
+            rows = self._letters.write(query_id, batch_id, rows)
         gave = tally(rows)
         audit = gave.audit
         if self._ledger is not None:

@@ -75,7 +75,7 @@ def places(box: MemoryBox) -> list[tuple[int, int]]:
 
 def test_a_letter_has_the_bytes_the_key_and_where_and_why() -> None:
     box, topic = MemoryBox(), Topic({4: [(7, b"k", b"\xff"), (8, None, None)]})
-    counting = writer(box, topic).write("q", topic.rows())
+    counting = writer(box, topic).write("q", 0, topic.rows())
     first, tombstone = box.records
     assert (first.key, first.value) == (b"k", b"\xff")
     assert dict(first.headers) == {
@@ -96,7 +96,7 @@ def test_a_letter_has_the_bytes_the_key_and_where_and_why() -> None:
 def test_a_large_one_goes_in_parts_of_one_key() -> None:
     large = b"x" * 2_000_000
     box, topic = MemoryBox(), Topic({0: [(1, None, large)]})
-    writer(box, topic).write("q", topic.rows())
+    writer(box, topic).write("q", 0, topic.rows())
     assert b"".join(record.value or b"" for record in box.records) == large
     assert [dict(record.headers)["part"] for record in box.records] == [b"1", b"2", b"3"]
     assert len({record.key for record in box.records}) == 1
@@ -105,14 +105,14 @@ def test_a_large_one_goes_in_parts_of_one_key() -> None:
 
 def test_without_rejects_kafka_is_not_touched() -> None:
     topic = Topic({0: [(1, b"k", reading())]})
-    counting = writer(MemoryBox(), topic).write("q", topic.rows())
+    counting = writer(MemoryBox(), topic).write("q", 0, topic.rows())
     assert counting.num_rows == 1
 
 
 @pytest.mark.parametrize("carried", (0, 150, 1 << 20))
 def test_a_flood_is_read_again_and_letters_keep_the_order(carried: int) -> None:
     box, topic = MemoryBox(), Topic({1: MIXED, 0: MIXED})
-    writer(box, topic).write("q", topic.rows(carried))
+    writer(box, topic).write("q", 0, topic.rows(carried))
     assert places(box) == [(0, offset) for offset in BAD] + [(1, offset) for offset in BAD]
     assert bool(topic.read) == (carried < 1000)
     assert box.transactions == 1
@@ -136,12 +136,12 @@ def test_each_is_written_once_over_a_crash_in_any_transaction(
     box = Crashing()
     first = writer(box, topic)
     with pytest.raises(DeadLetterError):
-        first.write("q", topic.rows(carried))
+        first.write("q", 0, topic.rows(carried))
     assert first.why.startswith("told to")
     # The next life knows nothing but what stands in Kafka; the same life no more than that.
     again = writer(box, topic) if carried else first
     box.__class__ = MemoryBox  # type: ignore[assignment]
-    again.write("q", topic.rows(carried))
+    again.write("q", 0, topic.rows(carried))
     assert sorted(places(box)) == [(part, offset) for part in (0, 1) for offset in BAD]
     assert again.why == ""
 
@@ -149,14 +149,14 @@ def test_each_is_written_once_over_a_crash_in_any_transaction(
 def test_a_batch_that_is_replayed_whole_writes_nothing() -> None:
     box, topic = MemoryBox(), Topic({0: MIXED})
     for _ in range(2):
-        writer(box, topic).write("q", topic.rows())
+        writer(box, topic).write("q", 0, topic.rows())
     assert box.transactions == 1
 
 
 def test_another_query_has_a_mark_of_its_own() -> None:
     box, topic = MemoryBox(), Topic({0: MIXED})
     for query in ("q", "r"):
-        writer(box, topic).write(query, topic.rows())
+        writer(box, topic).write(query, 0, topic.rows())
     assert len(box.records) == 2 * len(BAD)
 
 
@@ -165,9 +165,9 @@ def test_the_end_breaks_a_flood_off_between_transactions(monkeypatch: pytest.Mon
     box, topic, stop = MemoryBox(), Topic({0: MIXED}), threading.Event()
     stop.set()
     with pytest.raises(StoppingError):
-        writer(box, topic, stop).write("q", topic.rows())
+        writer(box, topic, stop).write("q", 0, topic.rows())
     assert box.transactions == 1
-    writer(box, topic).write("q", topic.rows())
+    writer(box, topic).write("q", 0, topic.rows())
     assert places(box) == [(0, offset) for offset in BAD]
 
 
@@ -182,6 +182,17 @@ def test_a_flood_is_never_held_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> No
 
     box = Watched()
     topic = Topic({0: [(offset, None, b"bad") for offset in range(1000)]})
-    writer(box, topic).write("q", topic.rows(0))
+    writer(box, topic).write("q", 0, topic.rows(0))
     assert max(held) == 10
     assert len(box.records) == 1000
+
+
+def test_a_later_batch_owes_nothing_to_the_mark_of_an_earlier_one() -> None:
+    # Its offsets begin at 0 again where a topic was made anew and the person goes on with it.
+    box, topic = MemoryBox(), Topic({0: MIXED})
+    for batch_id in (3, 4):
+        writer(box, topic).write("q", batch_id, topic.rows())
+    assert len(box.records) == 2 * len(BAD)
+    for batch_id in (2, 4):
+        writer(box, topic).write("q", batch_id, topic.rows())
+    assert len(box.records) == 2 * len(BAD)

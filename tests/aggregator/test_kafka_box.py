@@ -18,7 +18,7 @@ from aggregator.dead_letters import MemoryBox
 from aggregator.errors import DeadLetterError, FencedError
 from aggregator.kafka_box import KafkaBox
 from aggregator.kafka_reader import KafkaReader
-from aggregator.letters import Flood, Record
+from aggregator.letters import NO_MARK, Flood, Mark, Record
 from tests.support import topic_records, unique
 
 if TYPE_CHECKING:
@@ -73,17 +73,17 @@ def boxes(request: pytest.FixtureRequest) -> Iterator[Callable[[], Box]]:
 
 def test_the_mark_is_read_back_by_the_next_life_of_that_query(boxes: Callable[[], Box]) -> None:
     box = boxes()
-    assert box.open("q") == {}
-    box.put(letters(b"a", b"b"), {0: 7})
-    box.put(letters(b"c"), {0: 9, 1: 3})
-    assert boxes().open("q") == {0: 9, 1: 3}
-    assert boxes().open("other") == {}
+    assert box.open("q") == NO_MARK
+    box.put(letters(b"a", b"b"), Mark(0, {0: 7}))
+    box.put(letters(b"c"), Mark(0, {0: 9, 1: 3}))
+    assert boxes().open("q") == Mark(0, {0: 9, 1: 3})
+    assert boxes().open("other") == NO_MARK
 
 
 def test_letters_stand_there_with_key_bytes_and_headers(place: Place) -> None:
     box = place.box()
     box.open("q")
-    box.put([*letters(b"\xff"), Record(None, None, HEADERS)], {0: 1})
+    box.put([*letters(b"\xff"), Record(None, None, HEADERS)], Mark(0, {0: 1}))
     box.close()
     assert [record[:3] for record in topic_records(place.stack.kafka, place.letters)] == [
         (b"key", b"\xff", dict(HEADERS)),
@@ -94,14 +94,14 @@ def test_letters_stand_there_with_key_bytes_and_headers(place: Place) -> None:
 def test_what_a_dead_life_left_open_is_undone(place: Place) -> None:
     dead, heir = place.box(), place.box()
     dead.open("q")
-    dead.put(letters(b"kept"), {0: 1})
+    dead.put(letters(b"kept"), Mark(0, {0: 1}))
     # As if it hung between the letters and the commit.
     producer: Any = dead._producer  # noqa: SLF001 where a crash would be
     producer.begin_transaction()
     producer.produce(place.letters, b"undone")
     producer.flush(10)
-    assert heir.open("q") == {0: 1}
-    heir.put(letters(b"new"), {0: 2})
+    assert heir.open("q") == Mark(0, {0: 1})
+    heir.put(letters(b"new"), Mark(0, {0: 2}))
     heir.close()
     found = topic_records(place.stack.kafka, place.letters)
     assert [record.value for record in found] == [b"kept", b"new"]
@@ -112,7 +112,7 @@ def test_a_life_that_has_a_successor_is_shut_out(place: Place) -> None:
     older.open("q")
     heir.open("q")
     with pytest.raises(FencedError, match="another job runs with this checkpoint"):
-        older.put(letters(b"too late"), {0: 1})
+        older.put(letters(b"too late"), Mark(0, {0: 1}))
     heir.close()
     assert not topic_records(place.stack.kafka, place.letters)
 
@@ -124,7 +124,7 @@ def test_a_missing_topic_is_a_sentence_and_found_once_it_is_made(place: Place) -
         box.open("q")
     box.close()
     place.stack.create_topics(name)
-    assert box.open("q") == {}
+    assert box.open("q") == NO_MARK
     box.close()
 
 
@@ -133,11 +133,11 @@ def test_a_topic_that_refuses_a_letter_gets_none_of_the_transaction(place: Place
     box = place.box()
     box.open("q")
     with pytest.raises(DeadLetterError, match=f"topic {place.letters} .* does not take them"):
-        box.put(letters(b"small", b"x" * 5000), {0: 2})
+        box.put(letters(b"small", b"x" * 5000), Mark(0, {0: 2}))
     box.close()
     limit(place, "1048588")
-    assert box.open("q") == {}
-    box.put(letters(b"small", b"x" * 5000), {0: 2})
+    assert box.open("q") == NO_MARK
+    box.put(letters(b"small", b"x" * 5000), Mark(0, {0: 2}))
     box.close()
     assert len(topic_records(place.stack.kafka, place.letters)) == 2
 
