@@ -68,33 +68,64 @@ def topic_records(bootstrap: str, topic: str) -> list[Kept]:
         for partition in partitions:
             where = TopicPartition(topic, partition, 0)
             # Where somebody goes on writing there may never be an end.
-            end = _end(consumer, where)
+            end = _end(bootstrap, where)
             consumer.assign([where])
-            # What an open transaction hides is not committed: whoever waits for it looks again.
-            while (message := consumer.poll(QUIET_S)) is not None and message.error() is None:
-                offset = message.offset()
-                assert offset is not None
-                if offset >= end:
-                    break
-                headers: Any = message.headers() or []
-                value: Any = message.value()
-                key: Any = message.key()
-                kept.append(Kept(key, value, dict(headers), partition))
+            kept += _read(consumer, partition, end)
     finally:
         consumer.close()
     return kept
 
 
-def _end(consumer: Consumer, where: TopicPartition) -> int:
+def _read(consumer: Consumer, partition: int, end: int) -> list[Kept]:
+    """The committed records of the partition that is assigned, up to an offset.
+
+    Kafka writes the end of a transaction a moment after it has promised it, so what is hidden now
+    is waited for; whoever waits for what an open transaction hides looks again.
+    """
+    kept: list[Kept] = []
+    # A Kafka that has just come back may take long for the first answer.
+    limit = time.monotonic() + PATIENCE_S
+    while time.monotonic() < limit:
+        message = consumer.poll(0.1)
+        if message is None:
+            continue
+        error = message.error()
+        offset = message.offset()
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 its name
+            continue
+        assert offset is not None
+        if offset >= end:
+            break
+        if error is None:
+            headers: Any = message.headers() or []
+            value: Any = message.value()
+            key: Any = message.key()
+            kept.append(Kept(key, value, dict(headers), partition))
+        limit = time.monotonic() + QUIET_S
+    return kept
+
+
+def _end(bootstrap: str, where: TopicPartition) -> int:
     """The offset behind the last record; a Kafka that has just come back may have no leader yet."""
     limit = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return int(consumer.get_watermark_offsets(where, timeout=PATIENCE_S)[1])
-        except KafkaException as error:
-            if error.args[0].code() not in _NO_LEADER_YET or time.monotonic() > limit:
-                raise
-            time.sleep(0.05)
+    # One that reads what is committed is told the end of that, not of the partition.
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": unique("tests"),
+            "isolation.level": "read_uncommitted",
+        }
+    )
+    try:
+        while True:
+            try:
+                return int(consumer.get_watermark_offsets(where, timeout=PATIENCE_S)[1])
+            except KafkaException as error:
+                if error.args[0].code() not in _NO_LEADER_YET or time.monotonic() > limit:
+                    raise
+                time.sleep(0.05)
+    finally:
+        consumer.close()
 
 
 def topic_size(bootstrap: str, topic: str) -> int:
