@@ -32,6 +32,8 @@ SETTINGS: Final = {
     "spark.sql.adaptive.enabled": "false",
     # Larger Arrow batches cost a worker fewer turns; 50,000 readings are about 12 MB.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
+    # Between Java and a worker TCP waits for an acknowledgement, 40 ms, before a short last piece.
+    "spark.python.unix.domain.socket.enabled": "true",
     # What stopping a query may take while Kafka is away; by default for ever.
     "spark.sql.streaming.stopTimeout": "1s",
 }
