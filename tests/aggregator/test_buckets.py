@@ -10,6 +10,7 @@ from aggregator.buckets import EventWindow
 from aggregator.ledger import Ledger
 from aggregator.ledger_report import opened, problems, status
 from aggregator.partials import WITH_MOMENTS
+from aggregator.tally import Tally
 from contract.moment import format_event_time
 from tests.aggregator.event_oracle import MEMORY, SLIDING, EventOracle, Pair, at, made
 from tests.aggregator.records import tallied
@@ -123,6 +124,25 @@ def test_a_replayed_batch_changes_nothing(pair: Pair) -> None:
     assert pair.messages() == 3
 
 
+def test_a_batch_that_breaks_off_leaves_nothing(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.add(made(1), made(2))
+    whole = Ledger._write  # noqa: SLF001 the crash is within the transaction
+    batch = tallied([made(15), made(0)], schema=WITH_MOMENTS)
+
+    def crash(ledger: Ledger, query_id: str, batch_id: int, tally: Tally, at: int) -> None:
+        whole(ledger, query_id, batch_id, tally, at)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "_write", crash)
+        with pytest.raises(KeyboardInterrupt):
+            pair.ledger.add("q", 1, batch, at(1000))
+    pair.check()
+    pair.add(made(15), made(0))
+
+
 def test_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
     with Ledger(tmp_path / "l.duckdb", SLIDING) as ledger:
         pair = Pair(ledger)
@@ -190,25 +210,25 @@ def test_a_ledger_with_a_window_is_well_and_says_where_it_is(tmp_path: Path) -> 
     assert (found["event too late"], found["event ahead"]) == (1, 1)
 
 
-@pytest.mark.parametrize(
-    ("harm", "what"),
-    (
-        ("UPDATE event_total SET readings = 0", "sums of the event window that cannot be"),
-        ("UPDATE event_total SET bucket = '2000-01-01'", "buckets outside the event window"),
-        ("UPDATE event_open SET bucket = '2000-01-01'", "buckets outside the event window"),
-        ("DELETE FROM event_sensor", "states of the event window without their sensors"),
-        ("UPDATE event_window SET batch_id = 7", "event windows that are of another batch"),
-    ),
-)
-def test_a_window_that_does_not_agree_with_itself_is_found(
-    tmp_path: Path, harm: str, what: str
-) -> None:
-    path = tmp_path / "l.duckdb"
-    with Ledger(path, SLIDING) as ledger:
-        ledger.add("q", 0, tallied([made(1), made(9)], schema=WITH_MOMENTS), at(9))
-        ledger._connection.execute(harm)  # noqa: SLF001 as a disk may do it
-    with opened(path) as connection:
+HARMS = {
+    "UPDATE event_total SET readings = 0": "sums of the event window that cannot be",
+    "UPDATE event_total SET bucket = '2000-01-01'": "buckets outside the event window",
+    "UPDATE event_open SET bucket = '2000-01-01'": "buckets outside the event window",
+    "DELETE FROM event_sensor": "states of the event window without their sensors",
+    "UPDATE event_open SET readings = 3": "more readings in the event window than since the start",
+    "UPDATE event_window SET batch_id = 7": "event windows that are of another batch",
+}
+
+
+def test_a_window_that_does_not_agree_with_itself_is_found(pair: Pair) -> None:
+    pair.add(made(1), made(9))
+    connection = pair.ledger._connection  # noqa: SLF001 harmed as a disk may do it
+    assert problems(connection) == []
+    for harm, what in HARMS.items():
+        connection.begin()
+        connection.execute(harm)
         assert [problem for problem in problems(connection) if what in problem]
+        connection.rollback()
 
 
 def test_a_ledger_that_is_filled_again_in_other_portions_has_the_whole_window() -> None:

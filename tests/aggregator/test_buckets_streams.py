@@ -46,14 +46,14 @@ def check(span: int, batches: Batches) -> None:
 STREAM = st.lists(BATCH, min_size=3, max_size=8)
 
 
-@settings(max_examples=4, deadline=None, derandomize=True)
+@settings(max_examples=3, deadline=None, derandomize=True)
 @given(st.integers(1, 12), STREAM)
 def test_any_stream_comes_to_what_a_plain_count_makes_of_it(span: int, batches: Batches) -> None:
     check(span, batches)
 
 
 @pytest.mark.faults
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.integers(1, 12), STREAM)
 def test_many_streams_come_to_what_a_plain_count_makes_of_them(span: int, batches: Batches) -> None:
     check(span, batches)
