@@ -7,17 +7,18 @@ import { line, thinned } from "./trend.js";
 import { degrees, inUnit, temperature } from "./units.js";
 
 const HOUR_MS = 3600e3;
-const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [720, 230, 40, 44, 10, 24];
+const [LEFT, RIGHT, TOP, BOTTOM] = [40, 44, 10, 24];
 const PARTS = 120;
 
 const curves = {}; // state -> path
 let marks;
 let names;
 let top;
+let [width, height] = [720, 240]; // as the chart is on the screen, pixels
 
-/** Builds the chart without lines; `open(state)` for a click on a line. */
-export function build(open) {
-  const svg = make("svg:svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "aria-hidden": "true" });
+/** Builds the chart without lines; `open(state)` for a click on a line, `resized()` for a new size. */
+export function build(open, resized) {
+  const svg = make("svg:svg", { "aria-hidden": "true" });
   marks = make("svg:g", { class: "marks" });
   names = make("svg:g", { class: "names" });
   top = make("svg:path", { class: "curve chosen" });
@@ -29,6 +30,10 @@ export function build(open) {
   }
   svg.append(top, names);
   byId("chart").append(svg);
+  new ResizeObserver(([{ contentRect }]) => {
+    [width, height] = [contentRect.width, contentRect.height];
+    resized();
+  }).observe(byId("chart"));
 }
 
 /** Draws all lines anew: done once for each step of the trend, not for each snapshot. */
@@ -39,8 +44,8 @@ export function paint(trend, view) {
   }
   const shown = view.opened ? lines.get(view.opened) : [...lines.values()].flat();
   const [low, high] = range(shown.map(([, value]) => value), view.unit);
-  const x = (at) => LEFT + ((at - view.now + HOUR_MS) / HOUR_MS) * (WIDTH - LEFT - RIGHT);
-  const y = (value) => TOP + ((high - inUnit(value, view.unit)) / (high - low)) * (HEIGHT - TOP - BOTTOM);
+  const x = (at) => LEFT + ((at - view.now + HOUR_MS) / HOUR_MS) * (width - LEFT - RIGHT);
+  const y = (value) => TOP + ((high - inUnit(value, view.unit)) / (high - low)) * (height - TOP - BOTTOM);
   const gap = Math.max(1.6 * (HOUR_MS / PARTS), 1.6 * trend.step);
   for (const [state, points] of lines) {
     const curve = curves[state];
@@ -74,12 +79,12 @@ function axis(low, high, y, view) {
   const parts = [];
   for (let v = Math.ceil(low / step) * step; v <= high; v += step) {
     const at = y(view.unit === "C" ? (v * 9) / 5 + 32 : v);
-    parts.push(make("svg:path", { d: `M${LEFT} ${at.toFixed(1)}H${WIDTH - RIGHT}`, class: "grid" }),
+    parts.push(make("svg:path", { d: `M${LEFT} ${at.toFixed(1)}H${width - RIGHT}`, class: "grid" }),
       make("svg:text", { x: LEFT - 6, y: at + 4, "text-anchor": "end" }, `${v}°`.replace("-", "−")));
   }
-  for (const minutes of [60, 45, 30, 15, 0]) {
-    const at = LEFT + (1 - minutes / 60) * (WIDTH - LEFT - RIGHT);
-    parts.push(make("svg:text", { x: at, y: HEIGHT - 6, "text-anchor": "middle" }, minutes ? `−${minutes} min` : "now"));
+  for (const minutes of width > 480 ? [60, 45, 30, 15, 0] : [60, 30, 0]) {
+    const at = LEFT + (1 - minutes / 60) * (width - LEFT - RIGHT);
+    parts.push(make("svg:text", { x: at, y: height - 6, "text-anchor": "middle" }, minutes ? `−${minutes} min` : "now"));
   }
   marks.replaceChildren(...parts);
 }
@@ -98,7 +103,7 @@ function name(lines, x, y, view) {
     if (at - before < 11) continue;
     before = at;
     const text = view.opened ? degrees(last[1], view.unit) : state;
-    parts.push(make("svg:text", { x: Math.min(x(last[0]) + 5, WIDTH - RIGHT + 4), y: at + 4, class: view.opened ? "strong" : "" }, text));
+    parts.push(make("svg:text", { x: Math.min(x(last[0]) + 5, width - RIGHT + 4), y: at + 4, class: view.opened ? "strong" : "" }, text));
   }
   names.replaceChildren(...parts);
 }

@@ -148,10 +148,17 @@ const on = {
 function start() {
   map.draw(open);
   ranking.build(open, repaint);
-  chart.build(open);
+  chart.build(open, () => {
+    drawn = NaN;
+    repaint();
+  });
   choose("scope", (value) => (choices.scope = value));
   choose("unit", (value) => (choices.unit = value));
-  choose("theme", (value) => (document.documentElement.dataset.theme = value));
+  byId("theme").value = document.documentElement.dataset.theme;
+  byId("theme").addEventListener("change", () => {
+    document.documentElement.dataset.theme = byId("theme").value;
+    remember("theme", byId("theme").value);
+  });
   byId("close").addEventListener("click", close);
   addEventListener("keydown", (event) => event.key === "Escape" && close());
   document.addEventListener("visibilitychange", repaint);
@@ -181,7 +188,7 @@ function start() {
 
 function choose(name, take) {
   const inputs = document.querySelectorAll(`input[name=${name}]`);
-  const held = name === "scope" ? scopeOf(null, choices.scope) : remembered(name, { unit: "F", theme: "auto" }[name]);
+  const held = name === "scope" ? scopeOf(null, choices.scope) : choices[name];
   for (const input of inputs) {
     input.checked = input.value === held;
     input.addEventListener("change", () => {

@@ -7,20 +7,22 @@ import { count, degrees, temperature } from "./units.js";
 
 // Where the label of a state stands that is too small for one: beside it, with a leader line.
 const CALLOUTS = {
-  VT: [828, 62], NH: [868, 38], MA: [958, 155], RI: [958, 183], CT: [958, 211], NJ: [958, 239],
-  DE: [958, 267], MD: [958, 295], DC: [958, 323], HI: [372, 572],
+  VT: [822, 58], NH: [868, 36], MA: [962, 158], RI: [962, 186], CT: [962, 214], NJ: [962, 242],
+  DE: [962, 270], MD: [962, 298], DC: [962, 326], HI: [376, 566],
 };
 // Where a label reads better than in the roomiest place.
 const MOVED = { MI: [697, 198], FL: [798, 520], LA: [554, 452], ID: [200, 178], KY: [708, 318], WV: [757, 291], TN: [672, 362] };
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const marks = {}; // state -> {group, shape, code, value}
+let ring; // the outline of the opened state, above its neighbours
+let halo; // that of the state that has the keyboard
 let focused = "KS";
 let told = {}; // state -> what the tip says
 
 /** Draws the map without any data; `open(state)` is called for a click, Enter or Space. */
 export function draw(open) {
-  const svg = make("svg:svg", { viewBox: "0 0 1000 610", role: "group", "aria-labelledby": "map-title", "aria-describedby": "map-help" });
+  const svg = make("svg:svg", { viewBox: "0 0 1010 610", role: "group", "aria-labelledby": "map-title", "aria-describedby": "map-help" });
   svg.append(hatch());
   const labels = make("svg:g", { class: "labels", "aria-hidden": "true" });
   for (const [state, { name, at, path }] of Object.entries(STATES)) {
@@ -32,7 +34,9 @@ export function draw(open) {
   // The smallest on top, with a spot that a finger can hit.
   const { group } = marks.DC;
   group.append(make("svg:circle", { cx: STATES.DC.at[0], cy: STATES.DC.at[1], r: 4.5, class: "state spot" }));
-  svg.append(group, labels);
+  ring = make("svg:path", { class: "ring" });
+  halo = make("svg:path", { class: "ring halo" });
+  svg.append(group, ring, halo, labels);
   byId("plate").append(svg);
   listen(svg, open);
   byId("legend").append(make("span", { class: "ramp", "aria-hidden": "true" }), make("span", { class: "ticks" }),
@@ -79,8 +83,11 @@ function listen(svg, open) {
     else return;
     event.preventDefault();
   });
-  svg.addEventListener("focusin", (event) => stateOf(event) && (rove(stateOf(event)), tip(stateOf(event))));
-  svg.addEventListener("focusout", () => tip(null));
+  svg.addEventListener("focusin", (event) => stateOf(event) && arrive(stateOf(event)));
+  svg.addEventListener("focusout", () => {
+    set(halo, "d", "");
+    tip(null);
+  });
   svg.addEventListener("pointerover", (event) => tip(stateOf(event) ?? null));
   svg.addEventListener("pointerleave", () => tip(null));
 }
@@ -101,6 +108,12 @@ function rove(state) {
   set(marks[focused].group, "tabindex", "-1");
   set(marks[state].group, "tabindex", "0");
   focused = state;
+}
+
+function arrive(state) {
+  rove(state);
+  if (marks[state].group.matches(":focus-visible")) set(halo, "d", STATES[state].path);
+  tip(state);
 }
 
 /** Puts the keyboard on a state. */
@@ -130,6 +143,7 @@ export function paint(view) {
     set(mark.group, "aria-label", `${name}: ${words.join(", ")}`);
     set(mark.group, "aria-pressed", String(state === view.opened));
   }
+  set(ring, "d", view.opened ? STATES[view.opened].path : "");
   legend(view);
   if (shown) tip(shown);
 }
@@ -160,7 +174,7 @@ function tip(state) {
   write(box, "");
   box.append(...told[state].map((text, i) => make(i ? "span" : "strong", {}, text)));
   const [x, y] = STATES[state].at;
-  box.style.left = `${Math.min(86, Math.max(14, x / 10))}%`;
+  box.style.left = `${Math.min(86, Math.max(14, x / 10.1))}%`;
   box.style.top = `${(y / 610) * 100}%`;
   box.classList.toggle("below", y < 160);
 }
