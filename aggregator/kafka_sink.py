@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 from confluent_kafka import KafkaException, Producer
 
 from aggregator.errors import SinkError
-from aggregator.marks import QUIET, ignore
+from aggregator.librdkafka import QUIET, Heard, client_settings
 from aggregator.snapshot import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aggregator.snapshot import Snapshot
+    from contract.access import KafkaAccess
 
 _TIMEOUT_S: Final = 5.0
 
@@ -33,22 +34,22 @@ class KafkaSink:
     """Writes snapshots to a topic, with acks=all. A snapshot that comes again is written again.
 
     Args:
-        brokers: HOST:PORT, several with commas.
+        access: the way into Kafka.
         topic: must exist.
     """
 
-    def __init__(self, brokers: str, topic: str) -> None:
-        self._brokers = brokers
+    def __init__(self, access: KafkaAccess, topic: str) -> None:
+        self._brokers = access.brokers
+        self._heard = Heard()
         self._topic = topic
         self._known = False
         self._failures: list[Any] = []
         self._producer: Any = Producer(
             {
-                "bootstrap.servers": brokers,
+                **client_settings(access, self._heard),
                 "enable.idempotence": True,
                 "message.timeout.ms": int(_TIMEOUT_S * 1000),
                 "partitioner": "murmur2_random",
-                "error_cb": ignore,
             },
             logger=QUIET,
         )
@@ -66,10 +67,13 @@ class KafkaSink:
                 self._producer.produce(self._topic, value, key, on_delivery=self._delivered)
             left = self._producer.flush(2 * _TIMEOUT_S)
         except KafkaException as error:
-            raise self._error(error.args[0].str()) from error
+            self._producer.poll(0)
+            raise self._error(self._heard.why(error.args[0].str())) from error
         if left or self._failures:
             self._known = False
-            raise self._error(self._failures[0].str() if self._failures else "no answer")
+            raise self._error(
+                self._failures[0].str() if self._failures else self._heard.why("no answer")
+            )
 
     def close(self) -> None:
         """Nothing waits: `emit` does."""

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from aggregator.marks import QUIET, consumer_settings
+from aggregator.librdkafka import QUIET, consumer_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from contract.access import KafkaAccess
 
 _EVERY_S: Final = 1.0
 _TIMEOUT_S: Final = 3.0
@@ -34,13 +36,13 @@ class KafkaEnds:
     """Asks Kafka.
 
     Args:
-        brokers: HOST:PORT, several with commas.
+        access: the way into Kafka.
         topic: of the readings.
     """
 
-    def __init__(self, brokers: str, topic: str) -> None:
+    def __init__(self, access: KafkaAccess, topic: str) -> None:
         self._topic = topic
-        self._consumer: Any = Consumer(consumer_settings(brokers), logger=QUIET)
+        self._consumer: Any = Consumer(consumer_settings(access), logger=QUIET)
 
     def __call__(self) -> dict[int, int] | None:
         """See `Ends`."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from contract.access import KafkaAccess, access_of, access_setting
 from contract.address import Address, parse_host_port
 from contract.errors import SettingsError
 from contract.settings import boolean, choice, duration, optional, setting, text
@@ -64,6 +65,13 @@ class AggregatorSettings:
         metavar="HOST:PORT[,…]",
         help="Kafka brokers to begin with.",
     )
+    security_protocol: str = access_setting("security_protocol")
+    kafka_ca_file: str | None = access_setting("ca_file")
+    kafka_cert_file: str | None = access_setting("cert_file")
+    kafka_key_file: str | None = access_setting("key_file")
+    sasl_mechanism: str | None = access_setting("sasl_mechanism")
+    kafka_username: str | None = access_setting("username")
+    kafka_password_file: str | None = access_setting("password_file")
     topic: str = setting(
         "kafka.topic",
         text,
@@ -223,6 +231,14 @@ class AggregatorSettings:
         help="Keep all snapshots in this folder, a file for each day; `isotherm-aggregator "
         "history` queries it.",
     )
+
+    def __post_init__(self) -> None:
+        self.access.check()
+
+    @property
+    def access(self) -> KafkaAccess:
+        """The way into Kafka."""
+        return access_of(self, self.kafka)
 
     @property
     def dead_letter_topic(self) -> str | None:

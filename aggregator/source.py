@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from aggregator.java_access import spark_options
+from aggregator.kafka import files_of_access
 from aggregator.partials import DDL, Punctuality, partials
 
 if TYPE_CHECKING:
@@ -27,12 +29,18 @@ OPTIONS: Final = {
 
 
 def sensors(spark: SparkSession, settings: AggregatorSettings) -> DataFrame:
-    """The stream of the workers' rows (`partials.COLUMNS`)."""
+    """The stream of the workers' rows (`partials.COLUMNS`).
+
+    Raises:
+        KafkaAccessError: a file of the way into Kafka cannot be used.
+    """
     more = () if settings.dead_letter_topic is None else ("key", "partition", "offset")
+    with files_of_access():
+        access = spark_options(settings.access)
     punctuality = Punctuality(late=settings.late, future=settings.future)
     return (
         spark.readStream.format("kafka")
-        .option("kafka.bootstrap.servers", settings.kafka)
+        .options(**access)
         .option("subscribe", settings.topic)
         .option("startingOffsets", settings.starting_offsets)
         .option("failOnDataLoss", str(not settings.accept_loss).lower())
