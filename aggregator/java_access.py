@@ -1,7 +1,7 @@
 """The way into Kafka for Java: Spark's source and Kafka's own admin client.
 
 Certificates and keys are handed over as text (Kafka's KIP-651), so that executors on other machines
-need no files. Kafka and Spark keep these texts out of what they log and show.
+need no files. Kafka keeps them out of what it logs; that Spark does is a setting of `session`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ _MODULES: Final = {
 _BLOCK: Final = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
 _CERTIFICATES: Final = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
 _KEY: Final = "PRIVATE KEY"
-_FRAME: Final = re.compile(r"^Caused by: |\b(?:[a-z]\w*\.)+(?=[A-Z])")
-"""What people need not read: packages of Java."""
+_FRAME: Final = re.compile(
+    r"^(?:Caused by: )?(?:java\.util\.concurrent\.ExecutionException: )?|\b(?:[a-z]\w*\.)+(?=[A-Z])"
+)
+"""What people need not read: packages of Java, and that it was somebody else's exception."""
 
 
 def java_options(access: KafkaAccess) -> dict[str, str]:

@@ -77,8 +77,12 @@ class KafkaBox:
             self._require_topic(found)
             self._marks.require(found)
             self._producer.init_transactions(_PATIENCE_S)
+            self._heard.forget()
             return self._marks.last(query_id)
         except KafkaException as error:
+            # `_heard` is told here; after a fatal error there is nothing more to be told.
+            with contextlib.suppress(KafkaException, SystemError):
+                self._producer.poll(0)
             raise self._error(error) from error
 
     def put(self, records: Sequence[Record], mark: Mark) -> None:
@@ -156,8 +160,6 @@ class KafkaBox:
                     f"another job runs with this checkpoint and writes its dead letters to "
                     f"{self._topic}; end one of them"
                 )
-            if self._producer is not None:
-                self._producer.poll(0)
             why = self._heard.why(why.str())
         return DeadLetterError(
             f"rejected records wait for their dead letters: topic {self._topic} at "

@@ -67,13 +67,13 @@ class KafkaSink:
                 self._producer.produce(self._topic, value, key, on_delivery=self._delivered)
             left = self._producer.flush(2 * _TIMEOUT_S)
         except KafkaException as error:
+            # `_heard` is told here.
             self._producer.poll(0)
-            raise self._error(self._heard.why(error.args[0].str())) from error
+            raise self._error(error.args[0].str()) from error
         if left or self._failures:
             self._known = False
-            raise self._error(
-                self._failures[0].str() if self._failures else self._heard.why("no answer")
-            )
+            raise self._error(self._failures[0].str() if self._failures else "no answer")
+        self._heard.forget()
 
     def close(self) -> None:
         """Nothing waits: `emit` does."""
@@ -88,5 +88,6 @@ class KafkaSink:
         if error is not None:
             self._failures.append(error)
 
-    def _error(self, why: str) -> SinkError:
-        return SinkError(f"topic {self._topic} at {self._brokers} does not take it: {why}")
+    def _error(self, said: str) -> SinkError:
+        said = self._heard.why(said)
+        return SinkError(f"topic {self._topic} at {self._brokers} does not take it: {said}")

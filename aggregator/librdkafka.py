@@ -29,6 +29,10 @@ class Heard:
         if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 the library's own name
             self._refusal = refusal("kafka", error.str())
 
+    def forget(self) -> None:
+        """To be called when all went well."""
+        self._refusal = None
+
     def why(self, said: str) -> str:
         """Why Kafka refuses us, where it does.
 

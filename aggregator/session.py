@@ -36,6 +36,8 @@ SETTINGS: Final = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
     # Between Java and a worker TCP waits for an acknowledgement, 40 ms, before a short last piece.
     "spark.python.unix.domain.socket.enabled": "true",
+    # By default Spark shows a client's key where it shows a plan; url is its own word.
+    "spark.sql.redaction.options.regex": r"(?i)url|jaas|keystore",
     # What stopping a query may take while Kafka is away; by default for ever.
     "spark.sql.streaming.stopTimeout": "1s",
 }
