@@ -39,28 +39,23 @@ class KafkaSink:
     """
 
     def __init__(self, access: KafkaAccess, topic: str) -> None:
-        self._brokers = access.brokers
+        self._access = access
         self._heard = Heard()
         self._topic = topic
         self._known = False
         self._failures: list[Any] = []
-        self._producer: Any = Producer(
-            {
-                **client_settings(access, self._heard),
-                "enable.idempotence": True,
-                "message.timeout.ms": int(_TIMEOUT_S * 1000),
-                "partitioner": "murmur2_random",
-            },
-            logger=QUIET,
-        )
+        self._producer: Any = None
 
     def emit(self, snapshot: Snapshot) -> None:
         """Write its records, and wait for Kafka.
 
         Raises:
             SinkError: it did not take them within some seconds, or has no such topic.
+            KafkaAccessError: a file of the way into Kafka cannot be used.
         """
         self._failures = []
+        if self._producer is None:
+            self._producer = self._made()
         try:
             self._require_topic()
             for key, value in records(snapshot):
@@ -78,11 +73,24 @@ class KafkaSink:
     def close(self) -> None:
         """Nothing waits: `emit` does."""
 
+    def _made(self) -> Any:
+        return Producer(
+            {
+                **client_settings(self._access, self._heard),
+                "enable.idempotence": True,
+                "message.timeout.ms": int(_TIMEOUT_S * 1000),
+                "partitioner": "murmur2_random",
+            },
+            logger=QUIET,
+        )
+
     def _require_topic(self) -> None:
         if not self._known:
             self._known = self._topic in self._producer.list_topics(timeout=_TIMEOUT_S).topics
             if not self._known:
-                raise SinkError(f"Kafka at {self._brokers} has no topic {self._topic}; create it")
+                raise SinkError(
+                    f"Kafka at {self._access.brokers} has no topic {self._topic}; create it"
+                )
 
     def _delivered(self, error: Any, _message: Any) -> None:
         if error is not None:
@@ -90,4 +98,8 @@ class KafkaSink:
 
     def _error(self, said: str) -> SinkError:
         said = self._heard.why(said)
-        return SinkError(f"topic {self._topic} at {self._brokers} does not take it: {said}")
+        if self._heard.refusal is not None:
+            # The next one reads the files again.
+            self._producer = None
+            self._heard.forget()
+        return SinkError(f"topic {self._topic} at {self._access.brokers} does not take it: {said}")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from aggregator.librdkafka import QUIET, consumer_settings
+from aggregator.errors import KafkaAccessError
+from aggregator.librdkafka import QUIET, Heard, consumer_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,11 +43,16 @@ class KafkaEnds:
 
     def __init__(self, access: KafkaAccess, topic: str) -> None:
         self._topic = topic
-        self._consumer: Any = Consumer(consumer_settings(access), logger=QUIET)
+        self._access = access
+        self._heard = Heard()
+        self._consumer: Any = None
 
     def __call__(self) -> dict[int, int] | None:
         """See `Ends`."""
         try:
+            if self._consumer is None:
+                settings = consumer_settings(self._access, heard=self._heard)
+                self._consumer = Consumer(settings, logger=QUIET)
             topic = self._consumer.list_topics(self._topic, _TIMEOUT_S).topics[self._topic]
             return {
                 number: self._consumer.get_watermark_offsets(
@@ -54,12 +60,21 @@ class KafkaEnds:
                 )[1]
                 for number in topic.partitions
             } or None
+        except KafkaAccessError:
+            return None
         except KafkaException:
+            # `_heard` is told here.
+            self._consumer.poll(0)
+            if self._heard.refusal:
+                self.close()
             return None
 
     def close(self) -> None:
-        """See `Ends`."""
-        self._consumer.close()
+        """See `Ends`; the next question makes a client anew, which reads the files again."""
+        consumer, self._consumer = self._consumer, None
+        self._heard.forget()
+        if consumer is not None:
+            consumer.close()
 
 
 class Lag:

@@ -19,19 +19,23 @@ QUIET.setLevel(logging.CRITICAL + 1)
 
 
 class Heard:
-    """What a client meets in the background: a call that fails knows only that it took too long."""
+    """What a client meets in the background: a call that fails knows only that it took too long.
+
+    Attributes:
+        refusal: why a broker will not have the client; None where that is not so.
+    """
 
     def __init__(self) -> None:
-        self._refusal: str | None = None
+        self.refusal: str | None = None
 
     def __call__(self, error: Any) -> None:
         """To be given as ``error_cb``."""
         if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 the library's own name
-            self._refusal = refusal("kafka", error.str())
+            self.refusal = refusal("kafka", error.str())
 
     def forget(self) -> None:
         """To be called when all went well."""
-        self._refusal = None
+        self.refusal = None
 
     def why(self, said: str) -> str:
         """Why Kafka refuses us, where it does.
@@ -39,7 +43,7 @@ class Heard:
         Args:
             said: by the call that failed.
         """
-        return self._refusal or said
+        return self.refusal or said
 
 
 def client_settings(access: KafkaAccess, heard: Heard | None = None) -> dict[str, Any]:
