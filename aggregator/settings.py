@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from contract.access import KafkaAccess, access_of, access_setting
-from contract.address import Address, parse_host_port
+from contract.address import Address, listen_address, parse_host_port
 from contract.errors import SettingsError
 from contract.settings import boolean, choice, duration, optional, setting, text, whole
 from contract.topics import ANALYTICS_SUFFIX, DEAD_LETTER_SUFFIX, KAFKA_READINGS
@@ -47,11 +47,6 @@ def interval(value: Any) -> float:
 def brokers(value: Any) -> str:
     """Parser: HOST:PORT, or several with commas between them."""
     return ",".join(str(parse_host_port(part.strip())) for part in text(value).split(","))
-
-
-def listen(value: Any) -> Address:
-    """Parser: HOST:PORT."""
-    return parse_host_port(text(value))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +167,7 @@ class AggregatorSettings:
     )
     metrics: Address | None = setting(
         "job.metrics",
-        optional(listen),
+        optional(listen_address),
         default=None,
         flag="--metrics",
         metavar="HOST:PORT",

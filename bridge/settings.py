@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from bridge.security import check
 from contract.access import access_setting
-from contract.address import Address, parse_address, parse_host_port
+from contract.address import Address, listen_address, parse_address, parse_host_port
 from contract.settings import (
     choice,
     duration,
@@ -41,10 +41,6 @@ def _mqtt_address(value: Any) -> Address:
 
 def _broker(value: Any) -> Address:
     return parse_host_port(text(value), 9092)
-
-
-def _listen(value: Any) -> Address:
-    return parse_host_port(text(value))
 
 
 def _shards(value: Any) -> tuple[int, ...]:
@@ -216,7 +212,7 @@ class BridgeSettings:
     )
     metrics: Address | None = setting(
         "bridge.metrics",
-        optional(_listen),
+        optional(listen_address),
         default=None,
         flag="--metrics",
         metavar="HOST:PORT",
