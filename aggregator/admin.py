@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from py4j.protocol import Py4JJavaError
 
 from aggregator.errors import KafkaAccessError
-from aggregator.java_access import java_options, java_refusal
+from aggregator.java_access import java_options, java_refusal, java_words
 from aggregator.kafka import Extent, Presence, files_of_access
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from contract.access import KafkaAccess
 
 _TIMEOUT_MS: Final = "3000"
+_UNRESOLVED: Final = "bootstrap"
+"""In what Kafka says where no broker's name is found, which passes by itself."""
 
 
 class AdminTopic:
@@ -73,7 +75,16 @@ class AdminTopic:
         }
         for key, value in options.items():
             properties.setProperty(key, value)
-        admin = self._view.org.apache.kafka.clients.admin.AdminClient.create(properties)
+        try:
+            admin = self._view.org.apache.kafka.clients.admin.AdminClient.create(properties)
+        except Py4JJavaError as error:
+            said = "; ".join(map(java_words, _causes(error)))
+            if _UNRESOLVED in said:
+                raise
+            # Such as a kind of key that OpenSSL knows and Java does not.
+            raise KafkaAccessError(
+                f"Java cannot use kafka.cert_file, kafka.key_file: {said}"
+            ) from error
         try:
             yield admin
         finally:

@@ -25,8 +25,11 @@ _MODULES: Final = {
     "SCRAM-SHA-512": f"{_LOGIN}.scram.ScramLoginModule",
 }
 _BLOCK: Final = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
-_CERTIFICATES: Final = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
+_CERTIFICATE: Final = "CERTIFICATE"
 _KEY: Final = "PRIVATE KEY"
+"""OpenSSL, and so `KafkaAccess.check_files`, reads other forms too; Kafka's Java does not."""
+_PKCS8: Final = "openssl pkcs8 -topk8 -nocrypt -in {} -out NEW"
+_X509: Final = "openssl x509 -in {} -out NEW"
 _FRAME: Final = re.compile(
     r"^(?:Caused by: )?(?:java\.util\.concurrent\.ExecutionException: )?|\b(?:[a-z]\w*\.)+(?=[A-Z])"
 )
@@ -78,8 +81,13 @@ def java_refusal(lines: Iterable[str]) -> str | None:
     Returns:
         None if it is no refusal.
     """
-    found = (refusal("kafka", _FRAME.sub("", line.strip())) for line in lines)
+    found = (refusal("kafka", java_words(line)) for line in lines)
     return next(filter(None, found), None)
+
+
+def java_words(line: str) -> str:
+    """What people need of a line of Java's."""
+    return _FRAME.sub("", line.strip())
 
 
 def _trust(ca_file: str | None) -> dict[str, str]:
@@ -87,25 +95,19 @@ def _trust(ca_file: str | None) -> dict[str, str]:
         return {}
     return {
         "ssl.truststore.type": "PEM",
-        "ssl.truststore.certificates": "\n".join(_blocks(ca_file, *_CERTIFICATES)),
+        "ssl.truststore.certificates": _blocks("kafka.ca_file", ca_file, _CERTIFICATE, _X509),
     }
 
 
 def _identity(cert_file: str | None, key_file: str | None) -> dict[str, str]:
     if cert_file is None or key_file is None:
         return {}
-    keys = _blocks(key_file, _KEY)
-    if not keys:
-        # OpenSSL reads the older forms too, Kafka's Java does not.
-        fix = (
-            "is not in the form that Java reads (BEGIN PRIVATE KEY); make it so: "
-            f"openssl pkcs8 -topk8 -nocrypt -in {key_file} -out NEW.key"
-        )
-        raise SettingsError("kafka.key_file", key_file, fix)
     return {
         "ssl.keystore.type": "PEM",
-        "ssl.keystore.key": keys[0],
-        "ssl.keystore.certificate.chain": "\n".join(_blocks(cert_file, *_CERTIFICATES)),
+        "ssl.keystore.key": _blocks("kafka.key_file", key_file, _KEY, _PKCS8),
+        "ssl.keystore.certificate.chain": _blocks(
+            "kafka.cert_file", cert_file, _CERTIFICATE, _X509
+        ),
     }
 
 
@@ -125,6 +127,11 @@ def _quoted(text: str) -> str:
     return '"' + escaped.replace("\n", "\\n").replace("\r", "\\r") + '"'
 
 
-def _blocks(path: str, *kinds: str) -> list[str]:
+def _blocks(key: str, path: str, kind: str, command: str) -> str:
     text = Path(path).read_text(encoding="utf-8", errors="replace")
-    return [found[0] for found in _BLOCK.finditer(text) if found[1] in kinds]
+    found = [block[0] for block in _BLOCK.finditer(text) if block[1] == kind]
+    if not found:
+        fix = f"holds nothing that Java reads (BEGIN {kind}); make it so: {command.format(path)}"
+        raise SettingsError(key, path, fix)
+    # Of several keys OpenSSL takes the first; Java would take none.
+    return found[0] if kind == _KEY else "\n".join(found)
