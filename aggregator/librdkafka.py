@@ -11,6 +11,8 @@ from aggregator.kafka import files_of_access
 from contract.refusal import refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from contract.access import KafkaAccess
 
 QUIET: Final = logging.getLogger("isotherm.librdkafka")
@@ -46,7 +48,9 @@ class Heard:
         return self.refusal or said
 
 
-def client_settings(access: KafkaAccess, heard: Heard | None = None) -> dict[str, Any]:
+def client_settings(
+    access: KafkaAccess, heard: Callable[[Any], None] | None = None
+) -> dict[str, Any]:
     """For every client; holds the password, so it is never shown.
 
     Args:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from contract.access import KafkaAccess, access_of, access_setting
-from contract.address import Address, listen_address, parse_host_port
+from contract.access import KafkaAccess, access_of, access_setting, brokers
+from contract.address import Address, listen_address
 from contract.errors import SettingsError
 from contract.settings import boolean, choice, duration, optional, setting, text, whole
 from contract.topics import ANALYTICS_SUFFIX, DEAD_LETTER_SUFFIX, KAFKA_READINGS
@@ -42,11 +42,6 @@ def interval(value: Any) -> float:
     if seconds < _SHORTEST:
         raise ValueError("write a time span of 1ms or more")
     return seconds
-
-
-def brokers(value: Any) -> str:
-    """Parser: HOST:PORT, or several with commas between them."""
-    return ",".join(str(parse_host_port(part.strip())) for part in text(value).split(","))
 
 
 @dataclass(frozen=True, kw_only=True)

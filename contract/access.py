@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from contract.address import parse_host_port
 from contract.errors import SettingsError
 from contract.parsers import choice, optional, text
 from contract.settings import rows, setting
@@ -55,6 +56,11 @@ ROWS: Final[Mapping[str, tuple[Parser, str | None, str]]] = {
     ),
 }
 """Parser, default and help of each key in ``[kafka]``; the keys are the fields of `KafkaAccess`."""
+
+
+def brokers(value: Any) -> str:
+    """Parser: HOST:PORT, or several with commas between them."""
+    return ",".join(str(parse_host_port(part.strip())) for part in text(value).split(","))
 
 
 def access_setting(name: str) -> Any:
