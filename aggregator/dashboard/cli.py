@@ -71,6 +71,7 @@ def run(config: Path | None, **flags: Any) -> None:
 def check_config(config: Path | None, **flags: Any) -> None:
     """Read the settings as `run` would, and show them; nothing is connected."""
     settings = _load(config, flags)
+    settings.access.check_files()
     for row in rows(DashboardSettings):
         value = getattr(settings, row.name)
         click.echo(f"{row.key} = {'' if value is None else value}")

@@ -41,9 +41,10 @@ def serve(settings: DashboardSettings, log: Log) -> None:
 
     Raises:
         DashboardError: it cannot be served; the sentence has the fix.
-        SettingsError: the settings cannot be meant together.
+        SettingsError: the settings cannot be meant together, or a file cannot be used.
     """
     settings.check()
+    settings.access.check_files()
     token = None if settings.token_file is None else read_token(Path(settings.token_file))
     listener = _listen(settings.listen)
     feed = _feed(settings)
@@ -98,8 +99,7 @@ async def _run(
 def _feed(settings: DashboardSettings) -> Feed:
     if settings.snapshots is not None:
         return FileFeed(Path(settings.snapshots))
-    assert settings.kafka is not None
-    return KafkaFeed(settings.kafka, settings.topic)
+    return KafkaFeed(settings.access, settings.topic)
 
 
 def _listen(address: Address) -> socket.socket:

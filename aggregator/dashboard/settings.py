@@ -7,22 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from contract.address import Address, parse_host_port
+from contract.access import KafkaAccess, access_of, access_setting, brokers
+from contract.address import Address, listen_address
 from contract.errors import SettingsError
 from contract.settings import duration, optional, setting, text
 from contract.topics import ANALYTICS_SUFFIX, KAFKA_READINGS
 
 PREFIX: Final = "ISOTHERM_DASHBOARD"
-
-
-def brokers(value: Any) -> str:
-    """Parser: HOST:PORT, or several with commas between them."""
-    return ",".join(str(parse_host_port(part.strip())) for part in text(value).split(","))
-
-
-def listen(value: Any) -> Address:
-    """Parser: HOST:PORT."""
-    return parse_host_port(text(value))
 
 
 def http(value: Any) -> str:
@@ -46,6 +37,13 @@ class DashboardSettings:
         metavar="HOST:PORT[,…]",
         help="Kafka brokers; the job writes its snapshots there with --analytics-topic.",
     )
+    security_protocol: str = access_setting("security_protocol")
+    kafka_ca_file: str | None = access_setting("ca_file")
+    kafka_cert_file: str | None = access_setting("cert_file")
+    kafka_key_file: str | None = access_setting("key_file")
+    sasl_mechanism: str | None = access_setting("sasl_mechanism")
+    kafka_username: str | None = access_setting("username")
+    kafka_password_file: str | None = access_setting("password_file")
     topic: str = setting(
         "kafka.topic",
         text,
@@ -73,7 +71,7 @@ class DashboardSettings:
     )
     listen: Address = setting(
         "page.listen",
-        listen,
+        listen_address,
         default="127.0.0.1:8787",
         flag="--listen",
         metavar="HOST:PORT",
@@ -111,6 +109,7 @@ class DashboardSettings:
                 "name where the snapshots come from: --kafka HOST:PORT or --snapshots FILE, "
                 "and not both",
             )
+        self.access.check()
         if not self.loopback and self.token_file is None:
             raise SettingsError(
                 "--listen",
@@ -118,6 +117,11 @@ class DashboardSettings:
                 "whoever reaches this address could look: give --token-file FILE with a secret in "
                 "it, or listen on 127.0.0.1",
             )
+
+    @property
+    def access(self) -> KafkaAccess:
+        """The way into Kafka; without brokers where the snapshots come from a file."""
+        return access_of(self, self.kafka or "")
 
     @property
     def loopback(self) -> bool:
