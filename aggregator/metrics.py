@@ -95,6 +95,30 @@ def _scopes(name: str) -> Callable[[View], Iterable[Sample]]:
     return read
 
 
+def _states(name: str) -> Callable[[View], Iterable[Sample]]:
+    """Of each scope's states with something in them: a state that is silent has no sample."""
+
+    def read(view: View) -> Iterable[Sample]:
+        scopes = view.observed.last.scopes if view.observed.last else {}
+        for scope, analytics in scopes.items():
+            rows: Iterable[tuple[str, float]] = getattr(analytics, name)
+            for state, value in rows:
+                yield Sample(value, (("scope", scope), ("state", state)))
+
+    return read
+
+
+def _offline(view: View) -> Iterable[Sample]:
+    last = view.observed.last
+    if last is None or last.offline is None or SINCE_START not in last.scopes:
+        return
+    silent = dict(last.offline.by_state)
+    for state in sorted(
+        {state for state, _ in last.scopes[SINCE_START].sensors_by_state} | set(silent)
+    ):
+        yield Sample(silent.get(state, 0), (("state", state),))
+
+
 def _audit(view: View) -> Iterable[Sample]:
     last = view.observed.last
     audit = last.audit_since_start if last else None
@@ -166,6 +190,12 @@ METRICS: Final[tuple[Metric[View], ...]] = (
         _one(lambda v: v.observed.spark_s),
     ),
     Metric(
+        "trigger_interval_seconds",
+        "gauge",
+        "How much time a trigger has: the setting `trigger`.",
+        _one(lambda v: v.trigger),
+    ),
+    Metric(
         "records_read_total",
         "counter",
         "Records that Spark has read; those of a trigger that is repeated twice.",
@@ -197,6 +227,27 @@ METRICS: Final[tuple[Metric[View], ...]] = (
         "Distinct sensors in the last snapshot.",
         _scopes("total_sensors"),
         "scope",
+    ),
+    Metric(
+        "state_temperature_fahrenheit",
+        "gauge",
+        "Average temperature of a state in the last snapshot; none where nothing came.",
+        _states("average_temperature_by_state"),
+        "scope, state",
+    ),
+    Metric(
+        "state_sensors",
+        "gauge",
+        "Distinct sensors of a state in the last snapshot; none where nothing came.",
+        _states("sensors_by_state"),
+        "scope, state",
+    ),
+    Metric(
+        "state_offline_sensors",
+        "gauge",
+        "Sensors of a state that are offline; none without the ledger.",
+        _offline,
+        "state",
     ),
     Metric(
         "audit",
