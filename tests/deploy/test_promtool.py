@@ -40,9 +40,12 @@ def test_an_installed_one_is_taken_and_else_the_fetched_one(tmp_path: Path) -> N
 
 def test_a_fetched_package_is_unpacked_and_starts_nothing(tmp_path: Path) -> None:
     places: list[Path] = []
-    fetch_promtool(
-        tmp_path / "cache/promtool", lambda work: (places.append(work), package(work))[1]
-    )
+
+    def download(work: Path) -> None:
+        places.append(work)
+        package(work)
+
+    fetch_promtool(tmp_path / "cache/promtool", download)
     assert subprocess.check_output([tmp_path / "cache/promtool"], text=True) == "here\n"
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["promtool"]
     assert not (places[0] / "started").exists()
