@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from aggregator.dashboard.alerts.alert import FIRING, wire
-from aggregator.dashboard.alerts.metrics import ALERT_METRICS
+from aggregator.dashboard.alerts.alert_metrics import ALERT_METRICS
 from aggregator.dashboard.metrics import PREFIX
 from contract.exposition import exposition
 from contract.moment import NS_PER_SECOND, format_event_time
