@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from contract.address import Address, parse_address, parse_host_port
 from contract.errors import SettingsError
 from contract.settings import duration, optional, setting, text, whole
+from contract.tls import TlsFiles, check_mqtt, refuse
 from contract.topics import ANALYTICS_SUFFIX, KAFKA_READINGS
 
 PREFIX: Final = "ISOTHERM_DASHBOARD"
@@ -214,6 +215,7 @@ class DashboardSettings:
         Raises:
             SettingsError: they cannot.
         """
+        self._check_alerts()
         if (self.kafka is None) == (self.snapshots is None):
             given = None if self.kafka is None else self.kafka
             raise SettingsError(
@@ -228,6 +230,29 @@ class DashboardSettings:
                 str(self.listen),
                 "whoever reaches this address could look: give --token-file FILE with a secret in "
                 "it, or listen on 127.0.0.1",
+            )
+
+    @property
+    def mqtt_tls(self) -> TlsFiles:
+        """The files of TLS for the alerts' MQTT broker."""
+        return TlsFiles("mqtt", self.mqtt_ca_file, self.mqtt_cert_file, self.mqtt_key_file)
+
+    def _check_alerts(self) -> None:
+        if self.cold >= self.hot:
+            raise SettingsError("alerts.cold", self.cold, "must be below alerts.hot")
+        if self.webhook is None:
+            given = {
+                "alerts.webhook_token_file": self.webhook_token_file,
+                "alerts.state_file": self.state_file,
+            }
+            named = {key: value for key, value in given.items() if value}
+            refuse(named, "has no effect without a webhook; set alerts.webhook too")
+        if self.mqtt is not None:
+            check_mqtt(
+                self.mqtt_tls,
+                scheme=self.mqtt.scheme,
+                username=self.mqtt_username or self.mqtt.username,
+                password_file=self.mqtt_password_file,
             )
 
     @property

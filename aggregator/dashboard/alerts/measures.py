@@ -78,7 +78,8 @@ class Recent:
             self._missing.clear()
         self._missing.append((at, missing))
         _forget(self._missing, at)
-        growth = missing - self._missing[0][1]
+        # From the lowest: holes that late readings filled meanwhile are no base to grow from.
+        growth = missing - min(count for _, count in self._missing)
         yield _measure(MISSING, FLEET, growth, 0, 0)
 
 

@@ -13,7 +13,7 @@ from aggregator.dashboard.alerts.rules import Limits
 from aggregator.dashboard.alerts.service import Alerts
 from aggregator.dashboard.alerts.webhook import HttpPost, Webhook, seconds
 from contract.errors import SettingsError
-from contract.tls import TlsFiles, check_mqtt, client_context, read_secret
+from contract.tls import client_context, read_secret
 
 if TYPE_CHECKING:
     from aggregator.dashboard.alerts.condition import Key
@@ -21,23 +21,6 @@ if TYPE_CHECKING:
     from aggregator.dashboard.alerts.told import Told
     from aggregator.dashboard.settings import DashboardSettings
     from contract.log import Log
-
-
-def check_alerts(settings: DashboardSettings) -> None:
-    """See that the settings of alerts can be meant together; no file is read.
-
-    Raises:
-        SettingsError: they cannot.
-    """
-    if settings.cold >= settings.hot:
-        raise SettingsError("alerts.cold", settings.cold, "must be below alerts.hot")
-    if settings.mqtt is not None:
-        check_mqtt(
-            _tls(settings),
-            scheme=settings.mqtt.scheme,
-            username=settings.mqtt_username or settings.mqtt.username,
-            password_file=settings.mqtt_password_file,
-        )
 
 
 def make_alerts(settings: DashboardSettings, log: Log) -> Alerts:
@@ -95,9 +78,5 @@ def _login(settings: DashboardSettings) -> Login | None:
         settings.mqtt,
         settings.mqtt_username or settings.mqtt.username,
         read_secret("mqtt.password_file", settings.mqtt_password_file),
-        client_context(_tls(settings)) if settings.mqtt.scheme == "mqtts" else None,
+        client_context(settings.mqtt_tls) if settings.mqtt.scheme == "mqtts" else None,
     )
-
-
-def _tls(settings: DashboardSettings) -> TlsFiles:
-    return TlsFiles("mqtt", settings.mqtt_ca_file, settings.mqtt_cert_file, settings.mqtt_key_file)
