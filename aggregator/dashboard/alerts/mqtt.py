@@ -6,6 +6,7 @@ what is firing, and nothing else. What an earlier life of the dashboard left beh
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from aggregator.dashboard.alerts.alert import FIRING, RESOLVED, encode, wire
+from aggregator.dashboard.alerts.alert import FIRING, RESOLVED, SCHEMA, encode, wire
 from aggregator.dashboard.alerts.told import after, due
+from contract.moment import format_event_time
 from contract.topics import ALL_ALERTS, alert_topic
 
 if TYPE_CHECKING:
@@ -51,6 +53,22 @@ class Login(NamedTuple):
     tls: ssl.SSLContext | None = None
 
 
+def over(left: bytes, now: int) -> bytes | None:
+    """The end of an alert that an earlier life left behind; None where that is no alert of ours.
+
+    Args:
+        left: what is retained.
+        now: nanoseconds since 1970.
+    """
+    try:
+        message = json.loads(left)
+        if message["schema"] != SCHEMA:
+            return None
+        return encode(message | {"status": RESOLVED, "at": format_event_time(now), "again": False})
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 class AlertTopics:
     """Keeps the topics as they should be, over whatever connection there is.
 
@@ -72,7 +90,7 @@ class AlertTopics:
         self._lock = threading.Lock()
         self._connected = False
         self._fresh = False
-        self._left: set[str] = set()
+        self._left: dict[str, bytes] = {}
         self._why = ""
         self.sent = self.failures = self.given_up = 0
         self._client = client = paho.Client(
@@ -103,11 +121,13 @@ class AlertTopics:
                 # The broker may have lost what was retained: all of it is said anew.
                 self._told = {}
                 self._fresh = False
-            left, self._left = self._left, set()
+            left, self._left = self._left, {}
         for notice in due(self._told, firing, now, self._repeat):
             self._publish(notice)
             self._told = after(self._told, notice)
-        for topic in left - {alert_topic(*alert.key) for alert in firing}:
+        for topic in left.keys() - {alert_topic(*alert.key) for alert in firing}:
+            if ended := over(left[topic], now):
+                self._client.publish(topic, ended, qos=1)
             self._client.publish(topic, b"", qos=1, retain=True)
 
     def close(self) -> None:
@@ -137,7 +157,7 @@ class AlertTopics:
             return
         with self._lock:
             self._connected = self._fresh = True
-            self._left = set()
+            self._left = {}
         self._why = ""
         self._log.info("alerts connected", mqtt=self._login.address)
         client.subscribe(ALL_ALERTS, qos=1)
@@ -156,7 +176,7 @@ class AlertTopics:
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         if message.retain and message.payload:
             with self._lock:
-                self._left.add(message.topic)
+                self._left[message.topic] = message.payload
 
     def _on_publish(self, *_arguments: Any) -> None:
         self.sent += 1
