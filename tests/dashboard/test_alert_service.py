@@ -59,7 +59,7 @@ def listener(stack: Stack) -> Iterator[list[tuple[str, bytes, bool]]]:
     heard: list[tuple[str, bytes, bool]] = []
 
     def note(_client: object, _data: object, message: MQTTMessage) -> None:
-        heard.append((message.topic, message.payload, message.retain))
+        heard.append((message.topic, bytes(message.payload), message.retain))
 
     with mqtt_client(stack) as client:
         client.on_message = note

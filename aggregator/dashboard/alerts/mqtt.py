@@ -176,7 +176,7 @@ class AlertTopics:
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         if message.retain and message.payload:
             with self._lock:
-                self._left[message.topic] = message.payload
+                self._left[message.topic] = bytes(message.payload)
 
     def _on_publish(self, *_arguments: Any) -> None:
         self.sent += 1
