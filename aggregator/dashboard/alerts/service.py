@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from aggregator.dashboard.alerts.alert import Alert
-    from aggregator.dashboard.alerts.condition import Transition
     from aggregator.dashboard.alerts.engine import Engine
     from aggregator.dashboard.alerts.sink import AlertSink
     from contract.log import Log
@@ -80,17 +79,17 @@ class Alerts:
         """What is firing now."""
         return self._settled
 
-    def tick(self) -> list[Transition]:
+    def tick(self) -> None:
         """Look at the clock, and tell the sinks; to be called every `TICK_S`.
 
         While the last hour is read back nobody is told anything: what was firing then is not what
         is firing now.
         """
         now = self._clock()
-        changes = self._engine.tick(now)
+        self._engine.tick(now)
         advanced, self._end = self._engine.end - self._end, self._engine.end
         if advanced > _READING_BACK:
-            return changes
+            return
         before = {alert.key for alert in self._settled}
         self._settled = self._engine.firing()
         after = {alert.key: alert for alert in self._settled}
@@ -102,7 +101,6 @@ class Alerts:
             self._log.info("alert is over", name=key.name, state=key.place)
         for sink in self.sinks:
             sink.update(self._settled, now)
-        return changes
 
     async def run(self) -> None:
         """Tick until it is cancelled."""

@@ -11,8 +11,9 @@ from aggregator.dashboard.alerts.engine import Engine
 from aggregator.dashboard.alerts.mqtt import AlertTopics, Login
 from aggregator.dashboard.alerts.rules import Limits
 from aggregator.dashboard.alerts.service import Alerts
-from aggregator.dashboard.alerts.webhook import HttpPost, Webhook, seconds
+from aggregator.dashboard.alerts.webhook import HttpPost, Webhook
 from contract.errors import SettingsError
+from contract.moment import NS_PER_SECOND
 from contract.tls import client_context, read_secret
 
 if TYPE_CHECKING:
@@ -35,12 +36,12 @@ def make_alerts(settings: DashboardSettings, log: Log) -> Alerts:
         cold=settings.cold,
         margin=settings.margin,
         offline=settings.offline / 100,
-        hold=seconds(settings.hold),
-        stale=seconds(settings.stale_after),
+        hold=_ns(settings.hold),
+        stale=_ns(settings.stale_after),
     )
     known = [one.alert for one in told.values()]
     engine = Engine(limits, known=known, began=time.time_ns())
-    repeat = seconds(settings.repeat)
+    repeat = _ns(settings.repeat)
     login = _login(settings)
     token = read_secret("alerts.webhook_token_file", settings.webhook_token_file)
     sinks: list[AlertSink] = []
@@ -80,3 +81,7 @@ def _login(settings: DashboardSettings) -> Login | None:
         read_secret("mqtt.password_file", settings.mqtt_password_file),
         client_context(settings.mqtt_tls) if settings.mqtt.scheme == "mqtts" else None,
     )
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * NS_PER_SECOND)

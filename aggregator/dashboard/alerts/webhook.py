@@ -13,7 +13,6 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from aggregator.dashboard.alerts.alert import FIRING, RESOLVED, encode, wire
 from aggregator.dashboard.alerts.told import after, due
 from contract.backoff import Backoff
-from contract.moment import NS_PER_SECOND
 from contract.version import VERSION
 
 if TYPE_CHECKING:
@@ -204,8 +203,3 @@ def _why(error: Exception) -> str:
     if isinstance(error, HTTPError):
         return f"the receiver answers {error.code}"
     return str(getattr(error, "reason", error))
-
-
-def seconds(span: float) -> int:
-    """A time span of the settings in nanoseconds."""
-    return round(span * NS_PER_SECOND)
