@@ -10,6 +10,7 @@ from contract.errors import EXIT_DEPENDENCY, IsothermError
 try:
     import click
     import confluent_kafka  # noqa: F401 asked for here, so that its absence is said in a sentence
+    import paho.mqtt  # noqa: F401 the same
     import starlette  # noqa: F401 the same
     import uvicorn  # noqa: F401 the same
 except ImportError as missing:
