@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aggregator.settings import SINCE_START
+from aggregator.scopes import SINCE_START
 from contract.exposition import Metric, Sample
 
 if TYPE_CHECKING:
