@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from deploy.demo.fleet import fleet_config
 from deploy.demo.pipeline import Pipeline
 from deploy.errors import ProgramFailedError
+from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import log_tail
 
 if TYPE_CHECKING:
@@ -46,7 +47,10 @@ def _watch(pipeline: Pipeline, sensors: int, report: Callable[[str], None]) -> N
     config = pipeline.data / "agent.toml"
     outbox = pipeline.data / "outbox.db"
     config.write_text(fleet_config(sensors, pipeline.stack.mqtt, outbox), encoding="utf-8")
-    agent = pipeline.start_agent("run", "--config", str(config))
+    port = free_port()
+    agent = pipeline.start_agent(
+        *("run", "--config", str(config), "--metrics", f"{LOOPBACK}:{port}"), metrics=port
+    )
     for line in (
         f"{sensors} simulated sensors, one reading a second each",
         f"MQTT       {pipeline.stack.mqtt}   topics isotherm/v1/readings/#",

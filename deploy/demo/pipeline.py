@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final, Self
 from deploy.errors import ProgramFailedError
 from deploy.local import Stack
 from deploy.local.java import find_java
-from deploy.local.ports import free_port
+from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Child, Guard, log_tail
+from deploy.local.state import AGENT, BRIDGE, JOB
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _LOOK_EVERY: Final = 0.1
@@ -25,7 +26,7 @@ _STOP_WITHIN: Final = 60.0
 
 
 class Pipeline:
-    """Stack, bridge and job in one folder; an agent is added by `start_agent`.
+    """Stack, bridge and job in one folder; agents are added by `start_agent`.
 
     Args:
         data: an empty folder for everything.
@@ -33,6 +34,7 @@ class Pipeline:
         scope: the job's scope: window, since_start or both.
         show_job: whether the job's console goes to ours; else into its log.
         java_options: for Spark's Java.
+        job_options: further flags of the job.
         report: shows one line of progress.
     """
 
@@ -44,6 +46,7 @@ class Pipeline:
         scope: str,
         show_job: bool,
         java_options: str = "",
+        job_options: Sequence[str] = (),
         report: Callable[[str], None],
     ) -> None:
         self.data = data
@@ -51,7 +54,9 @@ class Pipeline:
         self._scope = scope
         self._show_job = show_job
         self._java_options = java_options
+        self._job_options = job_options
         self._report = report
+        self.job_port = free_port()
         self._guard = Guard()
         # Chosen before Kafka starts, so that Spark, which takes longest, can start before it.
         self.stack = Stack(
@@ -59,7 +64,8 @@ class Pipeline:
         )
         self.job: Child | None = None
         self.bridge: Child | None = None
-        self.agent: Child | None = None
+        self.page: Child | None = None
+        self.agents: list[Child] = []
 
     def __enter__(self) -> Self:
         try:
@@ -72,10 +78,21 @@ class Pipeline:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def start_agent(self, *arguments: str) -> Child:
-        """Start ``isotherm-agent`` with these arguments."""
-        self.agent = self._program("agent", "edge_agent", *arguments)
-        return self.agent
+    def start_agent(
+        self, *arguments: str, name: str = "agent", metrics: int | None = None
+    ) -> Child:
+        """Start ``isotherm-agent`` with these arguments.
+
+        Args:
+            arguments: of the program.
+            name: of its log, and for people.
+            metrics: where it answers /metrics, so that `status` shows it; None: it does not.
+        """
+        agent = self._program(name, "edge_agent", *arguments)
+        self.agents.append(agent)
+        if metrics is not None:
+            self.stack.adopt(agent, port=metrics, kind=AGENT)
+        return agent
 
     def check(self) -> None:
         """Look whether all that should run still runs.
@@ -92,10 +109,11 @@ class Pipeline:
 
     def stop(self) -> None:
         """Stop what runs in the order in which readings travel, so that each part drains."""
-        for child in (self.agent, self.bridge, self.job):
+        for child in (*self.agents, self.bridge, self.job, self.page):
             if child is not None:
                 child.stop(_STOP_WITHIN)
-        self.agent = self.bridge = self.job = None
+        self.agents = []
+        self.bridge = self.job = self.page = None
         self.stack.stop()
         self._guard.close()
 
@@ -107,12 +125,17 @@ class Pipeline:
             "aggregator",
             *("submit", "--kafka", self.stack.kafka, "--scope", self._scope),
             *("--trigger", "3 seconds", "--checkpoint", str(self.data / "checkpoint")),
-            *("--snapshots", str(self.snapshots)),
+            *("--snapshots", str(self.snapshots), "--metrics", f"{LOOPBACK}:{self.job_port}"),
+            *self._job_options,
         )
+        self.stack.adopt(self.job, port=self.job_port, kind=JOB)
         self.stack.start()
+        port = free_port()
         self.bridge = self._program(
-            "bridge", "bridge", "run", "--mqtt", self.stack.mqtt, "--kafka", self.stack.kafka
+            *("bridge", "bridge", "run", "--mqtt", self.stack.mqtt, "--kafka", self.stack.kafka),
+            *("--metrics", f"{LOOPBACK}:{port}"),
         )
+        self.stack.adopt(self.bridge, port=port, kind=BRIDGE)
         self._await_bridge()
 
     def _await_bridge(self) -> None:
