@@ -84,8 +84,11 @@ def numbers(kind: str, before: Samples, after: Samples, seconds: float) -> Numbe
         )
     if kind == JOB:
         # It reads once in a trigger: between two looks lie none or all of its readings.
+        begun = after.sum("isotherm_aggregator_triggers_total")
         return Numbers(
-            rate=_known(after.sum("isotherm_aggregator_messages", scope="window")),
+            rate=_known(
+                after.sum("isotherm_aggregator_messages", scope="window") if begun else None
+            ),
             rate_of="in the last trigger",
             behind=_known(after.sum("isotherm_aggregator_lag_offsets")),
             behind_of="offsets behind",

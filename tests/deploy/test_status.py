@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aggregator.dashboard.metrics import METRICS as PAGE_METRICS
+from aggregator.dashboard.metrics import PREFIX as PAGE_PREFIX
 from aggregator.metrics import METRICS as JOB_METRICS
 from aggregator.metrics import PREFIX as JOB_PREFIX
 from bridge.metrics import METRICS as BRIDGE_METRICS
@@ -63,11 +65,12 @@ def test_every_metric_that_the_table_reads_is_exported() -> None:
             (AGENT_PREFIX, AGENT_METRICS),
             (BRIDGE_PREFIX, BRIDGE_METRICS),
             (JOB_PREFIX, JOB_METRICS),
+            (PAGE_PREFIX, PAGE_METRICS),
         )
         for metric in table_
     }
-    read = set(re.findall(r'"(isotherm_(?:agent|bridge|aggregator)_\w+)"', PART.read_text("utf-8")))
-    assert len(read) == 8
+    read = set(re.findall(r'"(isotherm_\w+)"', PART.read_text("utf-8")))
+    assert len(read) == 11
     assert read <= exported
 
 
