@@ -79,7 +79,9 @@ def _watch(
             f"snapshots  {pipeline.snapshots}",
             "status     python -m deploy.local status",
             *(() if address is None else (f"page       {address}",)),
-            "the analytics follow every 3 s; Ctrl-C stops everything",
+            "the analytics follow every 3 s; Ctrl-C stops everything"
+            if console
+            else "Ctrl-C stops everything",
         ):
             report(line)
         follow = Snapshots(pipeline.snapshots)
