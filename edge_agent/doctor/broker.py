@@ -21,12 +21,14 @@ class BrokerFacts:
 
     Attributes:
         away: why there was none; None where there was one.
+        refused: whether it answers, and does not let us in.
         window: the Receive Maximum that the broker announced.
         retained: the device's status that the broker keeps; None where there is none.
         unreadable: why that could not be read.
     """
 
     away: str | None = None
+    refused: bool = False
     window: int = 65_535
     retained: bytes | None = None
     unreadable: str = ""
@@ -46,7 +48,12 @@ def check_broker(
         in_use: whether an agent runs with this outbox.
     """
     if facts.away is not None:
-        yield fail("mqtt", f"{url}: {facts.away}", dependency=True)
+        hint = (
+            f"; see mqtt.username and mqtt.password_file, and what the broker lets {device} do"
+            if facts.refused
+            else ""
+        )
+        yield fail("mqtt", f"{url}: {facts.away}{hint}", dependency=True)
         return
     yield ok("mqtt", f"{url} lets us in")
     if facts.window < window:

@@ -35,7 +35,7 @@ def ask_broker(settings: AgentSettings) -> BrokerFacts:
         while time.monotonic() < deadline:
             for event in link.exchange(b""):
                 if isinstance(event, Down):
-                    return BrokerFacts(away=event.reason)
+                    return BrokerFacts(away=event.reason, refused=event.refused)
                 if isinstance(event, Up):
                     return BrokerFacts(
                         window=event.receive_maximum,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from contract.topics import status_topic
-from tests.edge_agent.brokers import Retained
+from deploy.local.mosquitto import Mosquitto
+from tests.edge_agent.brokers import Retained, running
 from tests.edge_agent.fake_sys import FakeSys
 from tests.support import ROOT, program, unique
 
@@ -86,6 +88,27 @@ def test_a_broker_that_is_away_is_a_dependency(tmp_path: Path) -> None:
     code, text = doctor(board(tmp_path, "mqtt://127.0.0.1:1"))
     assert code == 3
     assert "fail mqtt          mqtt://127.0.0.1:1: Connection refused" in text
+
+
+class LockedMosquitto(Mosquitto):
+    """A broker that lets nobody in without a password."""
+
+    def configure(self, *ports: int) -> None:
+        super().configure(*ports)
+        with self._config.open("a", encoding="utf-8") as config:
+            config.write("\nallow_anonymous false\n")
+
+    def answers(self) -> bool:
+        """A refusal is an answer."""
+        with socket.create_connection(("127.0.0.1", self.port), 5):
+            return True
+
+
+def test_a_broker_that_wants_a_password_names_the_settings(tmp_path: Path) -> None:
+    with running(LockedMosquitto, tmp_path / "broker") as broker:
+        code, text = doctor(board(tmp_path / "pi", f"mqtt://127.0.0.1:{broker.port}"))
+    assert code == 3
+    assert "it refuses us: not authorized (0x87); see mqtt.username and mqtt.password_file" in text
 
 
 def test_a_running_agent_is_seen_and_not_disturbed(
