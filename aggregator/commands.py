@@ -14,6 +14,7 @@ from aggregator.java_access import check_access
 from aggregator.ledger_commands import ledger_group
 from aggregator.settings import PREFIX, AggregatorSettings
 from aggregator.submit import require_java, spark_submit
+from contract.doctor.finding import tell
 from contract.errors import EXIT_FINE, EXIT_OTHER, IsothermError
 from contract.log import start_logging
 from contract.settings import boolean, load, option, read_file, rows
@@ -27,7 +28,7 @@ REBUILD: Final = "--rebuild-ledger"
 def invoke(command: click.Command) -> int:
     """Run a command; a known error becomes its sentence and its exit code."""
     try:
-        command.main(standalone_mode=False)
+        code = command.main(standalone_mode=False)
     except IsothermError as error:
         print(f"isotherm-aggregator: {error}", file=sys.stderr)
         return error.exit_code
@@ -36,7 +37,8 @@ def invoke(command: click.Command) -> int:
         return error.exit_code
     except click.Abort:
         return EXIT_OTHER
-    return EXIT_FINE
+    # What a command returns, or was told to exit with.
+    return code if isinstance(code, int) else EXIT_FINE
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
@@ -109,6 +111,19 @@ def _spark_options(command: Callable[..., None]) -> Callable[..., None]:
 def submit(**given: Any) -> None:
     """Start the job with spark-submit, with the Kafka connector that fits."""
     _submit(**given)
+
+
+@group.command("doctor")
+@_options
+def doctor(config: str | None, **flags: Any) -> None:
+    """Check what the job depends on, a sentence each; a running job is not disturbed.
+
+    Exit code 0: nothing failed. 3: Java, the connector or Kafka cannot be had. 1: something else
+    failed.
+    """
+    from aggregator.doctor.examine import examine  # noqa: PLC0415 submit needs no Kafka client
+
+    click.get_current_context().exit(tell(examine(_load(config, flags)), click.echo))
 
 
 @ledger_group.command("rebuild")

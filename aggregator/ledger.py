@@ -17,6 +17,7 @@ from aggregator.analytics import Analytics, compute_ledger
 from aggregator.audit import Counts, EventTime
 from aggregator.buckets import Buckets
 from aggregator.errors import LedgerError
+from aggregator.fit import require_fit
 from aggregator.population import Moved, Offline, Population, offline, population, text
 from aggregator.scopes import SINCE_START, WINDOW
 from aggregator.sensors import Sensors
@@ -92,14 +93,9 @@ class Ledger:
         Raises:
             LedgerError: says what to do.
         """
-        if self.progress is not None:
-            if self.progress.query_id != checkpoint.query_id:
-                raise refusals.foreign(self._path, self.progress.query_id, checkpoint.query_id)
-            if self.progress.batch_id > checkpoint.begun:
-                raise refusals.ahead(self._path, self.progress.batch_id)
-        behind = -1 if self.progress is None else self.progress.batch_id
-        if checkpoint.committed is not None and checkpoint.committed > behind:
-            raise refusals.incomplete(self._path, behind + 1, checkpoint.committed)
+        at = self.progress
+        query_id, batch_id = (None, None) if at is None else (at.query_id, at.batch_id)
+        require_fit(self._path, query_id, batch_id, checkpoint)
 
     def settle(self, batch_id: int) -> None:
         """Say that it holds all up to a batch, where it was filled in other portions.
