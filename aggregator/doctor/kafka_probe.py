@@ -111,7 +111,7 @@ def _extent(admin: Any, topic: str) -> Extent:
 
 
 def as_java_writes(topic_id: Any) -> str:
-    """A topic's id as the job notes it: librdkafka writes + and / where Kafka's Java has - and _."""
+    """A topic's id as the job notes it: Java writes - and _ where librdkafka has + and /."""
     return str(topic_id).translate(_URL_SAFE)
 
 
