@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _PATIENCE_S: Final = 8.0
 _FIRST_RECORD_S: Final = 5.0
+_URL_SAFE: Final = str.maketrans("+/", "-_")
 _LEVEL: Final = IsolationLevel.READ_COMMITTED
 
 
@@ -103,10 +104,15 @@ def _extent(admin: Any, topic: str) -> Extent:
     found = admin.describe_topics(TopicCollection([topic]))[topic].result(_PATIENCE_S)
     partitions = [one.id for one in found.partitions]
     return Extent(
-        topic_id=str(found.topic_id),
+        topic_id=as_java_writes(found.topic_id),
         first=_offsets(admin, topic, partitions, spec.earliest()),
         end=_offsets(admin, topic, partitions, spec.latest()),
     )
+
+
+def as_java_writes(topic_id: Any) -> str:
+    """A topic's id as the job notes it: Java writes - and _ where librdkafka has + and /."""
+    return str(topic_id).translate(_URL_SAFE)
 
 
 def _offsets(admin: Any, topic: str, partitions: list[int], spec: Any) -> dict[int, int]:
