@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from aggregator.beyond import Beyond
     from aggregator.population import Population
 
 
@@ -51,19 +52,32 @@ def compute(connection: duckdb.DuckDBPyConnection) -> Analytics:
     )
 
 
-def compute_ledger(connection: duckdb.DuckDBPyConnection, population: Population) -> Analytics:
-    """The four analytics over the ledger's table ``sensor``, whose guids are counted already."""
+def compute_ledger(
+    connection: duckdb.DuckDBPyConnection, population: Population, beyond: Beyond
+) -> Analytics:
+    """The four analytics over the ledger's table ``sensor``, whose guids are counted already.
+
+    Args:
+        connection: the ledger's.
+        population: the sensors of that table.
+        beyond: what came of others; those are never among the former.
+    """
     by_state = connection.execute(
-        "SELECT state, fsum(total) / sum(readings), sum(readings)::BIGINT FROM sensor "
-        "GROUP BY state"
+        "SELECT state, fsum(total), sum(readings)::BIGINT FROM sensor GROUP BY state"
     ).fetchall()
+    sums = {state: (total, readings) for state, total, readings in by_state}
+    sensors = dict(population.by_state)
+    for state, outside in beyond.by_state.items():
+        total, readings = sums.get(state, (0.0, 0))
+        sums[state] = (total + outside.total, readings + outside.readings)
+        sensors[state] = sensors.get(state, 0) + outside.sensors
     return Analytics(
         average_temperature_by_state=_highest_first(
-            (state, average) for state, average, _ in by_state
+            (state, total / readings) for state, (total, readings) in sums.items()
         ),
-        total_messages=sum(readings for _, _, readings in by_state),
-        sensors_by_state=population.by_state,
-        total_sensors=population.total,
+        total_messages=sum(readings for _, readings in sums.values()),
+        sensors_by_state=tuple(sorted(sensors.items())),
+        total_sensors=population.total + beyond.sensors,
     )
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from aggregator.analytics import Analytics
+    from aggregator.beyond import Approximate
     from aggregator.snapshot import Snapshot
 
 _RULE: Final = "-" * 43
@@ -31,7 +32,19 @@ def render(snapshot: Snapshot) -> str:
         title = f"{moment}  since start" if since_start else moment
         rejected = snapshot.rejected_since_start if since_start else snapshot.rejected
         text += _scope(title, analytics, rejected or {})
+        if since_start and snapshot.approximate is not None:
+            text += _block(title, [f"Approximate: {in_words(snapshot.approximate)}"])
     return text
+
+
+def in_words(approximate: Approximate) -> str:
+    """How far the numbers since the start are an estimate, in one line."""
+    beyond = approximate.beyond
+    return (
+        f"about {beyond.sensors:,} sensors beyond the {approximate.ledger_sensors:,} of the "
+        f"ledger, within {approximate.relative_error:.1%} ({approximate.confidence:.0%} sure), in "
+        f"{beyond.messages:,} messages, duplicates included"
+    )
 
 
 def _scope(title: str, analytics: Analytics, rejected: Mapping[str, int]) -> str:

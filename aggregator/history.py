@@ -13,13 +13,14 @@ from aggregator.errors import HistoryError
 VIEWS: Final = """
 CREATE VIEW snapshot AS
 SELECT "window"."end" AS taken, query_id, batch_id, idle, lag, trigger_ms, audit,
-    audit_since_start, rejected, rejected_since_start, event_time, scopes
+    audit_since_start, rejected, rejected_since_start, event_time, approximate, scopes
 FROM read_json({files}, format = 'newline_delimited', ignore_errors = true, columns = {{
     query_id: 'VARCHAR', batch_id: 'BIGINT',
     "window": 'STRUCT("start" TIMESTAMP, "end" TIMESTAMP)', idle: 'BOOLEAN', lag: 'BIGINT',
     trigger_ms: 'BIGINT', audit: 'JSON', audit_since_start: 'JSON',
     rejected: 'MAP(VARCHAR, BIGINT)', rejected_since_start: 'MAP(VARCHAR, BIGINT)',
-    event_time: 'STRUCT("min" TIMESTAMP, "max" TIMESTAMP)', scopes: 'MAP(VARCHAR, JSON)'}})
+    event_time: 'STRUCT("min" TIMESTAMP, "max" TIMESTAMP)',
+    approximate: 'JSON', scopes: 'MAP(VARCHAR, JSON)'}})
 -- A line that a crash cut off reads as nothing.
 WHERE query_id IS NOT NULL
 -- After a crash a batch may come twice; the later one is right as well.
@@ -27,8 +28,10 @@ QUALIFY idle OR row_number() OVER (PARTITION BY query_id, batch_id, idle ORDER B
 
 CREATE VIEW total AS
 SELECT taken, batch_id, entry.key AS scope, (entry.value ->> 'total_messages')::BIGINT AS messages,
-    (entry.value ->> 'total_sensors')::BIGINT AS sensors
-FROM (SELECT taken, batch_id, unnest(map_entries(scopes)) AS entry FROM snapshot WHERE NOT idle);
+    (entry.value ->> 'total_sensors')::BIGINT AS sensors,
+    approximate IS NOT NULL AND entry.key = 'since_start' AS approximate
+FROM (SELECT taken, batch_id, approximate, unnest(map_entries(scopes)) AS entry
+    FROM snapshot WHERE NOT idle);
 
 CREATE VIEW temperature AS
 SELECT taken, scope, pair ->> 0 AS state, (pair ->> 1)::DOUBLE AS degrees
@@ -68,8 +71,9 @@ def query(folder: Path, sql: str) -> duckdb.DuckDBPyRelation:
 def history(folder: Path, sql: str, *, csv: bool) -> None:
     """Query the snapshots in DIR (the job's --history) with SQL, also while the job runs.
 
-    Views: snapshot (taken, query_id, batch_id, idle, lag, trigger_ms, audit, rejected, scopes),
-    total (taken, batch_id, scope, messages, sensors), temperature (taken, scope, state, degrees).
+    Views: snapshot (taken, query_id, batch_id, idle, lag, trigger_ms, audit, rejected,
+    approximate, scopes), total (taken, batch_id, scope, messages, sensors, approximate),
+    temperature (taken, scope, state, degrees).
     Without SQL: the last 20 totals.
     """
     found = query(folder, sql)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import duckdb
 
-from aggregator import refusals, sequences
+from aggregator import beyond, refusals, sequences
 from aggregator.analytics import Analytics, compute_ledger
 from aggregator.audit import Counts, EventTime
 from aggregator.errors import LedgerError
@@ -23,6 +23,7 @@ from aggregator.tables import PROGRESS, SCHEMA, TABLES
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aggregator.beyond import Approximate, Beyond
     from aggregator.checkpoint import Checkpoint
     from aggregator.tally import Tally
 
@@ -52,13 +53,16 @@ class Ledger:
 
     Args:
         path: the DuckDB file; made where there is none.
+        capacity: how many sensors get rows of their own; None for all. Of the others there are
+            totals and estimates (`aggregator.beyond`).
 
     Raises:
         LedgerError: the file cannot be opened, is in use, or is no ledger of this version.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, capacity: int | None = None) -> None:
         self._path = path
+        self._capacity = capacity
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = duckdb.connect(path)
@@ -68,6 +72,7 @@ class Ledger:
         except (OSError, duckdb.Error) as error:
             raise refusals.cannot_open(path, error) from error
         self._known: Population | None = None
+        self._beyond: Beyond | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -129,21 +134,24 @@ class Ledger:
         try:
             self._connection.begin()
             try:
-                changed = self._write(query_id, batch_id, tally, at)
+                self._write(query_id, batch_id, tally, at)
                 self._connection.commit()
             except BaseException:
                 self._connection.rollback()
+                self._known = self._beyond = None
                 raise
         except duckdb.Error as error:
             raise LedgerError(f"the ledger {self._path} cannot be written: {error}") from error
         self.progress = Progress(query_id=query_id, batch_id=batch_id)
-        if changed:
-            self._known = None
         return True
 
     def analytics(self) -> Analytics:
         """The four analytics since the start, each reading once."""
-        return compute_ledger(self._connection, self._population())
+        return compute_ledger(self._connection, self._population(), self._outside())
+
+    def approximate(self) -> Approximate | None:
+        """How far the analytics are an estimate; None while all is exact."""
+        return self._outside().approximate(self._population().total)
 
     def moved(self) -> Moved:
         """The guids that were seen in several states."""
@@ -156,7 +164,13 @@ class Ledger:
     def last_seen(self) -> int | None:
         """When the last trigger with a reading began, nanoseconds since 1970; None before one."""
         rows = self._connection.execute("SELECT epoch_us(max(last_seen)) FROM sensor").fetchall()
-        return None if rows[0][0] is None else int(rows[0][0]) * 1000
+        seen = [row for row in (rows[0][0], _microseconds(self._outside().last_seen)) if row]
+        return max(seen) * 1000 if seen else None
+
+    def _outside(self) -> Beyond:
+        if self._beyond is None:
+            self._beyond = beyond.read(self._connection)
+        return self._beyond
 
     def _population(self) -> Population:
         if self._known is None:
@@ -176,13 +190,16 @@ class Ledger:
 
     def event_time(self) -> EventTime | None:
         """The event times since the start; None without a reading."""
-        first, last = self._connection.execute(
+        found = self._connection.execute(
             "SELECT min(first_event), max(last_event) FROM sensor"
         ).fetchall()[0]
-        if first is None:
+        others = self._outside()
+        times = [time for time in (*found, others.first_event, others.last_event) if time]
+        if not times:
             return None
         counts = self.counts(SINCE_START)
-        return EventTime(min=text(first), max=text(last), late=counts.late, future=counts.future)
+        first, last = text(min(times)), text(max(times))
+        return EventTime(min=first, max=last, late=counts.late, future=counts.future)
 
     def sequences(self) -> dict[tuple[str, str], tuple[int, ...]]:
         """Of each (guid, epoch): expected, received, missing, explained, duplicated."""
@@ -198,14 +215,23 @@ class Ledger:
         """Close the file."""
         self._connection.close()
 
-    def _write(self, query_id: str, batch_id: int, tally: Tally, at: int) -> bool:
+    def _write(self, query_id: str, batch_id: int, tally: Tally, at: int) -> None:
         self._connection.register("partial", tally.rows)
-        changed = sequences.add(
+        held = self._population().total
+        within, outside = beyond.divide(
+            self._connection, tally.rows, capacity=self._capacity, held=held
+        )
+        if outside.num_rows:
+            self._connection.register("partial", within)
+            beyond.add(self._connection, outside, _moment(at))
+            self._beyond = None
+        if sequences.add(
             self._connection,
             batch_id=batch_id,
             at=_moment(at),
             moving=tally.moved.total > 0,
-        )
+        ):
+            self._known = None
         self._connection.unregister("partial")
         self._write_counts(tally)
         for reason, records in tally.rejected.items():
@@ -218,7 +244,6 @@ class Ledger:
         self._connection.execute(
             "INSERT INTO progress VALUES (?, ?, ?)", [SCHEMA, query_id, batch_id]
         )
-        return changed
 
     def _write_counts(self, tally: Tally) -> None:
         before = self.counts(SINCE_START)
@@ -255,3 +280,7 @@ class Ledger:
 
 def _moment(nanoseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+
+
+def _microseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1)

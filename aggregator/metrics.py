@@ -42,6 +42,7 @@ class View:
         letters: its dead letters.
         attendance: whether Kafka is there.
         ledger: its file.
+        capacity: how many sensors it has room for; None without one.
     """
 
     observed: Observed
@@ -51,6 +52,7 @@ class View:
     letters: DeadLetters | None = None
     attendance: Attendance | None = None
     ledger: Path | None = None
+    capacity: int | None = None
 
     @property
     def age(self) -> float:
@@ -116,6 +118,22 @@ def _ledger(view: View) -> float:
         return 0
     files = (view.ledger, view.ledger.with_name(f"{view.ledger.name}.wal"))
     return sum(file.stat().st_size for file in files if file.exists())
+
+
+def _ledger_sensors(view: View) -> float:
+    last = view.observed.last
+    if last is None or SINCE_START not in last.scopes:
+        return 0
+    if last.approximate is not None:
+        return last.approximate.ledger_sensors
+    return last.scopes[SINCE_START].total_sensors
+
+
+def _beyond(view: View) -> Iterable[Sample]:
+    approximate = view.observed.last.approximate if view.observed.last else None
+    beyond: Any = approximate.beyond if approximate else None
+    for name in ("messages", "gaps", "sensors"):
+        yield Sample(getattr(beyond, name, 0), (("number", name),))
 
 
 def _kafka(view: View) -> float:
@@ -224,6 +242,26 @@ METRICS: Final[tuple[Metric[View], ...]] = (
         _one(lambda v: v.observed.restarts),
     ),
     Metric("ledger_bytes", "gauge", "Size of the ledger's files.", _one(_ledger)),
+    Metric("ledger_sensors", "gauge", "Sensors with rows in the ledger.", _one(_ledger_sensors)),
+    Metric(
+        "ledger_capacity",
+        "gauge",
+        "How many sensors may have rows; NaN without the ledger.",
+        _one(lambda v: math.nan if v.capacity is None else v.capacity),
+    ),
+    Metric(
+        "approximate",
+        "gauge",
+        "1 once sensors came for which the ledger had no room: their number is an estimate.",
+        _one(lambda v: int(bool(v.observed.last and v.observed.last.approximate))),
+    ),
+    Metric(
+        "beyond",
+        "gauge",
+        "What came of those sensors since the start; `sensors` is the estimate.",
+        _beyond,
+        "number",
+    ),
     Metric(
         "sink_up",
         "gauge",

@@ -94,7 +94,7 @@ def rebuild(settings: AggregatorSettings, log: Log) -> None:
         spark = stack.enter_context(spark_session())
         extent = _extent(spark, settings, log)
         require_all(settings.topic, extent, known=noted_topic(folder), position=checkpoint.position)
-        with Ledger(new) as ledger:
+        with Ledger(new, settings.ledger_sensors) as ledger:
             _fill(ledger, spark, settings, extent=extent, log=log)
     with opened(new) as connection:
         found = problems(connection, checkpoint)

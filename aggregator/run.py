@@ -34,6 +34,7 @@ from contract.exposition import exposition
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aggregator.beyond import Approximate
     from aggregator.settings import AggregatorSettings
     from contract.endpoint import Page
     from contract.log import Log
@@ -60,7 +61,9 @@ def run(settings: AggregatorSettings, log: Log) -> None:
         view.sinks = [sink for sink in sinks if isinstance(sink, BestEffortSink)]
         ledger = None
         if SINCE_START in settings.scopes:
-            ledger = stack.enter_context(Ledger(settings.ledger_file))
+            ledger = stack.enter_context(Ledger(settings.ledger_file, settings.ledger_sensors))
+            view.capacity = settings.ledger_sensors
+            warn_closed(ledger.approximate(), settings.ledger_sensors, log)
             view.ledger = settings.ledger_file
             if folder is not None:
                 ledger.require(checkpoint)
@@ -95,6 +98,7 @@ def run(settings: AggregatorSettings, log: Log) -> None:
             offline_after=settings.offline_after,
             letters=letters,
             lag=lambda batch: lag.counted(None if folder is None else read_offsets(folder, batch)),
+            full=lambda _: warn_full(settings.ledger_sensors, log),
         )
         patience = settings.kafka_wait if settings.available_now else None
         restarts = Restarts(log, patience=patience, stop=gate.stop)
@@ -115,6 +119,27 @@ def run(settings: AggregatorSettings, log: Log) -> None:
                 observed.restarts = restarts.count
             else:
                 return
+
+
+def warn_full(capacity: int, log: Log) -> None:
+    """Say that from now on distinct sensors are an estimate."""
+    log.warning(
+        "the ledger is full: sensors that come new are counted together, their number is an "
+        "estimate, and their duplicates count; snapshots say approximate",
+        ledger_sensors=capacity,
+        exact_again="isotherm-aggregator ledger rebuild with a higher --ledger-sensors",
+    )
+
+
+def warn_closed(approximate: Approximate | None, capacity: int, log: Log) -> None:
+    """Say it where the higher capacity changes nothing."""
+    if approximate is not None and approximate.ledger_sensors < capacity:
+        log.warning(
+            "the ledger was full before: sensors that come new get no rows in it, whatever "
+            "--ledger-sensors is now; isotherm-aggregator ledger rebuild makes one that has them",
+            sensors=approximate.ledger_sensors,
+            ledger_sensors=capacity,
+        )
 
 
 def pages(view: View) -> dict[str, Callable[[], Page]]:

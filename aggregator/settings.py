@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from contract.address import Address, parse_host_port
 from contract.errors import SettingsError
-from contract.settings import boolean, choice, duration, optional, setting, text
+from contract.settings import boolean, choice, duration, optional, setting, text, whole
 from contract.topics import ANALYTICS_SUFFIX, DEAD_LETTER_SUFFIX, KAFKA_READINGS
 
 PREFIX: Final = "ISOTHERM_AGGREGATOR"
@@ -152,6 +152,16 @@ class AggregatorSettings:
         flag="--ledger",
         metavar="FILE",
         help="Where the totals since the start are kept; default: CHECKPOINT.ledger.duckdb.",
+    )
+    ledger_sensors: int = setting(
+        "job.ledger_sensors",
+        whole(1, 1_000_000_000),
+        default=5_000_000,
+        flag="--ledger-sensors",
+        metavar="COUNT",
+        help="How many sensors have rows in the ledger, and exact numbers. Those that come later "
+        "are counted together: messages and averages with their duplicates, distinct sensors as an "
+        "estimate; snapshots then say `approximate`.",
     )
     metrics: Address | None = setting(
         "job.metrics",

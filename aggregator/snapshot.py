@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from aggregator.analytics import Analytics
     from aggregator.audit import Audit, EventTime
+    from aggregator.beyond import Approximate
     from aggregator.population import Moved, Offline
 
 SCHEMA: Final = "isotherm.snapshot/1"
@@ -41,6 +42,7 @@ class Snapshot:
         lag: offsets behind the topic's end (not records: transactions leave gaps), as of at most a
             second ago; None where that is not known.
         trigger_ms: from the batch in hand to the snapshot: reading, judging, counting, ledger.
+        approximate: how far what holds since the start is an estimate; None while it is exact.
     """
 
     query_id: str
@@ -60,6 +62,7 @@ class Snapshot:
     offline: Offline | None
     lag: int | None
     trigger_ms: int
+    approximate: Approximate | None = None
 
 
 def to_json(snapshot: Snapshot) -> str:
@@ -89,6 +92,8 @@ def to_json(snapshot: Snapshot) -> str:
         wire["moved_since_start"] = _moved(snapshot.moved_since_start)
     if snapshot.offline is not None:
         wire["offline"] = asdict(snapshot.offline)
+    if snapshot.approximate is not None:
+        wire["approximate"] = asdict(snapshot.approximate)
     wire["lag"] = snapshot.lag
     wire["trigger_ms"] = snapshot.trigger_ms
     return json.dumps(wire, separators=(",", ":"), allow_nan=False)

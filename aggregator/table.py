@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import os
 import time
+from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
+from aggregator.console import in_words
 from aggregator.settings import SINCE_START
 from contract.moment import NS_PER_SECOND
 
@@ -56,6 +58,10 @@ def render_table(snapshot: Snapshot, width: int) -> str:
         rejected = snapshot.rejected_since_start if since_start else snapshot.rejected
         name = "since start" if since_start else "this trigger"
         text += _scope(name, analytics, rejected or {}, width)
+        if since_start and snapshot.approximate is not None:
+            text += (
+                fill(f"approximate: {in_words(snapshot.approximate)}", max(width, _USUAL)) + "\n"
+            )
     return text + "\n"
 
 
