@@ -6,37 +6,28 @@ replays after a crash changes nothing, and a batch that was cut off left nothing
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Self
 
 import duckdb
 
-from aggregator import beyond, refusals, sequences
+from aggregator import balance, beyond, ledger_file, refusals, sequences
 from aggregator.analytics import Analytics, compute_ledger
-from aggregator.audit import Counts, EventTime
+from aggregator.audit import EventTime
 from aggregator.errors import LedgerError
 from aggregator.population import Moved, Offline, Population, offline, population, text
-from aggregator.settings import SINCE_START, WINDOW
+from aggregator.settings import SINCE_START
 from aggregator.tables import PROGRESS, SCHEMA, TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aggregator.audit import Counts
     from aggregator.beyond import Approximate, Beyond
     from aggregator.checkpoint import Checkpoint
     from aggregator.tally import Tally
 
-_PROVEN: Final = """
-SELECT (SELECT coalesce(sum(last_seq), 0) FROM sensor)
-        + (SELECT coalesce(sum(coalesce(alone, 0)::HUGEINT + beyond), 0) FROM irregular),
-    (SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM sensor)
-        + (SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM island),
-    (SELECT count(*) FROM gap),
-    (SELECT coalesce(sum(explained), 0) FROM irregular),
-    (SELECT coalesce(sum(duplicated), 0) FROM irregular)
-"""
-_COUNTED: Final = tuple(field.name for field in fields(Counts))
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 a TIMESTAMP of DuckDB has no zone
 
 
@@ -65,7 +56,7 @@ class Ledger:
         self._capacity = capacity
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = duckdb.connect(path)
+            self._connection = ledger_file.connect(path)
             self._connection.execute(PROGRESS)
             self.progress = self._read_progress()
             self._connection.execute(TABLES)
@@ -140,6 +131,7 @@ class Ledger:
                 self._connection.rollback()
                 self._known = self._beyond = None
                 raise
+            ledger_file.fold(self._connection, self._path)
         except duckdb.Error as error:
             raise LedgerError(f"the ledger {self._path} cannot be written: {error}") from error
         self.progress = Progress(query_id=query_id, batch_id=batch_id)
@@ -183,10 +175,7 @@ class Ledger:
         Args:
             scope: `WINDOW` or `SINCE_START`.
         """
-        rows = self._connection.execute(
-            "SELECT * EXCLUDE (scope) FROM audit WHERE scope = ?", [scope]
-        ).fetchall()
-        return Counts(**dict(zip(_COUNTED, rows[0], strict=True))) if rows else Counts()
+        return balance.counts(self._connection, scope)
 
     def event_time(self) -> EventTime | None:
         """The event times since the start; None without a reading."""
@@ -233,7 +222,7 @@ class Ledger:
         ):
             self._known = None
         self._connection.unregister("partial")
-        self._write_counts(tally)
+        balance.add(self._connection, tally)
         for reason, records in tally.rejected.items():
             self._connection.execute(
                 "INSERT INTO rejected VALUES (?, ?) "
@@ -244,27 +233,6 @@ class Ledger:
         self._connection.execute(
             "INSERT INTO progress VALUES (?, ?, ?)", [SCHEMA, query_id, batch_id]
         )
-
-    def _write_counts(self, tally: Tally) -> None:
-        before = self.counts(SINCE_START)
-        (proven,) = self._connection.execute(_PROVEN).fetchall()
-        expected, received, gaps, explained, duplicated = proven
-        event_time = tally.event_time
-        now = Counts(
-            expected=expected,
-            received=received,
-            gaps=gaps,
-            explained=explained,
-            duplicated=duplicated,
-            unsynced=before.unsynced + tally.audit.unsynced,
-            late=before.late + (event_time.late if event_time else 0),
-            future=before.future + (event_time.future if event_time else 0),
-        )
-        for scope, counts in ((SINCE_START, now), (WINDOW, now - before)):
-            self._connection.execute(
-                "INSERT OR REPLACE INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [scope, *astuple(counts)],
-            )
 
     def _read_progress(self) -> Progress | None:
         rows = self._connection.execute(

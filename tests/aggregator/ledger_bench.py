@@ -2,11 +2,11 @@
 
 ``python -m tests.aggregator.ledger_bench [--sensors N …] [--touched N …] [--runs N]``
 
-Each size is a process of its own. It fills a ledger through `Triggers`, as the job does: that is
-the tally, the ledger's transaction, all analytics, and the snapshot as JSON. Then it measures
-triggers in which so many sensors, drawn at random, have one reading more, and, with the capacity reached,
-triggers in which as many new ones come. At last it kills itself with SIGKILL, and another process
-opens what is left.
+Each size is a process of its own. It fills a ledger through `Triggers`, as the job does: tally,
+transaction of the ledger, all analytics, snapshot as JSON. Then it measures triggers in which so
+many sensors, drawn at random, have one reading more, and, with the capacity reached, triggers in
+which as many new ones come. At last it kills itself with SIGKILL, and another process opens what is
+left.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ SKETCHES = 40
 def seen(*hashes: int) -> sketch.Registers:
     made = sketch.empty(1)
     sketch.see(made, np.zeros(len(hashes), np.int64), np.array(hashes, np.uint64))
-    return made[0]
+    registers: sketch.Registers = made[0]
+    return registers
 
 
 def test_a_sketch_that_has_seen_nothing_counts_nothing() -> None:
