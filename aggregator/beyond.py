@@ -143,7 +143,8 @@ class Approximate:
     Attributes:
         ledger_sensors: sensors with rows of their own; audit, moved and offline are of these alone.
         beyond: what came of the others. It is part of the analytics.
-        relative_error: how far the estimates of `beyond` may be from the truth, as a share of it.
+        relative_error: how far the estimates of `beyond` may be from the truth, as a share of it,
+            and one sensor more.
         confidence: in how many cases they are not further.
     """
 

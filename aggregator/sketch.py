@@ -21,7 +21,7 @@ _RANKS: Final = 64 - _BITS
 
 RELATIVE_ERROR: Final = 2 * 1.04 / math.sqrt(REGISTERS)
 """Two standard errors (P. Flajolet and others, "HyperLogLog", 2007): in 95 of 100 cases the truth
-is no further from the estimate, as a share of it."""
+is no further from the estimate, as a share of it; of a few, one more may be out."""
 CONFIDENCE: Final = 0.95
 
 _SCALE: Final = 1 / (2 * math.log(2))

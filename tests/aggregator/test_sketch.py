@@ -51,7 +51,7 @@ def test_order_and_repetition_change_nothing_and_the_higher_registers_join(
     assert np.array_equal(sketch.loaded(together.tobytes()), together)
 
 
-@pytest.mark.parametrize("distinct", (1, 100, 5_000, 20_000, 60_000, 200_000))
+@pytest.mark.parametrize("distinct", (1, 60, 122, 5_000, 20_000, 60_000, 200_000))
 def test_the_truth_is_within_the_bound_as_often_as_it_says_and_the_mean_is_not_off(
     distinct: int,
 ) -> None:
@@ -62,7 +62,8 @@ def test_the_truth_is_within_the_bound_as_often_as_it_says_and_the_mean_is_not_o
         hashes = draw.integers(0, 2**64, distinct, np.uint64)
         sketch.see(made, np.zeros(distinct, np.int64), hashes)
         errors.append(sketch.estimate(made[0]) / distinct - 1)
-    within = sum(abs(error) <= sketch.RELATIVE_ERROR for error in errors)
+    # Where 1 is more than the bound, two that meet in a register would break it.
+    within = sum(abs(error) <= sketch.RELATIVE_ERROR + 1 / distinct for error in errors)
     # 0.95 of 40 is 38; 34 or fewer would come of such a share in one of 60 draws, and seeds are
     # fixed.
     assert within > 34
