@@ -130,6 +130,15 @@ class AggregatorSettings:
         metavar="SPAN",
         help="How often the analytics are computed.",
     )
+    max_offsets: int = setting(
+        "job.max_offsets",
+        whole(1, 1_000_000_000),
+        default=2_000_000,
+        flag="--max-offsets",
+        metavar="N",
+        help="At most so many offsets in one trigger; a backlog is counted in several, so that "
+        "however long it is, it fits into memory.",
+    )
     available_now: bool = setting(
         "job.available_now",
         boolean,
