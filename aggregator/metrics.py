@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from aggregator.kafka import Attendance
     from aggregator.lag import Lag
     from aggregator.observed import Observed
+    from aggregator.sensors import Sensors
 
 PREFIX: Final = "isotherm_aggregator_"
 
@@ -43,6 +44,7 @@ class View:
         attendance: whether Kafka is there.
         ledger: its file.
         capacity: how many sensors it has room for; None without one.
+        sensors: what its ledger has of each sensor.
     """
 
     observed: Observed
@@ -53,6 +55,7 @@ class View:
     attendance: Attendance | None = None
     ledger: Path | None = None
     capacity: int | None = None
+    sensors: Sensors | None = None
 
     @property
     def age(self) -> float:
