@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aggregator.beyond import NOTHING
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -53,17 +55,21 @@ def compute(connection: duckdb.DuckDBPyConnection) -> Analytics:
 
 
 def compute_ledger(
-    connection: duckdb.DuckDBPyConnection, population: Population, beyond: Beyond
+    connection: duckdb.DuckDBPyConnection,
+    population: Population,
+    beyond: Beyond = NOTHING,
+    table: str = "sensor",
 ) -> Analytics:
-    """The four analytics over the ledger's table ``sensor``, whose guids are counted already.
+    """The four analytics over a table of the ledger, whose guids are counted already.
 
     Args:
         connection: the ledger's.
         population: the sensors of that table.
         beyond: what came of others; those are never among the former.
+        table: its name.
     """
     by_state = connection.execute(
-        "SELECT state, fsum(total), sum(readings)::BIGINT FROM sensor GROUP BY state"
+        f"SELECT state, fsum(total), sum(readings)::BIGINT FROM {table} GROUP BY state"  # noqa: S608 a table of ours
     ).fetchall()
     sums = {state: (total, readings) for state, total, readings in by_state}
     sensors = dict(population.by_state)

@@ -6,7 +6,7 @@ from dataclasses import astuple, fields
 from typing import TYPE_CHECKING, Final
 
 from aggregator.audit import Counts
-from aggregator.settings import SINCE_START, WINDOW
+from aggregator.scopes import SINCE_START, WINDOW
 
 if TYPE_CHECKING:
     import duckdb

@@ -13,14 +13,16 @@ from aggregator.errors import HistoryError
 VIEWS: Final = """
 CREATE VIEW snapshot AS
 SELECT "window"."end" AS taken, query_id, batch_id, idle, lag, trigger_ms, audit,
-    audit_since_start, rejected, rejected_since_start, event_time, approximate, scopes
+    audit_since_start, rejected, rejected_since_start, event_time, event_window, approximate, scopes
 FROM read_json({files}, format = 'newline_delimited', ignore_errors = true, columns = {{
     query_id: 'VARCHAR', batch_id: 'BIGINT',
     "window": 'STRUCT("start" TIMESTAMP, "end" TIMESTAMP)', idle: 'BOOLEAN', lag: 'BIGINT',
     trigger_ms: 'BIGINT', audit: 'JSON', audit_since_start: 'JSON',
     rejected: 'MAP(VARCHAR, BIGINT)', rejected_since_start: 'MAP(VARCHAR, BIGINT)',
     event_time: 'STRUCT("min" TIMESTAMP, "max" TIMESTAMP)',
-    approximate: 'JSON', scopes: 'MAP(VARCHAR, JSON)'}})
+    event_window: 'STRUCT("start" TIMESTAMP, "end" TIMESTAMP, watermark TIMESTAMP,
+         too_late BIGINT, ahead BIGINT, exact_from TIMESTAMP)', approximate: 'JSON',
+    scopes: 'MAP(VARCHAR, JSON)'}})
 -- A line that a crash cut off reads as nothing.
 WHERE query_id IS NOT NULL
 -- After a crash a batch may come twice; the later one is right as well.
@@ -72,8 +74,8 @@ def history(folder: Path, sql: str, *, csv: bool) -> None:
     """Query the snapshots in DIR (the job's --history) with SQL, also while the job runs.
 
     Views: snapshot (taken, query_id, batch_id, idle, lag, trigger_ms, audit, rejected,
-    approximate, scopes), total (taken, batch_id, scope, messages, sensors, approximate),
-    temperature (taken, scope, state, degrees).
+    event_window, approximate, scopes), total (taken, batch_id, scope, messages, sensors,
+    approximate), temperature (taken, scope, state, degrees).
     Without SQL: the last 20 totals.
     """
     found = query(folder, sql)

@@ -15,10 +15,11 @@ import duckdb
 from aggregator import balance, beyond, ledger_file, refusals, sequences
 from aggregator.analytics import Analytics, compute_ledger
 from aggregator.audit import EventTime
+from aggregator.buckets import Buckets
 from aggregator.errors import LedgerError
 from aggregator.population import Moved, Offline, Population, offline, population, text
+from aggregator.scopes import SINCE_START
 from aggregator.sensors import Sensors
-from aggregator.settings import SINCE_START
 from aggregator.tables import PROGRESS, SCHEMA, TABLES
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
     from aggregator.audit import Counts
     from aggregator.beyond import Approximate, Beyond
+    from aggregator.buckets import EventWindow
     from aggregator.checkpoint import Checkpoint
+    from aggregator.scopes import Sliding
     from aggregator.tally import Tally
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 a TIMESTAMP of DuckDB has no zone
@@ -48,12 +51,15 @@ class Ledger:
         path: the DuckDB file; made where there is none.
         capacity: how many sensors get rows of their own; None for all. Of the others there are
             totals and estimates (`aggregator.beyond`).
+        sliding: the event window; None where there is none to keep.
 
     Raises:
         LedgerError: the file cannot be opened, is in use, or is no ledger of this version.
     """
 
-    def __init__(self, path: Path, capacity: int | None = None) -> None:
+    def __init__(
+        self, path: Path, sliding: Sliding | None = None, *, capacity: int | None = None
+    ) -> None:
         self._path = path
         self._capacity = capacity
         try:
@@ -62,6 +68,10 @@ class Ledger:
             self._connection.execute(PROGRESS)
             self.progress = self._read_progress()
             self._connection.execute(TABLES)
+            self._buckets = None
+            if sliding is not None:
+                behind = -1 if self.progress is None else self.progress.batch_id
+                self._buckets = Buckets(self._connection, sliding, behind)
         except (OSError, duckdb.Error) as error:
             raise refusals.cannot_open(path, error) from error
         self._known: Population | None = None
@@ -96,7 +106,11 @@ class Ledger:
         """
         assert self.progress is not None
         assert batch_id >= self.progress.batch_id
+        self._connection.begin()
         self._connection.execute("UPDATE progress SET batch_id = ?", [batch_id])
+        if self._buckets is not None:
+            self._buckets.settle(batch_id)
+        self._connection.commit()
         self.progress = Progress(query_id=self.progress.query_id, batch_id=batch_id)
 
     def add(self, query_id: str, batch_id: int, tally: Tally, at: int) -> bool:
@@ -146,6 +160,14 @@ class Ledger:
     def approximate(self) -> Approximate | None:
         """How far the analytics are an estimate; None while all is exact."""
         return self._outside().approximate(self._population().total)
+
+    def event(self) -> Analytics | None:
+        """The four analytics over the event window, each reading once; None where it has none."""
+        return None if self._buckets is None else self._buckets.analytics()
+
+    def event_window(self) -> EventWindow | None:
+        """Where the event window is."""
+        return None if self._buckets is None else self._buckets.window()
 
     def moved(self) -> Moved:
         """The guids that were seen in several states."""
@@ -231,6 +253,8 @@ class Ledger:
             moving=tally.moved.total > 0,
         ):
             self._known = None
+        if self._buckets is not None:
+            self._buckets.add(batch_id, at)
         self._connection.unregister("partial")
         balance.add(self._connection, tally)
         for reason, records in tally.rejected.items():

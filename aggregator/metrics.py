@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aggregator.audit import Audit
 from aggregator.kafka import Presence
-from aggregator.settings import SINCE_START, WINDOW
+from aggregator.scopes import EVENT, SINCE_START, WINDOW
 from contract.exposition import Metric, Sample
 from contract.reasons import Reason
 from contract.version import VERSION
@@ -93,7 +93,7 @@ def _rejected(view: View) -> Iterable[Sample]:
 def _scopes(name: str) -> Callable[[View], Iterable[Sample]]:
     def read(view: View) -> Iterable[Sample]:
         scopes = view.observed.last.scopes if view.observed.last else {}
-        for scope in (WINDOW, SINCE_START):
+        for scope in (WINDOW, SINCE_START, EVENT):
             analytics: Any = scopes.get(scope)
             yield Sample(getattr(analytics, name, 0), (("scope", scope),))
 
@@ -109,6 +109,12 @@ def _audit(view: View) -> Iterable[Sample]:
     found["offline"] = last.offline.total if last and last.offline else None
     for name, value in found.items():
         yield Sample(math.nan if value is None else value, (("number", name),))
+
+
+def _left_out(view: View) -> Iterable[Sample]:
+    window = view.observed.last.event_window if view.observed.last else None
+    for why in ("too_late", "ahead"):
+        yield Sample(getattr(window, why, 0), (("why", why),))
 
 
 def _lag(view: View) -> float:
@@ -227,6 +233,13 @@ METRICS: Final[tuple[Metric[View], ...]] = (
         "number",
     ),
     Metric(
+        "event_left_out_total",
+        "counter",
+        "Readings that are in no event window: too late for it, or too far ahead; since it began.",
+        _left_out,
+        "why",
+    ),
+    Metric(
         "dead_letters_total",
         "counter",
         "Dead letters that Kafka confirmed.",
@@ -258,13 +271,7 @@ METRICS: Final[tuple[Metric[View], ...]] = (
         "1 once sensors came for which the ledger had no room: their number is an estimate.",
         _one(lambda v: int(bool(v.observed.last and v.observed.last.approximate))),
     ),
-    Metric(
-        "beyond",
-        "gauge",
-        "What came of those sensors since the start; `sensors` is the estimate.",
-        _beyond,
-        "number",
-    ),
+    Metric("beyond", "gauge", "What came of those; `sensors` is the estimate.", _beyond, "number"),
     Metric(
         "sink_up",
         "gauge",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from aggregator.analytics import Analytics
     from aggregator.audit import Audit, EventTime
     from aggregator.beyond import Approximate
+    from aggregator.buckets import EventWindow
     from aggregator.population import Moved, Offline
 
 SCHEMA: Final = "isotherm.snapshot/1"
@@ -43,6 +44,7 @@ class Snapshot:
             second ago; None where that is not known.
         trigger_ms: from the batch in hand to the snapshot: reading, judging, counting, ledger.
         approximate: how far what holds since the start is an estimate; None while it is exact.
+        event_window: where the scope `event` is; None where it is not asked for.
     """
 
     query_id: str
@@ -63,6 +65,7 @@ class Snapshot:
     lag: int | None
     trigger_ms: int
     approximate: Approximate | None = None
+    event_window: EventWindow | None = None
 
 
 def to_json(snapshot: Snapshot) -> str:
@@ -94,6 +97,8 @@ def to_json(snapshot: Snapshot) -> str:
         wire["offline"] = asdict(snapshot.offline)
     if snapshot.approximate is not None:
         wire["approximate"] = asdict(snapshot.approximate)
+    if snapshot.event_window is not None:
+        wire["event_window"] = asdict(snapshot.event_window)
     wire["lag"] = snapshot.lag
     wire["trigger_ms"] = snapshot.trigger_ms
     return json.dumps(wire, separators=(",", ":"), allow_nan=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aggregator.analytics import Analytics
 from aggregator.audit import Audit, Counts
 from aggregator.population import Moved, Silence
-from aggregator.settings import SINCE_START, WINDOW
+from aggregator.scopes import EVENT, SINCE_START, WINDOW
 from aggregator.snapshot import Snapshot
 from aggregator.tally import tally
 from contract.moment import NS_PER_SECOND
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from aggregator.audit import EventTime
     from aggregator.beyond import Approximate
+    from aggregator.buckets import EventWindow
     from aggregator.dead_letters import DeadLetters
     from aggregator.ledger import Ledger
     from aggregator.population import Offline
@@ -30,7 +31,7 @@ class Triggers:
 
     Args:
         scopes: which scopes a snapshot has.
-        ledger: the totals since the start; required for that scope.
+        ledger: the totals since the start; required for all scopes but `WINDOW`.
         sinks: where snapshots go.
         clock: nanoseconds since 1970.
         offline_after: seconds of silence after which a sensor is offline.
@@ -113,6 +114,7 @@ class Triggers:
                     moved=Moved(),
                     moved_since_start=self._since_start.moved,
                     offline=self._offline(now),
+                    event_window=self._since_start.event_window,
                     lag=0,
                     trigger_ms=0,
                     approximate=self._since_start.approximate,
@@ -153,6 +155,7 @@ class Triggers:
                 moved=gave.moved,
                 moved_since_start=self._since_start.moved,
                 offline=self._offline(end),
+                event_window=self._since_start.event_window,
                 lag=self._lag(batch_id),
                 trigger_ms=(self._clock() - end) // 1_000_000,
                 approximate=self._since_start.approximate,
@@ -165,7 +168,8 @@ class Triggers:
         return self._ledger.offline(self._silence.limit(now))
 
     def _scoped(self, window: Analytics) -> dict[str, Analytics]:
-        known = {WINDOW: window, SINCE_START: self._since_start.analytics}
+        since = self._since_start
+        known = {WINDOW: window, SINCE_START: since.analytics, EVENT: since.event}
         return {scope: found for scope in self._scopes if (found := known[scope]) is not None}
 
     def _emit(self, snapshot: Snapshot) -> None:
@@ -176,7 +180,7 @@ class Triggers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Since:
-    """What a snapshot says of all since the start; nothing without the ledger."""
+    """What a snapshot says from the ledger; nothing without it."""
 
     analytics: Analytics | None = None
     audit: Audit | None = None
@@ -184,6 +188,8 @@ class _Since:
     event_time: EventTime | None = None
     moved: Moved | None = None
     approximate: Approximate | None = None
+    event: Analytics | None = None
+    event_window: EventWindow | None = None
 
 
 def _since_start(ledger: Ledger) -> _Since:
@@ -194,4 +200,6 @@ def _since_start(ledger: Ledger) -> _Since:
         event_time=ledger.event_time(),
         moved=ledger.moved(),
         approximate=ledger.approximate(),
+        event=ledger.event(),
+        event_window=ledger.event_window(),
     )

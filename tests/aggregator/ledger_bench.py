@@ -30,7 +30,7 @@ import pyarrow as pa
 
 from aggregator.ledger import Ledger
 from aggregator.partials import SCHEMA
-from aggregator.settings import SINCE_START, WINDOW
+from aggregator.scopes import SINCE_START, WINDOW
 from aggregator.snapshot import to_json
 from aggregator.trigger import Triggers
 from contract.states import STATES
@@ -108,7 +108,7 @@ class Bench:
         self._batch = 0
         self._triggers = Triggers(
             scopes=(WINDOW, SINCE_START),
-            ledger=Ledger(path, sensors),
+            ledger=Ledger(path, capacity=sensors),
             sinks=[Bytes()],
             clock=time.time_ns,
         )

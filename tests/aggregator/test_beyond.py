@@ -11,7 +11,7 @@ from aggregator import sketch
 from aggregator.audit import Audit
 from aggregator.beyond import Approximate, Uncertain
 from aggregator.ledger import Ledger
-from aggregator.settings import SINCE_START, WINDOW
+from aggregator.scopes import SINCE_START, WINDOW
 from aggregator.tally import Tally
 from tests.aggregator.records import EPOCH, assert_same, gap, oracle, reading, tallied
 
@@ -26,7 +26,7 @@ SECOND = [
 
 @pytest.fixture
 def ledger() -> Iterator[Ledger]:
-    with Ledger(MEMORY, 2) as opened:
+    with Ledger(MEMORY, capacity=2) as opened:
         opened.add("q", 0, tallied(FIRST), 0)
         yield opened
 
@@ -70,7 +70,7 @@ def test_duplicates_are_taken_out_of_those_within_and_stay_with_those_beyond(
 
 
 def test_one_batch_fills_the_room_in_the_order_of_its_rows() -> None:
-    with Ledger(MEMORY, 3) as ledger:
+    with Ledger(MEMORY, capacity=3) as ledger:
         ledger.add("q", 0, tallied([reading(f"s{n}", seq=1) for n in range(9)]), 0)
         assert ledger.approximate() == outside(held=3, messages=6, sensors=6, CA=6)
         assert [guid for guid, _ in ledger.sequences()] == ["s0", "s1", "s2"]
@@ -120,7 +120,7 @@ def test_a_sensor_beyond_in_two_states_counts_in_both_and_once_in_all(ledger: Le
 
 
 def test_a_guid_of_which_only_gaps_have_come_has_its_place() -> None:
-    with Ledger(MEMORY, 2) as ledger:
+    with Ledger(MEMORY, capacity=2) as ledger:
         ledger.add("q", 0, tallied([gap("a", first=1, last=2, count=2, seq=3)]), 0)
         ledger.add("q", 1, tallied([reading("b", "NV"), reading("c", "NV")]), 0)
         ledger.add("q", 2, tallied([reading("a", seq=4)]), 0)
@@ -137,9 +137,9 @@ def test_gaps_of_others_are_counted_and_make_no_sensor(ledger: Ledger) -> None:
 
 def test_a_ledger_that_was_full_stays_closed_so_that_nobody_counts_twice(tmp_path: Path) -> None:
     path = tmp_path / "l.duckdb"
-    with Ledger(path, 2) as ledger:
+    with Ledger(path, capacity=2) as ledger:
         ledger.add("q", 0, tallied(FIRST + SECOND), 0)
-    with Ledger(path, 100) as ledger:
+    with Ledger(path, capacity=100) as ledger:
         ledger.add("q", 1, tallied([reading("c", "NV", seq=2), reading("e", "NV", seq=1)]), 0)
         assert ledger.analytics().total_sensors == 5
         assert ledger.approximate() == outside(held=2, messages=4, sensors=3, AK=1, NV=2)
@@ -149,7 +149,7 @@ def test_a_lower_capacity_takes_nobody_out(tmp_path: Path) -> None:
     path = tmp_path / "l.duckdb"
     with Ledger(path) as ledger:
         ledger.add("q", 0, tallied(FIRST), 0)
-    with Ledger(path, 1) as ledger:
+    with Ledger(path, capacity=1) as ledger:
         ledger.add("q", 1, tallied([*SECOND, reading("b", "NV", seq=2)]), 0)
         assert ledger.approximate() == outside(held=2, messages=2, sensors=2, AK=1, NV=1)
         assert ledger.counts(SINCE_START).received == 4
@@ -169,14 +169,14 @@ def test_a_ledger_of_before_gets_its_table(tmp_path: Path) -> None:
         ledger.add("q", 0, tallied(FIRST), 0)
     with duckdb.connect(path) as connection:
         connection.execute("DROP TABLE beyond")
-    with Ledger(path, 2) as ledger:
+    with Ledger(path, capacity=2) as ledger:
         ledger.add("q", 1, tallied(SECOND), 0)
         assert ledger.approximate() == outside(held=2, messages=2, sensors=2, AK=1, NV=1)
 
 
 def test_many_are_counted_within_the_bound() -> None:
     names = [f"0-ZZZ{number:08d}-08K" for number in range(4_000)]
-    with Ledger(MEMORY, 1_000) as ledger:
+    with Ledger(MEMORY, capacity=1_000) as ledger:
         for batch, some in enumerate((names[:2_000], names[1_000:3_000], names[2_000:])):
             ledger.add("q", batch, tallied([reading(guid) for guid in some]), 0)
         found = ledger.approximate()
@@ -201,7 +201,7 @@ def test_readings_without_origin_come_to_the_same_with_any_capacity(
     drawn: list[list[tuple[str, str, int]]], capacity: int
 ) -> None:
     every = []
-    with Ledger(MEMORY, capacity) as ledger:
+    with Ledger(MEMORY, capacity=capacity) as ledger:
         for batch, rows in enumerate(drawn):
             records = [reading(guid, state, float(degrees)) for guid, state, degrees in rows]
             half = len(records) // 2

@@ -90,7 +90,7 @@ def test_the_history_keeps_it(tmp_path: Path) -> None:
 
 def test_the_job_is_told_once_and_idle_snapshots_say_it_too() -> None:
     kept, told = Kept(), list[Approximate]()
-    with Ledger(Path(":memory:"), 1) as ledger:
+    with Ledger(Path(":memory:"), capacity=1) as ledger:
         triggers = Triggers(
             scopes=("since_start",), ledger=ledger, sinks=[kept], clock=Ticks(), full=told.append
         )
@@ -122,7 +122,7 @@ def path(tmp_path: Path) -> Path:
         reading("b", "NV"),
         gap("z", first=1, last=1, count=1),
     ]
-    with Ledger(path, 1) as ledger:
+    with Ledger(path, capacity=1) as ledger:
         ledger.add("q", 0, tallied([*records, reading("c", "NV")]), 0)
     return path
 
