@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from aggregator.history import history
+from aggregator.java_access import check_access
 from aggregator.ledger_commands import ledger_group
 from aggregator.settings import PREFIX, AggregatorSettings
 from aggregator.submit import require_java, spark_submit
@@ -64,6 +65,7 @@ def _load(config: str | None, flags: Mapping[str, Any]) -> AggregatorSettings:
 def job_command(config: str | None, *, anew: bool, **flags: Any) -> None:
     """Count readings from Kafka with Spark, and show the four analytics at every trigger."""
     settings = _load(config, flags)
+    check_access(settings.access)
     log = start_logging("aggregator")
     if anew:
         from aggregator.rebuild import rebuild  # noqa: PLC0415 --help must not wait for Spark
@@ -139,7 +141,7 @@ def _submit(
     show: bool,
     **flags: Any,
 ) -> None:
-    _load(config, flags)
+    settings = _load(config, flags)
     arguments = [*words, *([] if config is None else ["--config", config])]
     for row in rows(AggregatorSettings):
         value = flags.get(row.name)
@@ -149,5 +151,6 @@ def _submit(
     if show:
         click.echo(line)
         return
+    check_access(settings.access)
     require_java(os.environ)
     line.execute(os.environ)

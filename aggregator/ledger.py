@@ -66,6 +66,7 @@ class Ledger:
 
     def __init__(self, path: Path, sliding: Sliding | None = None) -> None:
         self._path = path
+        self._made = not path.exists()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = duckdb.connect(path)
@@ -221,7 +222,11 @@ class Ledger:
         return dict(rows.fetchall())
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; one that we made and that counted nothing is taken away again."""
+        if self._made and self.progress is None:
+            self._connection.execute("CHECKPOINT")
+            # As long as it is open, no other job can have it.
+            self._path.unlink(missing_ok=True)
         self._connection.close()
 
     def _write(self, query_id: str, batch_id: int, tally: Tally, at: int) -> bool:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from contract.topics import readings_topic
-from tests.bridge.certificates import Authority
-from tests.bridge.secure_brokers import SecureMosquitto
+from tests.certificates import Authority
 from tests.edge_agent.brokers import running
 from tests.edge_agent.subscriber import Subscriber
+from tests.secure_brokers import SecureMosquitto
 from tests.support import ROOT, program, unique
 
 if TYPE_CHECKING:
