@@ -20,8 +20,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # its stub
 )
 
 from aggregator.doctor.kafka import KafkaFacts
+from aggregator.errors import KafkaAccessError
 from aggregator.kafka import Extent
-from aggregator.librdkafka import QUIET, consumer_settings
+from aggregator.librdkafka import QUIET, client_settings, consumer_settings
 from contract.doctor.topic import TopicFacts
 from contract.refusal import refusal
 
@@ -47,12 +48,12 @@ def ask_kafka(
         position: for each partition the offset behind what is counted.
     """
     said: list[str] = []
-    client = {
-        **consumer_settings(settings.access),
-        "error_cb": lambda error: said.append(error.str()),
-    }
-    admin_keys = {key: client[key] for key in client if not _of_consumers(key)}
-    admin: Any = AdminClient(admin_keys, logger=QUIET)
+    try:
+        client = client_settings(settings.access, lambda error: said.append(error.str()))
+        consumer = consumer_settings(settings.access)
+    except KafkaAccessError as error:
+        return KafkaFacts(unreachable=str(error))
+    admin: Any = AdminClient(client, logger=QUIET)
     try:
         listed = admin.list_topics(timeout=_PATIENCE_S)
         there = [name for name in names if name in listed.topics]
@@ -67,12 +68,8 @@ def ask_kafka(
         nodes=tuple(f"{node.host}:{node.port}" for node in listed.brokers.values()),
         topics=topics,
         extent=extent,
-        oldest_s=None if extent is None else _oldest(client, settings.topic, extent, position),
+        oldest_s=None if extent is None else _oldest(consumer, settings.topic, extent, position),
     )
-
-
-def _of_consumers(key: str) -> bool:
-    return key in {"group.id", "isolation.level", "enable.auto.commit", "auto.offset.reset"}
 
 
 def _facts(admin: Any, topic: Any) -> TopicFacts:

@@ -260,3 +260,28 @@ def test_a_job_that_may_not_wait_ends_with_the_reason(
     assert sentence in last
     assert "Traceback" not in done.stderr
     assert sum("no access to kafka" in line for line in before) == 1
+
+
+def test_the_doctor_has_the_same_way_in_and_says_what_is_wrong_with_it(place: Place) -> None:
+    place.with_certificate()
+    done = execute(*place.command("doctor"))
+    assert done.returncode == 0, done.stdout
+    assert f"ok   kafka topic   {place.topic}: partitions" in done.stdout
+
+    place.with_password()
+    (place.folder / "password").chmod(0o644)
+    done = execute(*place.command("doctor"))
+    assert done.returncode == 0, done.stdout
+    assert "warn secrets       kafka.password_file = " in done.stdout
+
+    (place.folder / "password").write_text("another")
+    done = execute(*place.command("doctor"))
+    assert done.returncode == 3, done.stdout
+    assert "kafka.username with the password in kafka.password_file" in done.stdout
+
+    (place.folder / "password").unlink()
+    done = execute(*place.command("doctor"))
+    assert "fail secrets       kafka.password_file = " in done.stdout
+    assert "fail kafka access  kafka.password_file = " in done.stdout
+    assert done.returncode == 3, done.stdout
+    assert SECRET not in done.stdout
