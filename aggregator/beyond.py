@@ -224,7 +224,7 @@ def add(connection: duckdb.DuckDBPyConnection, rows: Any, at: datetime) -> None:
 
     Args:
         connection: within a transaction.
-        rows: the second of what `divide` gave.
+        rows: the second of what `divide` gave; they stay as ``outside``.
         at: when the batch was in hand, UTC.
     """
     connection.register("outside", rows)
@@ -233,7 +233,6 @@ def add(connection: duckdb.DuckDBPyConnection, rows: Any, at: datetime) -> None:
     states, blobs = zip(*before, strict=True)
     sketches = _stacked(blobs)
     came = connection.execute(_HASHES, {"states": list(states)}).fetchnumpy()
-    connection.unregister("outside")
     sketch.see(sketches, came["place"], came["hash"])
     for state, blob, registers in zip(states, blobs, sketches, strict=True):
         # Seldom, once most sensors have been seen: 16 KB a state and trigger are much to log.

@@ -39,6 +39,12 @@ FROM fresh JOIN (SELECT position, state, guid, moments FROM partial WHERE reason
     USING (position)
 """
 
+# Of those beyond the ledger's capacity nobody can tell which are new.
+_BEYOND: Final = """
+UNION ALL SELECT state, guid, unnest(moments) AS moment, unnest(temperatures) AS temperature
+FROM outside WHERE reason IS NULL
+"""
+
 _CAME: Final = """
 CREATE OR REPLACE TEMP TABLE came AS
 SELECT state, guid, moment - (moment % $step + $step) % $step AS bucket, moment > $limit AS ahead,
@@ -83,8 +89,10 @@ _BEFORE: Final = """
 SELECT least(epoch_us(max(last_event)), epoch_us(max(last_seen)) + $future) FROM sensor
 """
 
+# Of sensors beyond the capacity nobody notes that they moved.
 _SEVERAL: Final = """
-SELECT count(*) - count(DISTINCT guid) FROM event_sensor SEMI JOIN several USING (guid)
+SELECT count(*) - count(DISTINCT guid) FROM event_sensor
+WHERE EXISTS (FROM beyond) OR guid IN (FROM several)
 """
 
 
@@ -144,12 +152,13 @@ class Buckets:
         if state is None or (state.span, state.step, state.batch_id) != wanted:
             self._begin(state, batch_id)
 
-    def add(self, batch_id: int, at: int) -> None:
+    def add(self, batch_id: int, at: int, *, outside: bool = False) -> None:
         """Add the readings of a batch that are new, and move the window.
 
         Args:
             batch_id: of the batch.
             at: when it was in hand, nanoseconds since 1970.
+            outside: whether some are of sensors beyond the ledger's capacity (``outside``).
 
         The connection is within the batch's transaction, after `sequences.add`.
         """
@@ -158,6 +167,8 @@ class Buckets:
         readings = _CLEAN
         if self._connection.execute("SELECT count(*) FROM doubt").fetchall()[0][0]:
             readings += _IN_DOUBT
+        if outside:
+            readings += _BEYOND
         now = at // 1000
         limit = now + round(self._sliding.future * _MICRO)
         self._connection.execute(

@@ -255,8 +255,9 @@ class Ledger:
         ):
             self._known = None
         if self._buckets is not None:
-            self._buckets.add(batch_id, at)
+            self._buckets.add(batch_id, at, outside=outside.num_rows > 0)
         self._connection.unregister("partial")
+        self._connection.unregister("outside")
         balance.add(self._connection, tally)
         for reason, records in tally.rejected.items():
             self._connection.execute(

@@ -247,3 +247,11 @@ def test_a_ledger_that_is_filled_again_in_other_portions_has_the_whole_window() 
         if oracle.end is not None:
             assert window.end == format_event_time(oracle.end)
         assert window.too_late == 0
+
+
+def test_sensors_beyond_the_ledgers_capacity_are_in_the_window_too() -> None:
+    with Ledger(MEMORY, SLIDING, capacity=1) as ledger:
+        pair = Pair(ledger)
+        pair.add(made(3.5, guid="a"), made(3.5, guid="b", state="CA"), made(3.6, guid="c"))
+        pair.add(made(3.7, guid="b", state="NV"), made(6.0, guid="a"))
+        assert pair.messages() == 4
