@@ -17,10 +17,12 @@ from aggregator.analytics import Analytics, compute_ledger
 from aggregator.audit import Counts, EventTime
 from aggregator.errors import LedgerError
 from aggregator.population import Moved, Offline, Population, offline, population, text
+from aggregator.sensors import Sensors
 from aggregator.settings import SINCE_START, WINDOW
 from aggregator.tables import PROGRESS, SCHEMA, TABLES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from aggregator.checkpoint import Checkpoint
@@ -152,6 +154,14 @@ class Ledger:
     def offline(self, before: int) -> Offline:
         """The sensors of which nothing has come since `before`, nanoseconds since 1970."""
         return offline(self._connection, _moment(before))
+
+    def sensors(self, silent_before: Callable[[], int]) -> Sensors:
+        """What may be asked of it from other threads while it counts.
+
+        Args:
+            silent_before: who was last seen before this is offline, nanoseconds since 1970.
+        """
+        return Sensors(self._connection, lambda: _moment(silent_before()))
 
     def last_seen(self) -> int | None:
         """When the last trigger with a reading began, nanoseconds since 1970; None before one."""

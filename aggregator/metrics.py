@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from aggregator.kafka import Attendance
     from aggregator.lag import Lag
     from aggregator.observed import Observed
+    from aggregator.sensors import Sensors
 
 PREFIX: Final = "isotherm_aggregator_"
 
@@ -42,6 +43,7 @@ class View:
         letters: its dead letters.
         attendance: whether Kafka is there.
         ledger: its file.
+        sensors: what its ledger has of each sensor.
     """
 
     observed: Observed
@@ -51,6 +53,7 @@ class View:
     letters: DeadLetters | None = None
     attendance: Attendance | None = None
     ledger: Path | None = None
+    sensors: Sensors | None = None
 
     @property
     def age(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aggregator.best_effort import BestEffortSink
@@ -22,14 +23,16 @@ from aggregator.outputs import make_sinks
 from aggregator.progress import ProgressListener
 from aggregator.query import Run
 from aggregator.restarts import Restarts
+from aggregator.sensors import as_json
 from aggregator.session import jvm, spark_session
 from aggregator.settings import SINCE_START
 from aggregator.standing import Standing
 from aggregator.stopping import Gate, stop_on_signals
 from aggregator.trigger import Triggers
-from contract.endpoint import Endpoint, verdict
+from contract.endpoint import Endpoint, json_page, verdict
 from contract.endpoint import metrics as page
 from contract.exposition import exposition
+from contract.states import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,6 +99,8 @@ def run(settings: AggregatorSettings, log: Log) -> None:
             letters=letters,
             lag=lambda batch: lag.counted(None if folder is None else read_offsets(folder, batch)),
         )
+        if ledger is not None:
+            view.sensors = ledger.sensors(triggers.silent_before)
         patience = settings.kafka_wait if settings.available_now else None
         restarts = Restarts(log, patience=patience, stop=gate.stop)
         while wait_for_topic(attendance, patience=patience, stop=gate.stop):
@@ -124,7 +129,16 @@ def pages(view: View) -> dict[str, Callable[[], Page]]:
         # It ends by itself where it cannot go on.
         "/healthz": lambda: verdict([]),
         "/readyz": lambda: verdict(missing(view)),
+        **{f"/sensors/{state}": partial(_sensors, view, state) for state in STATES},
     }
+
+
+def _sensors(view: View, state: str) -> Page:
+    if view.sensors is None:
+        return verdict(
+            ["there is no ledger: give the job --scope both, or wait until it has begun"]
+        )
+    return json_page(as_json(view.sensors.of_state(state)))
 
 
 def _letters(settings: AggregatorSettings, gate: Gate, log: Log) -> DeadLetters | None:

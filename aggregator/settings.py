@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from contract.address import Address, parse_host_port
 from contract.errors import SettingsError
-from contract.settings import boolean, choice, duration, optional, setting, text
+from contract.settings import boolean, choice, duration, optional, setting, text, whole
 from contract.topics import ANALYTICS_SUFFIX, DEAD_LETTER_SUFFIX, KAFKA_READINGS
 
 PREFIX: Final = "ISOTHERM_AGGREGATOR"
@@ -129,6 +129,15 @@ class AggregatorSettings:
         flag="--trigger",
         metavar="SPAN",
         help="How often the analytics are computed.",
+    )
+    max_offsets: int = setting(
+        "job.max_offsets",
+        whole(1, 1_000_000_000),
+        default=2_000_000,
+        flag="--max-offsets",
+        metavar="N",
+        help="At most so many offsets in one trigger; a backlog is counted in several, so that "
+        "however long it is, it fits into memory.",
     )
     available_now: bool = setting(
         "job.available_now",

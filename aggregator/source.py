@@ -35,6 +35,7 @@ def sensors(spark: SparkSession, settings: AggregatorSettings) -> DataFrame:
         .option("kafka.bootstrap.servers", settings.kafka)
         .option("subscribe", settings.topic)
         .option("startingOffsets", settings.starting_offsets)
+        .option("maxOffsetsPerTrigger", str(settings.max_offsets))
         .option("failOnDataLoss", str(not settings.accept_loss).lower())
         .options(**OPTIONS)
         .load()

@@ -66,6 +66,10 @@ class Triggers:
         self._one_at_a_time = threading.Lock()
         self.batches = 0
 
+    def silent_before(self) -> int:
+        """Who was last seen before this is offline, nanoseconds since 1970."""
+        return self._silence.limit(self._clock())
+
     def batch(self, query_id: str, batch_id: int, collect: Callable[[], Any]) -> None:
         """A micro-batch.
 

@@ -35,6 +35,11 @@ def metrics(body: str) -> Page:
     return Page(HTTPStatus.OK, CONTENT_TYPE, body)
 
 
+def json_page(body: str) -> Page:
+    """An object."""
+    return Page(HTTPStatus.OK, "application/json", body)
+
+
 def verdict(faults: list[str]) -> Page:
     """Whether all is well: 200 without any faults, else 503 with a line for each."""
     status = HTTPStatus.SERVICE_UNAVAILABLE if faults else HTTPStatus.OK
@@ -78,7 +83,8 @@ class Endpoint:
         page = self._pages.get(path.partition("?")[0])
         if page is not None:
             return page()
-        here = ", ".join(self._pages)
+        # /sensors/CA, /sensors/TX and so on are one.
+        here = ", ".join(dict.fromkeys("/" + path.split("/")[1] for path in self._pages))
         return Page(HTTPStatus.NOT_FOUND, _TEXT, f"here are {here}\n")
 
 

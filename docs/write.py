@@ -13,6 +13,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from aggregator.dashboard.metrics import METRICS as DASHBOARD_METRICS
+from aggregator.dashboard.metrics import PREFIX as DASHBOARD_METRICS_PREFIX
+from aggregator.dashboard.settings import PREFIX as DASHBOARD_PREFIX
+from aggregator.dashboard.settings import DashboardSettings
 from aggregator.metrics import METRICS as AGGREGATOR_METRICS
 from aggregator.metrics import PREFIX as AGGREGATOR_METRICS_PREFIX
 from aggregator.settings import PREFIX as AGGREGATOR_PREFIX
@@ -91,6 +95,13 @@ PAGES: Final = (
         AggregatorSettings,
         AGGREGATOR_PREFIX,
     ),
+    Page(
+        "isotherm-dashboard run",
+        "`isotherm-dashboard sample-config` prints a dashboard.toml to begin with; `check-config` "
+        "reads yours.",
+        DashboardSettings,
+        DASHBOARD_PREFIX,
+    ),
 )
 
 HEAD: Final = """\
@@ -145,6 +156,12 @@ METRICS_OF: Final[tuple[tuple[str, str, str, Any], ...]] = (
         "Sinks are told apart by the label `sink`: console, latest, kafka.",
         AGGREGATOR_METRICS_PREFIX,
         AGGREGATOR_METRICS,
+    ),
+    (
+        "isotherm-dashboard run",
+        "It answers at `/metrics` of the page, without `--metrics`.",
+        DASHBOARD_METRICS_PREFIX,
+        DASHBOARD_METRICS,
     ),
 )
 

@@ -133,6 +133,15 @@ def test_a_device_loads_nothing_heavy(room: str) -> None:
     assert not heavy & loaded_by(modules)
 
 
+def test_the_page_needs_no_spark() -> None:
+    modules = [
+        module_name(p)
+        for p, _ in room_sources("aggregator")
+        if "dashboard" in p.parts and p.name != "cli.py"
+    ]
+    assert not {"pyspark", "py4j", "duckdb", "pyarrow", "pandas", "numpy"} & loaded_by(modules)
+
+
 def test_modules_are_short() -> None:
     long = {
         path.as_posix()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from aggregator.cli import job  # noqa: E402 a file that spark-submit runs has no path to us
+from aggregator.kafka_box import KafkaBox  # noqa: E402 the same
 from aggregator.ledger import Ledger  # noqa: E402 the same
 from aggregator.trigger import Triggers  # noqa: E402 the same
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 POINTS: Final[dict[str, tuple[type, str, bool]]] = {
+    # Letters are at Kafka, and their transaction is open.
+    "letters": (KafkaBox, "_flush", True),
+    # Kafka has committed the letters, and nothing is counted.
+    "lettered": (KafkaBox, "put", True),
     # The batch is in hand, and nothing is written.
     "before": (Ledger, "add", False),
     # All is written, and nothing is committed.

@@ -16,6 +16,7 @@ from tests.aggregator.jobs import (
     PATIENCE,
     analytics,
     counted,
+    execute,
     lines,
     running,
     send,
@@ -91,6 +92,25 @@ def test_counts_what_the_topic_holds_and_goes_on_there(
     assert (second["audit"]["received"], second["audit"]["duplicated"]) == (1, 0)
     assert second["rejected"] == {"missing_field": 1}
     assert second["rejected_since_start"] == rejected + Counter(second["rejected"])
+
+
+def test_a_backlog_is_counted_in_several_triggers(stack: Any, topic: str, tmp_path: Path) -> None:
+    snapshots = tmp_path / "s.jsonl"
+    send(stack, topic, FIRST)
+    command = [*submitted(stack, topic, snapshots), "--scope", "both", "--available-now"]
+    done = execute(*command, "--max-offsets", 300)
+    assert done.returncode == 0, done.stderr
+    found = lines(snapshots)
+    records = [record for record in FIRST if record is not None]
+    assert len(found) >= len(FIRST) / 300
+    assert counted(snapshots) == 1000
+    assert_same(analytics(found[-1]["scopes"]["since_start"]), oracle(records))
+    count = Oracle()
+    count.add([records])
+    assert found[-1]["audit_since_start"] == asdict(count.audit())
+    behind = [line["lag"] for line in found]
+    assert behind == sorted(behind, reverse=True)
+    assert behind[-1] == 0
 
 
 def job_starts(events: Path) -> int:

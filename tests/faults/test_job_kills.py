@@ -1,4 +1,4 @@
-"""`kill -9` of the job's driver around the ledger's transaction, while a fleet goes on sending."""
+"""`kill -9` of the job's driver around its transactions, while a fleet goes on sending."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tests.aggregator.jobs import HOME, PATIENCE, ROOT, analytics, lines, runnin
 from tests.aggregator.live_stream import LiveStream
 from tests.aggregator.oracle import Oracle
 from tests.aggregator.records import assert_same, reasons
+from tests.support import topic_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +37,7 @@ def command(stack: Stack, topic: str, folder: Path, *entry: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kills", (1, pytest.param(10, marks=pytest.mark.faults)))
-def test_a_job_that_is_killed_around_its_transaction_counts_all_once(
+def test_a_job_that_is_killed_around_its_transactions_counts_all_once(
     stack: Stack, topic: str, tmp_path: Path, report: Callable[[str], None], kills: int
 ) -> None:
     draw = random.Random()
@@ -65,11 +66,14 @@ def test_a_job_that_is_killed_around_its_transaction_counts_all_once(
     assert_same(analytics(last["scopes"]["since_start"]), expected)
     assert last["rejected_since_start"] == rejected
     assert last["audit_since_start"] == asdict(oracle.audit())
+    letters = topic_records(stack.kafka, f"{topic}.dead-letter")
+    places = {(letter.headers["partition"], letter.headers["offset"]) for letter in letters}
+    assert len(letters) == len(places) == sum(rejected.values())
     twice = agree(found)
     report(
         f"{kills} kills at each of {', '.join(POINTS)}: {expected.total_messages} readings, "
-        f"{oracle.audit().duplicated} doubles, {sum(rejected.values())} rejected, each counted "
-        f"once; {twice} snapshots came twice; "
+        f"{oracle.audit().duplicated} doubles, {sum(rejected.values())} rejected, each counted and "
+        f"each rejected one lettered once; {twice} snapshots came twice; "
         f"the last start took {time.monotonic() - start:.0f} s"
     )
 

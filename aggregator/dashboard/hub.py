@@ -1,0 +1,178 @@
+"""Where snapshots arrive, and from where they go to whoever wants them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from aggregator.dashboard.event import envelope, event_of, message
+from aggregator.dashboard.ring import Ring
+from aggregator.dashboard.streams import Streams
+from aggregator.dashboard.trend import Trend
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Sequence
+
+    from aggregator.dashboard.event import Event
+    from aggregator.dashboard.feed import Source
+    from aggregator.dashboard.streams import Stream
+    from contract.log import Log
+
+_REMEMBERED: Final = 256
+
+
+class Consumer(Protocol):
+    """Wants each snapshot, the latest of those that were read back first; must not wait."""
+
+    def __call__(self, snapshot: dict[str, Any], received: int) -> None:
+        """Take one; `received` in nanoseconds since 1970."""
+
+
+class Hub:
+    """Takes what the feed finds; used in the server's thread alone, but for `Inbox`'s part.
+
+    Args:
+        source: how the feed stands at first.
+        stale_after: seconds; told to the pages.
+        log: one line for each change of the source, and for the first broken record in a row.
+        consumers: who else wants the snapshots.
+        clock: nanoseconds since 1970.
+
+    Attributes:
+        streams: the open ones.
+        ring: the last hour.
+        trend: the same for lines.
+        snapshots: how many came.
+        doubles: how many came again, as after a crash of the job.
+        broken_records: how many things came that are no snapshots.
+        clock: see above.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        stale_after: float,
+        log: Log,
+        consumers: Sequence[Consumer] = (),
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.feed = source
+        self._stale_after = stale_after
+        self._log = log
+        self._consumers = consumers
+        self.clock = clock
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._batches: deque[tuple[str, int]] = deque(maxlen=_REMEMBERED)
+        self.streams = Streams()
+        self.ring = Ring()
+        self.trend = Trend()
+        self.snapshots = 0
+        self.doubles = 0
+        self.broken_records = 0
+        self._well = True
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Say in which loop it lives."""
+        self._loop = loop
+
+    # What the feed's thread calls:
+
+    def snapshot(self, snapshot: dict[str, Any]) -> None:
+        """See `Inbox`."""
+        self._in_loop(self._snapshot, event_of(snapshot, self.clock()))
+
+    def broken(self, where: str, why: str) -> None:
+        """See `Inbox`."""
+        self._in_loop(self._broken, where, why)
+
+    def source(self, source: Source) -> None:
+        """See `Inbox`."""
+        self._in_loop(self._source, source)
+
+    # What the server calls:
+
+    def current(self) -> bytes:
+        """The newest snapshot with what is around it, as JSON."""
+        return self._envelope(self.ring.newest)
+
+    def join(self, last: str | None) -> Stream:
+        """Begin a stream.
+
+        Args:
+            last: the id of the last event that the page has; None where it has none.
+        """
+        stream = self.streams.open()
+        later = self.ring.after(last) if last else None
+        if last and later is None:
+            stream.put(message("reset", b"{}"))
+        newest = self.ring.newest
+        if later is None:
+            later = [newest] if newest else []
+        if later:
+            # In one piece: it is one thing that waits, however much was missed.
+            stream.put(b"".join(self._message(event) for event in later))
+        elif newest is None:
+            stream.put(message("snapshot", self._envelope(None)))
+        else:
+            stream.put(self._source_message())
+        return stream
+
+    def _in_loop(self, call: Callable[..., None], *arguments: Any) -> None:
+        if self._loop is None:
+            call(*arguments)
+        else:
+            try:
+                self._loop.call_soon_threadsafe(call, *arguments)
+            except RuntimeError:
+                # The loop has ended before the feed.
+                return
+
+    def _snapshot(self, event: Event) -> None:
+        snapshot = event.snapshot
+        batch = (snapshot["query_id"], snapshot["batch_id"])
+        newest = self.ring.newest
+        again = not snapshot.get("idle") and batch in self._batches
+        if again and (newest is None or event.id != newest.id):
+            self.doubles += 1
+            return
+        if not self.ring.add(event):
+            self.doubles += 1
+            return
+        if not snapshot.get("idle") and not again:
+            self._batches.append(batch)
+        self._well = True
+        self.snapshots += 1
+        self.trend.add(snapshot)
+        self.streams.send(self._message(event))
+        for consumer in self._consumers:
+            consumer(snapshot, event.received)
+
+    def _broken(self, where: str, why: str) -> None:
+        self.broken_records += 1
+        if self._well:
+            self._well = False
+            self._log.warning("no snapshot", where=where, why=why)
+
+    def _source(self, source: Source) -> None:
+        if source == self.feed:
+            return
+        before, self.feed = self.feed, source
+        if source.up and not before.up:
+            self._log.info("source up", kind=source.kind, name=source.name)
+        elif not source.up:
+            self._log.warning("source down", kind=source.kind, name=source.name, why=source.why)
+        self.streams.send(self._source_message())
+
+    def _source_message(self) -> bytes:
+        return message("source", json.dumps(asdict(self.feed)).encode())
+
+    def _message(self, event: Event) -> bytes:
+        return message("snapshot", self._envelope(event), event.id)
+
+    def _envelope(self, event: Event | None) -> bytes:
+        return envelope(event, now=self.clock(), source=self.feed, stale_after=self._stale_after)

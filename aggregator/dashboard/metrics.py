@@ -1,0 +1,72 @@
+"""What the dashboard exports: one table, from which /metrics and docs/metrics.md come."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from contract.exposition import Metric, Sample
+from contract.moment import NS_PER_SECOND, parse_event_time
+from contract.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from aggregator.dashboard.hub import Hub
+
+PREFIX: Final = "isotherm_dashboard_"
+
+
+def _one(read: Callable[[Hub], float]) -> Callable[[Hub], Iterable[Sample]]:
+    return lambda hub: [Sample(read(hub))]
+
+
+def age(hub: Hub) -> float:
+    """Seconds since the end of the last snapshot; NaN before the first."""
+    newest = hub.ring.newest
+    if newest is None:
+        return math.nan
+    return (hub.clock() - parse_event_time(newest.snapshot["window"]["end"])) / NS_PER_SECOND
+
+
+METRICS: Final[tuple[Metric[Hub], ...]] = (
+    Metric(
+        "build_info",
+        "gauge",
+        "Always 1; the label has isotherm's version.",
+        lambda _hub: [Sample(1, (("version", VERSION),))],
+        "version",
+    ),
+    Metric(
+        "source_up",
+        "gauge",
+        "1 while snapshots can come from Kafka or the file.",
+        _one(lambda hub: int(hub.feed.up)),
+    ),
+    Metric(
+        "snapshot_age_seconds",
+        "gauge",
+        "Since the end of the last snapshot; NaN before the first.",
+        _one(age),
+    ),
+    Metric("snapshots_total", "counter", "Snapshots that came.", _one(lambda hub: hub.snapshots)),
+    Metric(
+        "doubles_total",
+        "counter",
+        "Snapshots that came again, as after a crash of the job, and were left out.",
+        _one(lambda hub: hub.doubles),
+    ),
+    Metric(
+        "broken_total",
+        "counter",
+        "Records or lines that are no snapshot.",
+        _one(lambda hub: hub.broken_records),
+    ),
+    Metric("streams", "gauge", "Pages that are open.", _one(lambda hub: len(hub.streams))),
+    Metric(
+        "streams_cut_total",
+        "counter",
+        "Streams that were ended because their reader was too slow.",
+        _one(lambda hub: hub.streams.cut),
+    ),
+)

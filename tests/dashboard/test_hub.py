@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from aggregator.dashboard.event import event_of
+from aggregator.dashboard.feed import Source
+from aggregator.dashboard.hub import Hub
+from aggregator.dashboard.streams import ROOM, Stream
+from aggregator.snapshot import to_json
+from contract.log import Log
+from contract.moment import format_event_time
+from tests.dashboard.fleet import snapshot
+
+UP = Source(kind="file", name="s.jsonl", up=True, why="")
+
+
+def made(batch: int, *, ago: float = 0.0, idle: bool = False) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(to_json(snapshot(batch, ago=ago, idle=idle)))
+    return found
+
+
+@pytest.fixture
+def hub() -> Hub:
+    return Hub(UP, stale_after=10.0, log=Log("dashboard"))
+
+
+def read(stream: Stream) -> list[dict[str, str]]:
+    """The events that wait."""
+    stream.close()
+
+    async def all_of_it() -> bytes:
+        text = b""
+        while (chunk := await stream.next(1.0)) is not None:
+            text += chunk
+        return text
+
+    events = asyncio.run(all_of_it()).decode().split("\n\n")[:-1]
+    return [dict(line.split(": ", 1) for line in event.split("\n")) for event in events]
+
+
+def test_a_stream_begins_with_the_newest(hub: Hub) -> None:
+    hub.snapshot(made(1, ago=6))
+    hub.snapshot(made(2, ago=3))
+    (event,) = read(hub.join(None))
+    data = json.loads(event["data"])
+    assert (event["event"], data["snapshot"]["batch_id"]) == ("snapshot", 2)
+    assert event["id"] == data["id"]
+    assert data == json.loads(hub.current()) | {"now": data["now"]}
+
+
+def test_before_the_first_snapshot_a_stream_says_so(hub: Hub) -> None:
+    (event,) = read(hub.join(None))
+    assert "id" not in event
+    assert json.loads(event["data"])["snapshot"] is None
+
+
+def test_a_stream_that_was_lost_gets_all_that_it_missed_in_order(hub: Hub) -> None:
+    for batch in range(1, ROOM + 20):
+        hub.snapshot(made(batch, ago=300 - 3 * batch))
+    first = event_of(made(1), 0)
+    known = next(event for event in hub.ring.after(hub.ring._events[0].id) or [])  # noqa: SLF001 any id that is known
+    assert first.id != known.id
+    events = read(hub.join(known.id))
+    batches = [json.loads(event["data"])["snapshot"]["batch_id"] for event in events]
+    assert batches == list(range(3, ROOM + 20))
+
+
+def test_one_that_missed_nothing_gets_nothing_again(hub: Hub) -> None:
+    hub.snapshot(made(1))
+    newest = hub.ring.newest
+    assert newest is not None
+    (event,) = read(hub.join(newest.id))
+    assert event["event"] == "source"
+
+
+def test_an_id_that_nobody_knows_begins_anew(hub: Hub) -> None:
+    hub.snapshot(made(1))
+    events = read(hub.join("9-nothing"))
+    assert [event["event"] for event in events] == ["reset", "snapshot"]
+
+
+def test_an_id_does_not_depend_on_the_process() -> None:
+    one = made(3)
+    assert event_of(one, 1).id == event_of(json.loads(json.dumps(one)), 2).id
+
+
+def test_what_comes_again_after_a_crash_of_the_job_is_left_out(hub: Hub) -> None:
+    hub.snapshot(made(1, ago=9))
+    hub.snapshot(made(2, ago=6))
+    hub.snapshot(made(2, ago=3))
+    hub.snapshot(made(2, ago=0, idle=True))
+    assert (hub.snapshots, hub.doubles) == (3, 1)
+
+
+def test_each_open_stream_gets_the_same_bytes(hub: Hub) -> None:
+    streams = [hub.join(None) for _ in range(3)]
+    hub.snapshot(made(1))
+    found = [read(stream)[-1] for stream in streams]
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_reader_that_does_not_read_is_cut_off_and_counted(hub: Hub) -> None:
+    slow, quick = hub.join(None), hub.join(None)
+    for batch in range(ROOM + 1):
+        hub.snapshot(made(batch, ago=600 - batch))
+        asyncio.run(quick.next(1.0))
+    assert slow.cut
+    assert not quick.cut
+    assert (hub.streams.cut, len(hub.streams)) == (1, 1)
+
+
+def test_a_source_that_goes_and_comes_is_told_and_logged_once(
+    hub: Hub, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "isotherm.dashboard")
+    stream = hub.join(None)
+    down = Source(kind="file", name="s.jsonl", up=False, why="gone")
+    for source in (down, down, UP, UP):
+        hub.source(source)
+    events = read(stream)[1:]
+    assert [json.loads(event["data"])["up"] for event in events] == [False, True]
+    assert [record.message for record in caplog.records] == ["source down", "source up"]
+
+
+def test_broken_records_are_counted_and_the_first_in_a_row_is_logged(
+    hub: Hub, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "isotherm.dashboard")
+    for _ in range(3):
+        hub.broken("line 3", "it is not JSON")
+    assert hub.broken_records == 3
+    assert len(caplog.records) == 1
+
+
+def test_consumers_get_each_once() -> None:
+    found: list[int] = []
+    hub = Hub(
+        UP,
+        stale_after=10.0,
+        log=Log("dashboard"),
+        consumers=[lambda one, _received: found.append(one["batch_id"])],
+    )
+    for batch in (1, 2, 2):
+        hub.snapshot(made(batch))
+    assert found == [1, 2]
+
+
+def test_the_trend_has_the_last_value_of_each_step_and_null_where_none_came(hub: Hub) -> None:
+    now = 1_800_000_005.0
+    for batch, end, warmer in ((1, now - 40, 1.0), (2, now - 6, 2.0), (3, now, 3.0)):
+        one = json.loads(to_json(snapshot(batch, warmer=warmer)))
+        one["window"]["end"] = format_event_time(round(end) * 10**9)
+        hub.trend.add(one)
+    found = hub.trend.history(now, minutes=1)
+    assert found["step_s"] == 10
+    assert len(found["times"]) == 6
+    assert found["times"][-1] == "2027-01-15T08:00:00.000000Z"
+    texas = found["scopes"]["window"]["TX"]
+    assert [value is not None for value in texas] == [False, True, False, False, True, True]
+    assert "WY" not in found["scopes"]["window"]
+    assert found["totals"]["messages"][-1] == 31_204 + 3

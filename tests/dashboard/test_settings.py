@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aggregator.dashboard.errors import TokenError
+from aggregator.dashboard.security import read_token
+from aggregator.dashboard.settings import PREFIX, DashboardSettings
+from contract.errors import SettingsError
+from contract.settings import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def settings(**flags: str) -> DashboardSettings:
+    made = load(DashboardSettings, PREFIX, environ={}, flags=flags)
+    made.check()
+    return made
+
+
+@pytest.mark.parametrize("flags", ({}, {"kafka": "k:1", "snapshots": "s.jsonl"}))
+def test_one_place_for_snapshots_has_to_be_named(flags: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match="--kafka HOST:PORT or --snapshots FILE, and not both"):
+        settings(**flags)
+
+
+@pytest.mark.parametrize("listen", ("127.0.0.1:1", "localhost:80", "[::1]:8787", "127.1.2.3:9"))
+def test_on_loopback_nobody_needs_a_token(listen: str) -> None:
+    assert settings(snapshots="s.jsonl", listen=listen).loopback
+
+
+@pytest.mark.parametrize("listen", ("0.0.0.0:8787", "[::]:8787", "page.example:80", "10.0.0.1:1"))
+def test_elsewhere_a_token_is_needed(listen: str) -> None:
+    with pytest.raises(SettingsError, match="--token-file"):
+        settings(snapshots="s.jsonl", listen=listen)
+    assert not settings(snapshots="s.jsonl", listen=listen, token_file="t").loopback  # noqa: S106 a file's name
+
+
+@pytest.mark.parametrize("job", ("HOST:9405", "ftp://h:1", "http://h:1/metrics", "http://"))
+def test_the_address_of_the_job_is_that_of_a_server(job: str) -> None:
+    with pytest.raises(SettingsError, match="http://HOST:PORT"):
+        settings(snapshots="s.jsonl", job=job)
+
+
+@pytest.mark.parametrize("text", (b"", b"short\n", b"with;a;semicolon;in;it", "ä".encode() * 20))
+def test_a_token_that_keeps_nobody_out_is_refused(tmp_path: Path, text: bytes) -> None:
+    file = tmp_path / "token"
+    file.write_bytes(text)
+    with pytest.raises(TokenError, match="openssl rand -hex 24"):
+        read_token(file)
+    with pytest.raises(TokenError, match="No such file"):
+        read_token(tmp_path / "other")
