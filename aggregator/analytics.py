@@ -51,11 +51,13 @@ def compute(connection: duckdb.DuckDBPyConnection) -> Analytics:
     )
 
 
-def compute_ledger(connection: duckdb.DuckDBPyConnection, population: Population) -> Analytics:
-    """The four analytics over the ledger's table ``sensor``, whose guids are counted already."""
+def compute_ledger(
+    connection: duckdb.DuckDBPyConnection, population: Population, table: str = "sensor"
+) -> Analytics:
+    """The four analytics over a table of the ledger, whose guids are counted already."""
     by_state = connection.execute(
-        "SELECT state, fsum(total) / sum(readings), sum(readings)::BIGINT FROM sensor "
-        "GROUP BY state"
+        "SELECT state, fsum(total) / sum(readings), sum(readings)::BIGINT "  # noqa: S608 a table of ours
+        f"FROM {table} GROUP BY state"
     ).fetchall()
     return Analytics(
         average_temperature_by_state=_highest_first(

@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from aggregator.settings import SINCE_START
+from aggregator.scopes import EVENT, SINCE_START
 from contract.moment import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from aggregator.analytics import Analytics
+    from aggregator.buckets import EventWindow
     from aggregator.snapshot import Snapshot
 
 _RULE: Final = "-" * 43
+_DAY: Final = len("2016-11-16")
+_SECOND: Final = len("2016-11-16T13:26:39")
 
 
 def render(snapshot: Snapshot) -> str:
@@ -27,11 +30,40 @@ def render(snapshot: Snapshot) -> str:
         return _block(moment, ["No new messages"])
     text = ""
     for scope, analytics in snapshot.scopes.items():
-        since_start = scope == SINCE_START
-        title = f"{moment}  since start" if since_start else moment
-        rejected = snapshot.rejected_since_start if since_start else snapshot.rejected
+        title = moment
+        rejected: Mapping[str, int] | None = snapshot.rejected
+        left_out = ""
+        if scope == SINCE_START:
+            title += "  since start"
+            rejected = snapshot.rejected_since_start
+        elif snapshot.event_window is not None and scope == EVENT:
+            title += f"  {span_text(snapshot.event_window)}"
+            # What is no reading has no event time.
+            rejected = None
+            left_out = left_out_text(snapshot.event_window)
         text += _scope(title, analytics, rejected or {})
+        if left_out:
+            text += _block(title, [left_out])
     return text
+
+
+def span_text(window: EventWindow) -> str:
+    """Which event times a window has, to the second, UTC."""
+    if window.start is None or window.end is None:
+        return "by event time: no reading yet"
+    start, end = (moment[:_SECOND].replace("T", " ") for moment in (window.start, window.end))
+    same_day = start[:_DAY] == end[:_DAY]
+    text = f"event time {start} to {end[_DAY + 1 :] if same_day else end}"
+    if window.exact_from is not None:
+        text += f", exact from {window.exact_from[:_SECOND].replace('T', ' ')}"
+    return text
+
+
+def left_out_text(window: EventWindow) -> str:
+    """What is in no window, of all that came; empty where nothing is."""
+    counts = ((window.too_late, "too late"), (window.ahead, "too far ahead"))
+    found = ", ".join(f"{count:,} {why}" for count, why in counts if count)
+    return f"Left out since it began: {found}" if found else ""
 
 
 def _scope(title: str, analytics: Analytics, rejected: Mapping[str, int]) -> str:

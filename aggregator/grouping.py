@@ -26,12 +26,13 @@ _NAMES: Final = {
 }
 
 
-def group(readings: Any, bounds: tuple[str, str]) -> Mapping[str, Any]:
+def group(readings: Any, bounds: tuple[str, str], *, moments: bool = False) -> Mapping[str, Any]:
     """The readings of each (state, guid, epoch) as one row.
 
     Args:
         readings: Arrow table with `accept.COLUMNS`, in the order in which they came.
         bounds: the first moment that is not late, and the last that is not in the future.
+        moments: whether the event time of each reading is wanted.
 
     Returns:
         Arrow arrays by name.
@@ -45,18 +46,28 @@ def group(readings: Any, bounds: tuple[str, str]) -> Mapping[str, Any]:
     wide = readings
     for name, flag in flags.items():
         wide = wide.append_column(name, pc.fill_null(flag.cast(pa.int64()), 0))
+    names = _NAMES
+    if moments:
+        wide = wide.append_column("microseconds", _microseconds(moment))
+        names = _NAMES | {"microseconds_list": "moments"}
     # Without threads, a list has its readings in the order in which they came.
     rows = wide.group_by(_KEYS, use_threads=False).aggregate(
-        [tuple(name.rsplit("_", 1)) for name in _NAMES]
+        [tuple(name.rsplit("_", 1)) for name in names]
     )
-    columns = {_NAMES.get(name, name): rows[name].combine_chunks() for name in rows.column_names}
+    columns = {names.get(name, name): rows[name].combine_chunks() for name in rows.column_names}
     columns["runs"] = _runs(columns["seqs"])
     counted = pc.is_valid(columns["min_seq"])
     if not pc.all(counted).as_py():
-        for name in ("runs", "seqs", "temperatures"):
+        for name in ("runs", "seqs") if moments else ("runs", "seqs", "temperatures"):
             kept = columns[name]
             columns[name] = pc.if_else(counted, kept, pa.scalar(None, kept.type))
     return columns
+
+
+def _microseconds(moment: Any) -> Any:
+    """Since 1970; what is finer is cut off."""
+    whole = pc.utf8_slice_codeunits(moment, 0, len("2016-11-16T13:26:39.447974"))
+    return whole.cast(pa.timestamp("us")).cast(pa.int64())
 
 
 def _runs(seqs: Any) -> Any:

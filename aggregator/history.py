@@ -13,13 +13,15 @@ from aggregator.errors import HistoryError
 VIEWS: Final = """
 CREATE VIEW snapshot AS
 SELECT "window"."end" AS taken, query_id, batch_id, idle, lag, trigger_ms, audit,
-    audit_since_start, rejected, rejected_since_start, event_time, scopes
+    audit_since_start, rejected, rejected_since_start, event_time, event_window, scopes
 FROM read_json({files}, format = 'newline_delimited', ignore_errors = true, columns = {{
     query_id: 'VARCHAR', batch_id: 'BIGINT',
     "window": 'STRUCT("start" TIMESTAMP, "end" TIMESTAMP)', idle: 'BOOLEAN', lag: 'BIGINT',
     trigger_ms: 'BIGINT', audit: 'JSON', audit_since_start: 'JSON',
     rejected: 'MAP(VARCHAR, BIGINT)', rejected_since_start: 'MAP(VARCHAR, BIGINT)',
-    event_time: 'STRUCT("min" TIMESTAMP, "max" TIMESTAMP)', scopes: 'MAP(VARCHAR, JSON)'}})
+    event_time: 'STRUCT("min" TIMESTAMP, "max" TIMESTAMP)',
+    event_window: 'STRUCT("start" TIMESTAMP, "end" TIMESTAMP, watermark TIMESTAMP,
+        too_late BIGINT, ahead BIGINT, exact_from TIMESTAMP)', scopes: 'MAP(VARCHAR, JSON)'}})
 -- A line that a crash cut off reads as nothing.
 WHERE query_id IS NOT NULL
 -- After a crash a batch may come twice; the later one is right as well.
@@ -68,7 +70,8 @@ def query(folder: Path, sql: str) -> duckdb.DuckDBPyRelation:
 def history(folder: Path, sql: str, *, csv: bool) -> None:
     """Query the snapshots in DIR (the job's --history) with SQL, also while the job runs.
 
-    Views: snapshot (taken, query_id, batch_id, idle, lag, trigger_ms, audit, rejected, scopes),
+    Views: snapshot (taken, query_id, batch_id, idle, lag, trigger_ms, audit, rejected,
+    event_window, scopes),
     total (taken, batch_id, scope, messages, sensors), temperature (taken, scope, state, degrees).
     Without SQL: the last 20 totals.
     """

@@ -15,17 +15,20 @@ import duckdb
 from aggregator import refusals, sequences
 from aggregator.analytics import Analytics, compute_ledger
 from aggregator.audit import Counts, EventTime
+from aggregator.buckets import Buckets
 from aggregator.errors import LedgerError
 from aggregator.population import Moved, Offline, Population, offline, population, text
+from aggregator.scopes import SINCE_START, WINDOW
 from aggregator.sensors import Sensors
-from aggregator.settings import SINCE_START, WINDOW
 from aggregator.tables import PROGRESS, SCHEMA, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from aggregator.buckets import EventWindow
     from aggregator.checkpoint import Checkpoint
+    from aggregator.scopes import Sliding
     from aggregator.tally import Tally
 
 _PROVEN: Final = """
@@ -54,12 +57,13 @@ class Ledger:
 
     Args:
         path: the DuckDB file; made where there is none.
+        sliding: the event window; None where there is none to keep.
 
     Raises:
         LedgerError: the file cannot be opened, is in use, or is no ledger of this version.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, sliding: Sliding | None = None) -> None:
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,6 +71,10 @@ class Ledger:
             self._connection.execute(PROGRESS)
             self.progress = self._read_progress()
             self._connection.execute(TABLES)
+            self._buckets = None
+            if sliding is not None:
+                behind = -1 if self.progress is None else self.progress.batch_id
+                self._buckets = Buckets(self._connection, sliding, behind)
         except (OSError, duckdb.Error) as error:
             raise refusals.cannot_open(path, error) from error
         self._known: Population | None = None
@@ -100,7 +108,11 @@ class Ledger:
         """
         assert self.progress is not None
         assert batch_id >= self.progress.batch_id
+        self._connection.begin()
         self._connection.execute("UPDATE progress SET batch_id = ?", [batch_id])
+        if self._buckets is not None:
+            self._buckets.settle(batch_id)
+        self._connection.commit()
         self.progress = Progress(query_id=self.progress.query_id, batch_id=batch_id)
 
     def add(self, query_id: str, batch_id: int, tally: Tally, at: int) -> bool:
@@ -146,6 +158,14 @@ class Ledger:
     def analytics(self) -> Analytics:
         """The four analytics since the start, each reading once."""
         return compute_ledger(self._connection, self._population())
+
+    def event(self) -> Analytics | None:
+        """The four analytics over the event window, each reading once; None where it has none."""
+        return None if self._buckets is None else self._buckets.analytics()
+
+    def event_window(self) -> EventWindow | None:
+        """Where the event window is."""
+        return None if self._buckets is None else self._buckets.window()
 
     def moved(self) -> Moved:
         """The guids that were seen in several states."""
@@ -216,6 +236,8 @@ class Ledger:
             at=_moment(at),
             moving=tally.moved.total > 0,
         )
+        if self._buckets is not None:
+            self._buckets.add(batch_id, at)
         self._connection.unregister("partial")
         self._write_counts(tally)
         for reason, records in tally.rejected.items():

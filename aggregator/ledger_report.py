@@ -67,6 +67,39 @@ _CHECKS: Final = {
 }
 """What must count 0, by what it counts."""
 
+_EVENT_CHECKS: Final = {
+    "event windows that are of another batch": """
+        SELECT count(*) FROM event_window, progress WHERE event_window.batch_id > progress.batch_id
+            OR span < 1 OR step < 1 OR span % step <> 0""",
+    "buckets outside the event window": """
+        WITH place AS (
+            SELECT time_bucket(to_seconds(step), watermark, TIMESTAMP '1970-01-01') AS until,
+                to_seconds(span) AS span, to_seconds(step) AS step FROM event_window)
+        SELECT count(*) FROM place, (
+            SELECT bucket, true AS shown FROM event_total
+            UNION ALL SELECT bucket, true FROM event_sensor
+            UNION ALL SELECT bucket, false FROM event_open)
+        WHERE until IS NULL OR shown <> (bucket < until) OR bucket < until - span
+            OR bucket <> time_bucket(step, bucket, TIMESTAMP '1970-01-01')""",
+    "sums of the event window that cannot be": """
+        SELECT count(*) FROM (
+            SELECT readings, total FROM event_total
+            UNION ALL SELECT readings, total FROM event_open)
+        WHERE readings < 1 OR NOT isfinite(total) OR abs(total) > 310.0 * readings""",
+    "states of the event window without their sensors": """
+        SELECT count(*) FROM (SELECT DISTINCT state FROM event_total) AS total
+        FULL JOIN (SELECT DISTINCT state FROM event_sensor) AS sensor USING (state)
+        WHERE total.state IS NULL OR sensor.state IS NULL""",
+    "states with more readings in the event window than since the start": """
+        SELECT count(*) FROM (
+            SELECT state, sum(readings) AS n FROM (
+                SELECT state, readings FROM event_total
+                UNION ALL SELECT state, readings FROM event_open) GROUP BY state)
+        LEFT JOIN (SELECT state, sum(readings) AS most FROM sensor GROUP BY state) USING (state)
+        WHERE most IS NULL OR n > most""",
+}
+"""The same of a ledger with an event window."""
+
 _RUN: Final = """
 CREATE OR REPLACE TEMP VIEW run AS
 SELECT guid, epoch, first_seq, last_seq FROM sensor WHERE last_seq IS NOT NULL
@@ -117,6 +150,7 @@ def status(connection: duckdb.DuckDBPyConnection) -> dict[str, object]:
         "explained": explained,
         "duplicated": duplicated,
         **{f"rejected {reason}": records for reason, records in rejected},
+        **_event_status(connection),
     }
 
 
@@ -130,7 +164,8 @@ def problems(
         checkpoint: the one that it should fit; None leaves that out.
     """
     connection.execute(_RUN)
-    counts = {what: connection.execute(query).fetchall()[0][0] for what, query in _CHECKS.items()}
+    checks = _CHECKS | (_EVENT_CHECKS if _has_event_window(connection) else {})
+    counts = {what: connection.execute(query).fetchall()[0][0] for what, query in checks.items()}
     found = [f"{count} {what}" for what, count in counts.items() if count]
     progress = connection.execute("SELECT query_id, batch_id FROM progress").fetchall()
     if len(progress) > 1:
@@ -152,6 +187,28 @@ def exported(connection: duckdb.DuckDBPyConnection) -> Iterator[dict[str, Any]]:
                 else value
                 for name, value in zip(names, row, strict=True)
             }
+
+
+def _has_event_window(connection: duckdb.DuckDBPyConnection) -> bool:
+    query = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'event_window'"
+    return bool(connection.execute(query).fetchall()[0][0])
+
+
+def _event_status(connection: duckdb.DuckDBPyConnection) -> dict[str, object]:
+    if not _has_event_window(connection):
+        return {}
+    rows = connection.execute(
+        "SELECT span, time_bucket(to_seconds(step), watermark, TIMESTAMP '1970-01-01'), too_late, "
+        "ahead FROM event_window"
+    ).fetchall()
+    if not rows:
+        return {}
+    span, end, too_late, ahead = rows[0]
+    return {
+        "event window": f"{span} s to {end}" if end else f"{span} s, and no reading yet",
+        "event too late": too_late,
+        "event ahead": ahead,
+    }
 
 
 def _against(checkpoint: Checkpoint, query_id: str | None, batch_id: int) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aggregator.audit import Audit
 from aggregator.kafka import Presence
-from aggregator.settings import SINCE_START, WINDOW
+from aggregator.scopes import EVENT, SINCE_START, WINDOW
 from contract.exposition import Metric, Sample
 from contract.reasons import Reason
 from contract.version import VERSION
@@ -91,7 +91,7 @@ def _rejected(view: View) -> Iterable[Sample]:
 def _scopes(name: str) -> Callable[[View], Iterable[Sample]]:
     def read(view: View) -> Iterable[Sample]:
         scopes = view.observed.last.scopes if view.observed.last else {}
-        for scope in (WINDOW, SINCE_START):
+        for scope in (WINDOW, SINCE_START, EVENT):
             analytics: Any = scopes.get(scope)
             yield Sample(getattr(analytics, name, 0), (("scope", scope),))
 
@@ -107,6 +107,12 @@ def _audit(view: View) -> Iterable[Sample]:
     found["offline"] = last.offline.total if last and last.offline else None
     for name, value in found.items():
         yield Sample(math.nan if value is None else value, (("number", name),))
+
+
+def _left_out(view: View) -> Iterable[Sample]:
+    window = view.observed.last.event_window if view.observed.last else None
+    for why in ("too_late", "ahead"):
+        yield Sample(getattr(window, why, 0), (("why", why),))
 
 
 def _lag(view: View) -> float:
@@ -207,6 +213,13 @@ METRICS: Final[tuple[Metric[View], ...]] = (
         "The audit since the start; NaN without the ledger.",
         _audit,
         "number",
+    ),
+    Metric(
+        "event_left_out_total",
+        "counter",
+        "Readings that are in no event window: too late for it, or too far ahead; since it began.",
+        _left_out,
+        "why",
     ),
     Metric(
         "dead_letters_total",

@@ -20,7 +20,7 @@ from aggregator.accept import accept
 from aggregator.grouping import group
 from aggregator.rejects import Rejects
 from contract.fast import judge_row
-from contract.moment import NS_PER_SECOND, format_event_time
+from contract.moment import NS_PER_SECOND, format_event_time, parse_event_time
 from contract.reasons import Reason
 from contract.row import GapRow, Row
 
@@ -67,6 +67,11 @@ these there are rows with an `offset`, for letters: they count nothing (`aggrega
 
 SCHEMA: Final = pa.schema([(name, arrow) for name, _, arrow in COLUMNS])
 DDL: Final = ", ".join(f"{name} {spark}" for name, spark, _ in COLUMNS)
+
+WITH_MOMENTS: Final = SCHEMA.append(pa.field("moments", pa.list_(pa.int64())))
+DDL_WITH_MOMENTS: Final = f"{DDL}, moments ARRAY<BIGINT>"
+"""For the event window: also when each reading of a sensor's share was made, microseconds since
+1970, aligned with its `temperatures`, which it then has without an origin too."""
 
 GAPS: Final = "gap"
 """Stands for a `reason`, though a gap is no rejection: it is a record of another kind."""
@@ -117,6 +122,7 @@ def partials(
     batches: Iterable[Any],
     punctuality: Punctuality = Punctuality(),
     clock: Callable[[], int] = time.time_ns,
+    schema: pa.Schema = SCHEMA,
 ) -> Iterator[Any]:
     """Judge the `value` column of Arrow batches and sum it up by (state, guid, epoch).
 
@@ -129,10 +135,12 @@ def partials(
             where dead letters are wanted.
         punctuality: what late and future mean.
         clock: nanoseconds since 1970; looked at once, as the time of the trigger.
+        schema: `SCHEMA`, or `WITH_MOMENTS`.
 
     Yields:
-        Record batches with `SCHEMA`.
+        Record batches with that schema.
     """
+    moments = "moments" in schema.names
     accepted: list[Any] = []
     sensors: _Sensors = {}
     gaps: list[GapRow] = []
@@ -147,21 +155,21 @@ def partials(
         if certain is not None:
             accepted.append(certain)
         left = values.take(pa.array(rest, pa.int64())).to_pylist()
-        refused = _add(left, sensors, gaps, bounds)
+        refused = _add(left, sensors, gaps, bounds, moments=moments)
         if refused:
             rejected.update(reason for _, reason in refused)
             places = [(rest[index], reason) for index, reason in refused]
-            yield from _batch(rejects.NAMES, letters.take(batch, places))
+            yield from _batch(schema, rejects.NAMES, letters.take(batch, places))
         if held >= MOST_READINGS:
-            yield from _grouped(accepted, bounds)
-            yield from _rows(sensors, gaps, {})
+            yield from _grouped(schema, accepted, bounds)
+            yield from _rows(schema, sensors, gaps, {})
             accepted.clear()
             sensors.clear()
             gaps.clear()
             held = 0
-    yield from _grouped(accepted, bounds)
-    yield from _rows(sensors, gaps, rejected)
-    yield from _batch(rejects.NAMES, letters.rest())
+    yield from _grouped(schema, accepted, bounds)
+    yield from _rows(schema, sensors, gaps, rejected)
+    yield from _batch(schema, rejects.NAMES, letters.rest())
 
 
 def _add(  # noqa: C901, PLR0912 in one piece: a call costs a tenth of the loop
@@ -169,6 +177,8 @@ def _add(  # noqa: C901, PLR0912 in one piece: a call costs a tenth of the loop
     sensors: _Sensors,
     gaps: list[GapRow],
     bounds: tuple[str, str],
+    *,
+    moments: bool,
 ) -> list[tuple[int, str]]:
     """Add records up; gives place and reason of those that are rejected."""
     refused: list[tuple[int, str]] = []
@@ -195,12 +205,18 @@ def _add(  # noqa: C901, PLR0912 in one piece: a call costs a tenth of the loop
             )
             sums = [1, temperature, seq, seq, moment, moment, 0, 0, 0, known, seqs, temperatures]
             sensors[key] = sums
+            if moments:
+                sums[11] = [temperature]
+                sums.append([parse_event_time(event_time) // 1000])
         else:
             sums[0] += 1
             sums[1] += temperature
+            if moments:
+                sums[12].append(parse_event_time(event_time) // 1000)
+            if moments or seq is not None:
+                sums[11].append(temperature)
             if seq is not None:
                 sums[10].append(seq)
-                sums[11].append(temperature)
                 if seq == sums[3] + 1:
                     sums[3] = seq
                 else:
@@ -222,15 +238,19 @@ def _add(  # noqa: C901, PLR0912 in one piece: a call costs a tenth of the loop
     return refused
 
 
-def _grouped(accepted: list[Any], bounds: tuple[str, str]) -> Iterator[Any]:
+def _grouped(schema: pa.Schema, accepted: list[Any], bounds: tuple[str, str]) -> Iterator[Any]:
     if accepted and (readings := pa.concat_tables(accepted)).num_rows:
-        yield _record_batch(group(readings, bounds))
+        moments = "moments" in schema.names
+        yield _record_batch(schema, group(readings, bounds, moments=moments))
 
 
-def _rows(sensors: _Sensors, gaps: list[GapRow], rejected: dict[str, int]) -> Iterator[Any]:
-    yield from _batch(_SENSOR, [(*key, *sums) for key, sums in sensors.items()])
-    yield from _batch(_GAP, [_gap(gap) for gap in gaps])
-    yield from _batch(("reason", "readings"), list(rejected.items()))
+def _rows(
+    schema: pa.Schema, sensors: _Sensors, gaps: list[GapRow], rejected: dict[str, int]
+) -> Iterator[Any]:
+    names = (*_SENSOR, "moments") if "moments" in schema.names else _SENSOR
+    yield from _batch(schema, names, [(*key, *sums) for key, sums in sensors.items()])
+    yield from _batch(schema, _GAP, [_gap(gap) for gap in gaps])
+    yield from _batch(schema, ("reason", "readings"), list(rejected.items()))
 
 
 def _gap(gap: GapRow) -> tuple[Any, ...]:
@@ -238,19 +258,19 @@ def _gap(gap: GapRow) -> tuple[Any, ...]:
     return (GAPS, *name, 1, [gap.seq], [None], gap.lost_epoch, gap.first, gap.last, gap.lost)
 
 
-def _batch(names: Sequence[str], rows: list[tuple[Any, ...]]) -> Iterator[Any]:
+def _batch(schema: pa.Schema, names: Sequence[str], rows: list[tuple[Any, ...]]) -> Iterator[Any]:
     if not rows:
         return
     columns = zip(*rows, strict=True)
-    types = (SCHEMA.field(name).type for name in names)
-    yield _record_batch(dict(zip(names, map(pa.array, columns, types), strict=True)))
+    types = (schema.field(name).type for name in names)
+    yield _record_batch(schema, dict(zip(names, map(pa.array, columns, types), strict=True)))
 
 
-def _record_batch(columns: Mapping[str, Any]) -> Any:
+def _record_batch(schema: pa.Schema, columns: Mapping[str, Any]) -> Any:
     """With nulls in all columns that are not given."""
     count = len(next(iter(columns.values())))
     arrays = [
         columns[field.name] if field.name in columns else pa.nulls(count, field.type)
-        for field in SCHEMA
+        for field in schema
     ]
-    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)

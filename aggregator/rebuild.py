@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from aggregator import refusals
@@ -15,9 +14,9 @@ from aggregator.errors import BrokenLedgerError, LedgerError
 from aggregator.kafka import AdminLook, AdminSurvey, Attendance, wait_for_topic
 from aggregator.ledger import Ledger
 from aggregator.ledger_report import opened, problems
-from aggregator.partials import DDL, Punctuality, partials
+from aggregator.partials import Punctuality
 from aggregator.session import jvm, spark_session
-from aggregator.source import OPTIONS
+from aggregator.source import OPTIONS, summing
 from aggregator.standing import noted_topic, require_all
 from aggregator.tally import tally
 
@@ -94,7 +93,9 @@ def rebuild(settings: AggregatorSettings, log: Log) -> None:
         spark = stack.enter_context(spark_session())
         extent = _extent(spark, settings, log)
         require_all(settings.topic, extent, known=noted_topic(folder), position=checkpoint.position)
-        with Ledger(new) as ledger:
+        # Its window is held: one after the other, partitions do not come as they came.
+        held = replace(settings.sliding, held=True) if settings.sliding else None
+        with Ledger(new, held) as ledger:
             _fill(ledger, spark, settings, extent=extent, log=log)
     with opened(new) as connection:
         found = problems(connection, checkpoint)
@@ -155,7 +156,7 @@ def _read(spark: SparkSession, settings: AggregatorSettings, portion: Portion) -
         .options(**OPTIONS)
         .load()
         .select("value")
-        .mapInArrow(partial(partials, punctuality=_UNJUDGED), DDL)
+        .mapInArrow(*summing(settings, _UNJUDGED))
     )
 
 

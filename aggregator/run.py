@@ -25,7 +25,6 @@ from aggregator.query import Run
 from aggregator.restarts import Restarts
 from aggregator.sensors import as_json
 from aggregator.session import jvm, spark_session
-from aggregator.settings import SINCE_START
 from aggregator.standing import Standing
 from aggregator.stopping import Gate, stop_on_signals
 from aggregator.trigger import Triggers
@@ -62,8 +61,8 @@ def run(settings: AggregatorSettings, log: Log) -> None:
         sinks = [*make_sinks(settings, sys.stdout, log, stack), observed]
         view.sinks = [sink for sink in sinks if isinstance(sink, BestEffortSink)]
         ledger = None
-        if SINCE_START in settings.scopes:
-            ledger = stack.enter_context(Ledger(settings.ledger_file))
+        if settings.keeps_ledger:
+            ledger = stack.enter_context(Ledger(settings.ledger_file, settings.sliding))
             view.ledger = settings.ledger_file
             if folder is not None:
                 ledger.require(checkpoint)

@@ -108,7 +108,7 @@ UNION ALL SELECT key, first_seq, last_seq FROM island JOIN suspect USING (guid, 
 """,
     """
 CREATE OR REPLACE TEMP TABLE fresh AS
-SELECT arrival.key, position, seq, temperature FROM arrival
+SELECT arrival.key, position, place, seq, temperature FROM arrival
 ASOF LEFT JOIN held ON arrival.key = held.key AND arrival.seq >= held.first_seq
 WHERE first AND (last_seq IS NULL OR last_seq < seq)
 """,

@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from aggregator.scopes import WINDOW, Scopes, Sliding, scopes
+from aggregator.spans import interval
 from contract.address import Address, parse_host_port
 from contract.errors import SettingsError
-from contract.settings import boolean, choice, duration, optional, setting, text, whole
+from contract.settings import boolean, choice, optional, setting, text, whole
 from contract.topics import ANALYTICS_SUFFIX, DEAD_LETTER_SUFFIX, KAFKA_READINGS
 
 PREFIX: Final = "ISOTHERM_AGGREGATOR"
-WINDOW: Final = "window"
-SINCE_START: Final = "since_start"
-BOTH: Final = "both"
 REFERENCE: Final = "reference"
 TABLE: Final = "table"
 OFF: Final = "off"
-
-_SPARK_UNITS: Final = {
-    **dict.fromkeys(("millisecond", "milliseconds", "ms"), "ms"),
-    **dict.fromkeys(("second", "seconds", "s"), "s"),
-    **dict.fromkeys(("minute", "minutes", "m"), "m"),
-    **dict.fromkeys(("hour", "hours", "h"), "h"),
-}
-_SHORTEST: Final = 0.001
-_INTERVAL = re.compile(r"\s*([0-9.]+)\s*([a-z]+)\s*")
-
-
-def interval(value: Any) -> float:
-    """Parser: a time span in seconds, written as Spark has it (``3 seconds``) or short (``3s``)."""
-    match = _INTERVAL.fullmatch(value) if isinstance(value, str) else None
-    unit = _SPARK_UNITS.get(match[2]) if match else None
-    if match is None or unit is None:
-        raise ValueError('write a time span such as "3 seconds" or 3s')
-    seconds: float = duration(match[1] + unit)
-    if seconds < _SHORTEST:
-        raise ValueError("write a time span of 1ms or more")
-    return seconds
 
 
 def brokers(value: Any) -> str:
@@ -146,13 +123,23 @@ class AggregatorSettings:
         flag="--available-now",
         help="Count what the topic holds, then end.",
     )
-    scope: str = setting(
+    scope: Scopes = setting(
         "job.scope",
-        choice(WINDOW, SINCE_START, BOTH),
+        scopes,
         default=WINDOW,
         flag="--scope",
-        metavar="window|since_start|both",
-        help="Count the readings that arrived in each trigger, all since the start, or both.",
+        metavar="window|since_start|event:SPAN[,…]",
+        help="Count the readings that arrived in each trigger, all since the start, those of the "
+        "last SPAN by event time, or several of these; both: the first two.",
+    )
+    watermark: float = setting(
+        "job.watermark",
+        interval,
+        default="10s",
+        flag="--watermark",
+        metavar="SPAN",
+        help="How far the event window stays behind the highest event time, so that what comes "
+        "that much later is still in it.",
     )
     ledger: str | None = setting(
         "job.ledger",
@@ -243,7 +230,19 @@ class AggregatorSettings:
     @property
     def scopes(self) -> tuple[str, ...]:
         """The scopes that a snapshot has."""
-        return (WINDOW, SINCE_START) if self.scope == BOTH else (self.scope,)
+        return self.scope.names
+
+    @property
+    def keeps_ledger(self) -> bool:
+        """Whether any of them needs the ledger."""
+        return self.scopes != (WINDOW,)
+
+    @property
+    def sliding(self) -> Sliding | None:
+        """The event window; None where it is not asked for."""
+        if self.scope.span is None:
+            return None
+        return Sliding(span=self.scope.span, delay=self.watermark, future=self.future)
 
     @property
     def checkpoint_folder(self) -> Path | None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from aggregator.analytics import Analytics
     from aggregator.audit import Audit, EventTime
+    from aggregator.buckets import EventWindow
     from aggregator.population import Moved, Offline
 
 SCHEMA: Final = "isotherm.snapshot/1"
@@ -41,6 +42,7 @@ class Snapshot:
         lag: offsets behind the topic's end (not records: transactions leave gaps), as of at most a
             second ago; None where that is not known.
         trigger_ms: from the batch in hand to the snapshot: reading, judging, counting, ledger.
+        event_window: where the scope `event` is; None where it is not asked for.
     """
 
     query_id: str
@@ -60,6 +62,7 @@ class Snapshot:
     offline: Offline | None
     lag: int | None
     trigger_ms: int
+    event_window: EventWindow | None = None
 
 
 def to_json(snapshot: Snapshot) -> str:
@@ -89,6 +92,8 @@ def to_json(snapshot: Snapshot) -> str:
         wire["moved_since_start"] = _moved(snapshot.moved_since_start)
     if snapshot.offline is not None:
         wire["offline"] = asdict(snapshot.offline)
+    if snapshot.event_window is not None:
+        wire["event_window"] = asdict(snapshot.event_window)
     wire["lag"] = snapshot.lag
     wire["trigger_ms"] = snapshot.trigger_ms
     return json.dumps(wire, separators=(",", ":"), allow_nan=False)

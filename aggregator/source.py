@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from aggregator.partials import DDL, Punctuality, partials
+from aggregator.partials import (
+    DDL,
+    DDL_WITH_MOMENTS,
+    SCHEMA,
+    WITH_MOMENTS,
+    Punctuality,
+    partials,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -26,6 +33,17 @@ OPTIONS: Final = {
 }
 
 
+def summing(settings: AggregatorSettings, punctuality: Punctuality) -> tuple[Any, str]:
+    """What a worker does with its records, and the columns of its rows, as `mapInArrow` has them.
+
+    Args:
+        settings: whether there is an event window.
+        punctuality: what late and future mean.
+    """
+    schema, ddl = (SCHEMA, DDL) if settings.sliding is None else (WITH_MOMENTS, DDL_WITH_MOMENTS)
+    return partial(partials, punctuality=punctuality, schema=schema), ddl
+
+
 def sensors(spark: SparkSession, settings: AggregatorSettings) -> DataFrame:
     """The stream of the workers' rows (`partials.COLUMNS`)."""
     more = () if settings.dead_letter_topic is None else ("key", "partition", "offset")
@@ -40,5 +58,5 @@ def sensors(spark: SparkSession, settings: AggregatorSettings) -> DataFrame:
         .options(**OPTIONS)
         .load()
         .select("value", *more)
-        .mapInArrow(partial(partials, punctuality=punctuality), DDL)
+        .mapInArrow(*summing(settings, punctuality))
     )

@@ -7,7 +7,8 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from aggregator.settings import SINCE_START
+from aggregator.console import left_out_text, span_text
+from aggregator.scopes import EVENT, SINCE_START
 from contract.moment import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -52,14 +53,24 @@ def render_table(snapshot: Snapshot, width: int) -> str:
         facts.append(f"{snapshot.lag:,} offsets behind")
     text = _GAP.join(facts) + "\n"
     for scope, analytics in snapshot.scopes.items():
-        since_start = scope == SINCE_START
-        rejected = snapshot.rejected_since_start if since_start else snapshot.rejected
-        name = "since start" if since_start else "this trigger"
-        text += _scope(name, analytics, rejected or {}, width)
+        name = "this trigger"
+        last = _rejected(snapshot.rejected)
+        if scope == SINCE_START:
+            name = "since start"
+            last = _rejected(snapshot.rejected_since_start or {})
+        elif snapshot.event_window is not None and scope == EVENT:
+            name = span_text(snapshot.event_window)
+            last = left_out_text(snapshot.event_window).lower()
+        text += _scope(name, analytics, last, width)
     return text + "\n"
 
 
-def _scope(name: str, analytics: Analytics, rejected: Mapping[str, int], width: int) -> str:
+def _rejected(rejected: Mapping[str, int]) -> str:
+    counts = ", ".join(f"{records:,} {reason}" for reason, records in rejected.items())
+    return f"rejected: {counts}" if counts else ""
+
+
+def _scope(name: str, analytics: Analytics, last: str, width: int) -> str:
     title = (
         f"── {name}: {analytics.total_messages:,} messages, {analytics.total_sensors:,} sensors "
     )
@@ -74,8 +85,5 @@ def _scope(name: str, analytics: Analytics, rejected: Mapping[str, int], width: 
     grid = [_GAP.join(cells[row::depth]) for row in range(depth)]
     heads = min(columns, math.ceil(len(cells) / depth)) if depth else 0
     lines = [title.ljust(width, "─"), _GAP.join([_HEAD] * heads)]
-    lines += grid
-    if rejected:
-        counts = ", ".join(f"{records:,} {reason}" for reason, records in rejected.items())
-        lines.append(f"rejected: {counts}")
+    lines += [*grid, last]
     return "".join(f"{line.rstrip()}\n" for line in lines if line)

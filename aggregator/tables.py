@@ -73,3 +73,25 @@ SELECT guid, epoch,
     coalesce(duplicated, 0) AS duplicated
 FROM received FULL JOIN irregular USING (guid, epoch);
 """
+
+EVENT_TABLES: Final = """
+-- The event window, if one is asked for: `span` and `step` in seconds; what came `too_late` for it,
+-- or too far `ahead`, since it began; the last batch that is in it. It goes from `watermark`, down
+-- to a whole step, `span` back.
+CREATE TABLE IF NOT EXISTS event_window (
+    span BIGINT, step BIGINT, watermark TIMESTAMP, too_late BIGINT, ahead BIGINT,
+    exact_from TIMESTAMP, batch_id BIGINT);
+
+-- The readings that the watermark has not passed yet; a bucket is named by its first moment.
+CREATE TABLE IF NOT EXISTS event_open (
+    bucket TIMESTAMP, guid VARCHAR, state VARCHAR, readings BIGINT, total DOUBLE);
+
+-- What is in the window.
+CREATE TABLE IF NOT EXISTS event_total (
+    bucket TIMESTAMP, state VARCHAR, readings BIGINT, total DOUBLE);
+
+-- Who is in it: the last bucket with something of a sensor.
+CREATE TABLE IF NOT EXISTS event_sensor (
+    guid VARCHAR, state VARCHAR, bucket TIMESTAMP, PRIMARY KEY (guid, state));
+"""
+"""Made only where somebody asks for an event window."""

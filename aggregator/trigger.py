@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aggregator.analytics import Analytics
 from aggregator.audit import Audit, Counts
 from aggregator.population import Moved, Silence
-from aggregator.settings import SINCE_START, WINDOW
+from aggregator.scopes import EVENT, SINCE_START, WINDOW
 from aggregator.snapshot import Snapshot
 from aggregator.tally import tally
 from contract.moment import NS_PER_SECOND
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aggregator.audit import EventTime
+    from aggregator.buckets import EventWindow
     from aggregator.dead_letters import DeadLetters
     from aggregator.ledger import Ledger
     from aggregator.population import Offline
@@ -29,7 +30,7 @@ class Triggers:
 
     Args:
         scopes: which scopes a snapshot has.
-        ledger: the totals since the start; required for that scope.
+        ledger: the totals since the start; required for all scopes but `WINDOW`.
         sinks: where snapshots go.
         clock: nanoseconds since 1970.
         offline_after: seconds of silence after which a sensor is offline.
@@ -109,6 +110,7 @@ class Triggers:
                     moved=Moved(),
                     moved_since_start=self._since_start.moved,
                     offline=self._offline(now),
+                    event_window=self._since_start.event_window,
                     lag=0,
                     trigger_ms=0,
                 )
@@ -145,6 +147,7 @@ class Triggers:
                 moved=gave.moved,
                 moved_since_start=self._since_start.moved,
                 offline=self._offline(end),
+                event_window=self._since_start.event_window,
                 lag=self._lag(batch_id),
                 trigger_ms=(self._clock() - end) // 1_000_000,
             )
@@ -156,7 +159,8 @@ class Triggers:
         return self._ledger.offline(self._silence.limit(now))
 
     def _scoped(self, window: Analytics) -> dict[str, Analytics]:
-        known = {WINDOW: window, SINCE_START: self._since_start.analytics}
+        since = self._since_start
+        known = {WINDOW: window, SINCE_START: since.analytics, EVENT: since.event}
         return {scope: found for scope in self._scopes if (found := known[scope]) is not None}
 
     def _emit(self, snapshot: Snapshot) -> None:
@@ -167,13 +171,15 @@ class Triggers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Since:
-    """What a snapshot says of all since the start; nothing without the ledger."""
+    """What a snapshot says from the ledger; nothing without it."""
 
     analytics: Analytics | None = None
     audit: Audit | None = None
     rejected: Mapping[str, int] | None = None
     event_time: EventTime | None = None
     moved: Moved | None = None
+    event: Analytics | None = None
+    event_window: EventWindow | None = None
 
 
 def _since_start(ledger: Ledger) -> _Since:
@@ -183,4 +189,6 @@ def _since_start(ledger: Ledger) -> _Since:
         rejected=ledger.rejected(),
         event_time=ledger.event_time(),
         moved=ledger.moved(),
+        event=ledger.event(),
+        event_window=ledger.event_window(),
     )

@@ -2,6 +2,7 @@
 
 from aggregator.analytics import Analytics
 from aggregator.audit import Audit, Counts, EventTime
+from aggregator.buckets import EventWindow
 from aggregator.population import Moved, Offline, Silent
 from aggregator.snapshot import Snapshot
 
@@ -16,6 +17,20 @@ SINCE_START = Analytics(
     total_messages=20000,
     sensors_by_state=(("AK", 54),),
     total_sensors=2090,
+)
+EVENT = Analytics(
+    average_temperature_by_state=(("FL", 71.25),),
+    total_messages=15000,
+    sensors_by_state=(("FL", 55),),
+    total_sensors=55,
+)
+EVENT_WINDOW = EventWindow(
+    start="2016-11-21T13:24:57.000000Z",
+    end="2016-11-21T13:29:57.000000Z",
+    watermark="2016-11-21T13:29:57.480000Z",
+    too_late=1234,
+    ahead=1,
+    exact_from=None,
 )
 AUDIT = Counts(expected=20100, received=19990, explained=100, duplicated=7).audit()
 EVENT_TIME = EventTime(min="2016-11-21T13:30:06Z", max="2016-11-21T13:30:08.5Z", late=4, future=1)
@@ -35,10 +50,14 @@ OFFLINE = Offline(
 END = 1_479_735_009_000_000_000
 
 
-def snapshot(*, idle: bool = False, since_start: bool = False) -> Snapshot:
+def snapshot(
+    *, idle: bool = False, since_start: bool = False, event: EventWindow | None = None
+) -> Snapshot:
     scopes = {"window": Analytics() if idle else WINDOW}
     if since_start:
         scopes["since_start"] = SINCE_START
+    if event is not None:
+        scopes["event"] = EVENT
     return Snapshot(
         query_id="q",
         batch_id=7,
@@ -57,4 +76,5 @@ def snapshot(*, idle: bool = False, since_start: bool = False) -> Snapshot:
         offline=OFFLINE if since_start else None,
         lag=0 if idle else None,
         trigger_ms=0 if idle else 912,
+        event_window=event,
     )

@@ -24,6 +24,7 @@ class Oracle:
     seqs: dict[Name, set[int]] = field(default_factory=lambda: defaultdict(set))
     gaps: dict[Name, list[Gap]] = field(default_factory=lambda: defaultdict(list))
     duplicates: dict[Name, int] = field(default_factory=lambda: defaultdict(int))
+    readings: list[Reading] = field(default_factory=list)
 
     def add(self, partitions: Iterable[Iterable[bytes]]) -> None:
         for partition in partitions:
@@ -39,6 +40,7 @@ class Oracle:
             self.seqs[name].add(record.origin.seq)
         if isinstance(record, Reading):
             self.temperatures[record.state, record.guid].append(record.temperature)
+            self.readings.append(record)
         else:
             self.gaps[record.guid, record.epoch].append(record)
 

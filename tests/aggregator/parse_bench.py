@@ -49,16 +49,17 @@ def in_columns(frame: DataFrame) -> DataFrame:
 
 def one_by_one(frame: DataFrame) -> DataFrame:
     def loop(batches: Iterable[Any]) -> Iterator[Any]:
-        from aggregator.partials import _add, _rows  # noqa: PLC0415 in the worker
+        from aggregator.partials import SCHEMA, _add, _rows  # noqa: PLC0415 in the worker
 
         sensors: Any = {}
         gaps: Any = []
         rejected: Counter[str] = Counter()
         bounds = Punctuality().bounds(time.time_ns())
         for batch in batches:
-            refused = _add(batch.column("value").to_pylist(), sensors, gaps, bounds)
+            values = batch.column("value").to_pylist()
+            refused = _add(values, sensors, gaps, bounds, moments=False)
             rejected.update(reason for _, reason in refused)
-        yield from _rows(sensors, gaps, rejected)
+        yield from _rows(SCHEMA, sensors, gaps, rejected)
 
     return frame.mapInArrow(loop, DDL)
 

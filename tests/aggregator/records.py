@@ -77,14 +77,14 @@ def batch(records: Iterable[bytes | None]) -> Any:
     return pa.RecordBatch.from_pydict({"value": pa.array(list(records), pa.binary())})
 
 
-def summed(*groups: Iterable[bytes | None]) -> Any:
+def summed(*groups: Iterable[bytes | None], schema: pa.Schema = SCHEMA) -> Any:
     """The workers' rows, as if each group were a partition."""
-    rows = [row for group in groups for row in partials([batch(group)])]
-    return pa.Table.from_batches(rows, SCHEMA)
+    rows = [row for group in groups for row in partials([batch(group)], schema=schema)]
+    return pa.Table.from_batches(rows, schema)
 
 
-def tallied(*groups: Iterable[bytes | None]) -> Tally:
-    return tally(summed(*groups))
+def tallied(*groups: Iterable[bytes | None], schema: pa.Schema = SCHEMA) -> Tally:
+    return tally(summed(*groups, schema=schema))
 
 
 def oracle(records: Iterable[bytes]) -> Analytics:

@@ -10,7 +10,7 @@ from aggregator.commands import group
 from aggregator.errors import HistoryError
 from aggregator.history import query
 from aggregator.sinks import HistorySink
-from tests.aggregator.golden import END, snapshot
+from tests.aggregator.golden import END, EVENT_WINDOW, snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +39,17 @@ def test_each_day_has_a_file_and_all_are_one_table(tmp_path: Path) -> None:
     audit = "SELECT (audit->>'unsynced')::INT, rejected['not_json'] FROM snapshot WHERE NOT idle"
     assert query(tmp_path, audit).fetchall() == [(3, 2)] * 2
     sink.close()
+
+
+def test_where_the_event_window_was_can_be_asked_for(tmp_path: Path) -> None:
+    sink = HistorySink(tmp_path)
+    sink.emit(snapshot(event=EVENT_WINDOW))
+    sink.emit(replace(snapshot(), batch_id=8))
+    sink.close()
+    sql = "SELECT epoch(event_window.end - event_window.start), event_window.too_late FROM snapshot"
+    assert query(tmp_path, f"{sql} ORDER BY batch_id").fetchall() == [(300.0, 1234), (None, None)]
+    messages = "SELECT messages FROM total WHERE scope = 'event'"
+    assert query(tmp_path, messages).fetchall() == [(15000,)]
 
 
 def test_a_batch_that_came_twice_is_there_once_and_a_cut_line_harms_nobody(tmp_path: Path) -> None:

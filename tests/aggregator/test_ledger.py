@@ -10,7 +10,7 @@ from aggregator.audit import EventTime
 from aggregator.checkpoint import Checkpoint
 from aggregator.errors import LedgerError
 from aggregator.ledger import Ledger, Progress
-from aggregator.settings import SINCE_START
+from aggregator.scopes import SINCE_START
 from aggregator.tally import Tally
 from contract import Clock
 from tests.aggregator.records import SECOND as NS_PER_SECOND

@@ -11,7 +11,7 @@ from aggregator.observed import Observed
 from contract.exposition import exposition
 from contract.log import Log
 from contract.reasons import Reason
-from tests.aggregator.golden import snapshot
+from tests.aggregator.golden import EVENT_WINDOW, snapshot
 from tests.bridge.test_metrics import SAMPLE
 
 if TYPE_CHECKING:
@@ -54,13 +54,16 @@ def test_snapshots_are_counted(tmp_path: Path) -> None:
     ledger.with_name("l.duckdb.wal").write_bytes(b"x" * 7)
     for _ in range(2):
         observed.emit(snapshot(since_start=True))
-    observed.emit(snapshot(idle=True, since_start=True))
+    observed.emit(snapshot(idle=True, since_start=True, event=EVENT_WINDOW))
     clock.now += 2
     view = View(observed=observed, trigger=3.0, ledger=ledger)
     found = shown(view)
     assert (found["triggers_total data"], found["triggers_total idle"]) == (2, 1)
     assert found["records_rejected_total not_json"] == 4
     assert (found["messages window"], found["messages since_start"]) == (0, 20000)
+    assert (found["messages event"], found["sensors event"]) == (15000, 55)
+    left_out = {why: found[f"event_left_out_total {why}"] for why in ("too_late", "ahead")}
+    assert left_out == {"too_late": 1234, "ahead": 1}
     assert (found["snapshot_age_seconds"], found["ledger_bytes"]) == (2, 77)
     assert math.isclose(found["compute_seconds_total"], 1.824)
     assert missing(view) == []

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from aggregator import partials as module
 from aggregator import rejects
-from aggregator.partials import COLUMNS, GAPS, SCHEMA, Punctuality, partials
+from aggregator.partials import COLUMNS, GAPS, SCHEMA, WITH_MOMENTS, Punctuality, partials
 from contract import Clock
 from tests.aggregator.records import BAD, EPOCH, SECOND, batch, gap, reading, reasons, summed
 
@@ -72,6 +72,31 @@ def test_late_and_future_are_told_by_the_clock_of_the_trigger() -> None:
 def test_a_reading_without_origin_has_neither_epoch_nor_seq() -> None:
     (row,) = rows(reading(), reading())
     assert (row["epoch"], row["min_seq"], row["max_seq"], row["readings"]) == (None, None, None, 2)
+
+
+def test_when_each_reading_was_made_is_told_only_where_it_is_asked_for() -> None:
+    records = [
+        reading("a", seq=1, temperature=1.0, event_time=1_500_000_001),
+        reading("a", seq=2, temperature=2.0, event_time=-1),
+        reading("none", temperature=3.0, event_time=2_000_000_000),
+        reading("none", temperature=4.0, event_time=3_000_000_000),
+        # Judged one by one: Arrow leaves it to the contract.
+        reading("odd \u00e9", seq=1, temperature=5.0, event_time=4_000_000_000),
+        reading("odd \u00e9", temperature=6.0, event_time=5_000_000_000),
+        reading("odd \u00e9", temperature=7.0, event_time=6_000_000_000),
+        gap(first=1, last=1, count=1),
+        b"bad",
+    ]
+    assert "moments" not in summed(records).column_names
+    found = summed(records, schema=WITH_MOMENTS).to_pylist()
+    told = [(row["temperatures"], row["moments"]) for row in found if row["reason"] is None]
+    assert told == [
+        ([1.0, 2.0], [1_500_000, -1]),
+        ([3.0, 4.0], [2_000_000, 3_000_000]),
+        ([5.0], [4_000_000]),
+        ([6.0, 7.0], [5_000_000, 6_000_000]),
+    ]
+    assert [row["moments"] for row in found if row["reason"] is not None] == [None, None]
 
 
 def test_states_guids_and_epochs_stay_apart() -> None:

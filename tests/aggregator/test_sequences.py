@@ -7,7 +7,7 @@ import pytest
 
 from aggregator.audit import Audit
 from aggregator.ledger import Ledger
-from aggregator.settings import SINCE_START, WINDOW
+from aggregator.scopes import SINCE_START, WINDOW
 from tests.aggregator.oracle import Oracle
 from tests.aggregator.records import EPOCH, assert_same, gap, reading, tallied
 

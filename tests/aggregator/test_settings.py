@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from aggregator.settings import PREFIX, AggregatorSettings, interval
+from aggregator.scopes import Sliding
+from aggregator.settings import PREFIX, AggregatorSettings
+from aggregator.spans import interval
 from contract import SettingsError
 from contract.settings import load, sample
 
@@ -42,7 +44,7 @@ def test_a_trigger_that_is_no_time_span_is_refused(text: object) -> None:
 
 def test_defaults() -> None:
     settings = loaded()
-    assert (settings.topic, settings.trigger, settings.scope) == ("iotmsgs", 3.0, "window")
+    assert (settings.topic, settings.trigger, settings.scopes) == ("iotmsgs", 3.0, ("window",))
     assert (settings.starting_offsets, settings.available_now) == ("earliest", False)
 
 
@@ -55,6 +57,38 @@ def test_several_brokers_are_several_addresses() -> None:
 def test_scopes() -> None:
     assert loaded(scope="both").scopes == ("window", "since_start")
     assert loaded(scope="since_start").scopes == ("since_start",)
+    assert loaded(scope="window").sliding is None
+
+
+def test_several_scopes_stand_in_the_order_in_which_people_read_them() -> None:
+    settings = loaded(scope="event:5m, both", watermark="2s", future="30s")
+    assert settings.scopes == ("window", "since_start", "event")
+    assert settings.sliding == Sliding(span=300, delay=2.0, future=30.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    (
+        ("event", "such as event:5m"),
+        ("event:5", "such as event:5m"),
+        ("event:1500ms", "in whole seconds"),
+        ("event:301s", "in whole minutes above 5"),
+        ("event:1m,event:2m", "one event window"),
+        ("window:5m", "window, since_start or event:SPAN"),
+        ("all", "window, since_start or event:SPAN"),
+        ("window,", "window, since_start or event:SPAN"),
+    ),
+)
+def test_a_scope_that_is_none_is_refused_with_the_way_out(text: str, fix: str) -> None:
+    with pytest.raises(SettingsError, match=fix):
+        loaded(scope=text)
+
+
+@pytest.mark.parametrize(
+    ("span", "step"), ((1, 1), (7, 1), (299, 1), (300, 1), (360, 2), (3600, 12), (86_400, 288))
+)
+def test_an_event_window_slides_by_whole_steps(span: int, step: int) -> None:
+    assert Sliding(span=span, delay=10, future=60).step == step
 
 
 def test_the_ledger_lies_beside_the_checkpoint() -> None:

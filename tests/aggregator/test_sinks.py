@@ -9,7 +9,7 @@ from aggregator.console import render
 from aggregator.errors import SinkError
 from aggregator.kafka_sink import records
 from aggregator.sinks import ConsoleSink, JsonLinesSink, LatestSink
-from tests.aggregator.golden import snapshot
+from tests.aggregator.golden import EVENT_WINDOW, snapshot
 from tests.aggregator.test_snapshot import SCHEMA
 
 
@@ -63,8 +63,8 @@ def test_the_latest_is_whole_and_replaced(tmp_path: Path) -> None:
 
 
 def test_in_kafka_each_scope_has_a_record_of_its_own() -> None:
-    found = dict(records(snapshot(since_start=True)))
-    assert set(found) == {b"window", b"since_start"}
+    found = dict(records(snapshot(since_start=True, event=EVENT_WINDOW)))
+    assert set(found) == {b"window", b"since_start", b"event"}
     for key, value in found.items():
         wire = json.loads(value)
         jsonschema.validate(wire, SCHEMA)

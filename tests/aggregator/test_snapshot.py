@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import jsonschema
@@ -7,7 +8,7 @@ import pytest
 import aggregator
 from aggregator.snapshot import Snapshot, to_json
 from contract import Reason
-from tests.aggregator.golden import snapshot
+from tests.aggregator.golden import EVENT_WINDOW, snapshot
 
 SCHEMA = json.loads(
     (Path(aggregator.__file__).parent / "snapshot.schema.json").read_text(encoding="utf-8")
@@ -36,10 +37,27 @@ def test_the_line_is_as_documented() -> None:
         snapshot(since_start=True),
         snapshot(idle=True),
         snapshot(idle=True, since_start=True),
+        snapshot(event=EVENT_WINDOW),
+        snapshot(
+            idle=True,
+            event=replace(
+                EVENT_WINDOW,
+                start=None,
+                end=None,
+                watermark=None,
+                exact_from=EVENT_WINDOW.end,
+            ),
+        ),
     ),
 )
 def test_every_line_fits_the_schema(made: Snapshot) -> None:
     jsonschema.validate(json.loads(to_json(made)), SCHEMA)
+
+
+def test_the_event_window_is_a_scope_and_says_where_it_is() -> None:
+    wire = json.loads(to_json(snapshot(event=EVENT_WINDOW)))
+    assert list(wire["scopes"]) == ["window", "event"]
+    assert wire["event_window"] == asdict(EVENT_WINDOW)
 
 
 def test_the_schema_refuses_what_is_not_documented() -> None:

@@ -5,7 +5,7 @@ import pytest
 from aggregator.analytics import Analytics
 from aggregator.table import render_table
 from contract.states import MEAN_TEMPERATURE
-from tests.aggregator.golden import snapshot
+from tests.aggregator.golden import EVENT_WINDOW, snapshot
 
 ALL_STATES = Analytics(
     average_temperature_by_state=tuple(
@@ -28,6 +28,15 @@ rejected: 2 not_json, 1 unknown_state
 def test_one_trigger() -> None:
     scope = replace(snapshot().scopes["window"], sensors_by_state=(("FL", 12),))
     assert render_table(replace(snapshot(), scopes={"window": scope}), 58) == SMALL
+
+
+def test_the_event_window() -> None:
+    text = render_table(snapshot(event=EVENT_WINDOW), 100)
+    _, _, _, _, _, title, _, states, left_out, *_ = text.split("\n")
+    name = "event time 2016-11-21 13:24:57 to 13:29:57"
+    assert title.startswith(f"── {name}: 15,000 messages, 55 sensors ─")
+    assert states == "FL   71.25      55"
+    assert left_out == "left out since it began: 1,234 too late, 1 too far ahead"
 
 
 def test_an_idle_trigger_is_one_line() -> None:

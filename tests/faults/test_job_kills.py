@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aggregator.ledger_report import opened, problems
 from aggregator.session import packages
 from tests.aggregator.faulty_job import POINTS
 from tests.aggregator.jobs import HOME, PATIENCE, ROOT, analytics, lines, running, until
@@ -32,7 +33,8 @@ def command(stack: Stack, topic: str, folder: Path, *entry: str) -> list[str]:
     return [
         *(str(HOME / "bin" / "spark-submit"), "--packages", packages(), *entry),
         *("--kafka", stack.kafka, "--topic", topic, "--checkpoint", str(folder / "ck")),
-        *("--snapshots", str(folder / "s.jsonl"), "--scope", "both", "--trigger", "500 ms"),
+        *("--snapshots", str(folder / "s.jsonl"), "--scope", "both,event:1m"),
+        *("--trigger", "500 ms"),
     ]
 
 
@@ -66,6 +68,11 @@ def test_a_job_that_is_killed_around_its_transactions_counts_all_once(
     assert_same(analytics(last["scopes"]["since_start"]), expected)
     assert last["rejected_since_start"] == rejected
     assert last["audit_since_start"] == asdict(oracle.audit())
+    # All are of one time, which the watermark has not passed.
+    with opened(tmp_path / "ck.ledger.duckdb") as connection:
+        kept = connection.execute("SELECT sum(readings) FROM event_open").fetchall()
+        assert kept == [(expected.total_messages,)]
+        assert problems(connection) == []
     letters = topic_records(stack.kafka, f"{topic}.dead-letter")
     places = {(letter.headers["partition"], letter.headers["offset"]) for letter in letters}
     assert len(letters) == len(places) == sum(rejected.values())
