@@ -45,7 +45,7 @@ class Browser:
 
     def run(self, script: str, *arguments: object) -> Any:
         """The value of a function's body in the page."""
-        return self.driver.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
+        return self.driver.execute_script(script, *arguments)
 
     def text(self, selector: str) -> str:
         """The text of the first element; empty where there is none."""
@@ -54,7 +54,9 @@ class Browser:
 
     def texts(self, selector: str) -> list[str]:
         """The texts of all elements, in the order of the document."""
-        script = "return [...document.querySelectorAll(arguments[0])].map(e => e.textContent.trim())"
+        script = (
+            "return [...document.querySelectorAll(arguments[0])].map(e => e.textContent.trim())"
+        )
         return [str(text) for text in self.run(script, selector)]
 
     def attribute(self, selector: str, name: str) -> str | None:

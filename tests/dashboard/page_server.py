@@ -32,7 +32,15 @@ class Dashboard:
         """Start it, and wait until it answers."""
         program = Path(sys.executable).with_name("isotherm-dashboard")
         self._process = subprocess.Popen(
-            [program, "--snapshots", self.snapshots, "--listen", self.address, *self._arguments]
+            [
+                program,
+                "run",
+                "--snapshots",
+                self.snapshots,
+                "--listen",
+                self.address,
+                *self._arguments,
+            ]
         )
         await_true(self._answers, f"the dashboard on {self.address}", timeout=30.0)
 
@@ -47,7 +55,7 @@ class Dashboard:
         assert self._process is not None
         assert self._process.poll() is None, "the dashboard ended by itself"
         try:
-            with urlopen(self.url + "healthz", timeout=5):
+            with urlopen(self.url + "healthz", timeout=5):  # noqa: S310 our own http address
                 return True
         except URLError:
             return False

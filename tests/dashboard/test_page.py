@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
+NOTHING = "\u2013"
+"""What stands where a number is not known."""
+
 
 @pytest.fixture(scope="module")
 def window() -> Iterator[Browser]:
@@ -69,7 +72,7 @@ def test_the_ranking_is_the_snapshots(page: Browser) -> None:
 def test_the_sensors_by_state_are_the_snapshots(page: Browser) -> None:
     shown = dict(zip(page.texts("#rows .code"), page.texts("#rows td:nth-child(4)"), strict=True))
     expected = {s: str(n) for s, n in snapshot(1).scopes["window"].sensors_by_state}
-    assert shown == {**expected, WITHOUT: "–"}
+    assert shown == {**expected, WITHOUT: NOTHING}
 
 
 def test_the_map_says_each_state_in_words_and_in_numbers(page: Browser) -> None:
@@ -87,7 +90,7 @@ def test_the_map_says_each_state_in_words_and_in_numbers(page: Browser) -> None:
         assert f"{average:.1f} °F" in labels[state]
         assert values[state] == f"{average:.0f}"
     assert "no data" in labels[WITHOUT]
-    assert values[WITHOUT] == "–"
+    assert values[WITHOUT] == NOTHING
     assert "11 offline" in labels["CA"]
 
 
@@ -147,7 +150,7 @@ def test_an_idle_trigger_is_no_data_and_not_zero(page: Browser, served: Dashboar
     append(served.snapshots, snapshot(2, idle=True))
     page.await_text("[data-note=trigger]", "of 3.0 s, idle")
     assert {value for _, value in shown_averages(page)} == {"no data"}
-    assert set(page.texts(".label .value")) == {"–"}
+    assert set(page.texts(".label .value")) == {NOTHING}
 
 
 def test_celsius_is_remembered(page: Browser) -> None:
@@ -185,8 +188,8 @@ def test_the_keyboard_reaches_everything(page: Browser) -> None:
         reached.append(
             page.run(
                 "const e = document.activeElement;"
-                "return e.getAttribute('name') || e.dataset.state || e.id || e.closest('th')?.dataset.sort"
-                " || e.getAttribute('class')"
+                "return e.getAttribute('name') || e.dataset.state || e.id"
+                " || e.closest('th')?.dataset.sort || e.getAttribute('class')"
             )
         )
     # The map is one stop, whatever its size; its arrows lead on.
