@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from aggregator.history import history
+from aggregator.java_access import check_access
 from aggregator.ledger_commands import ledger_group
 from aggregator.settings import PREFIX, AggregatorSettings
 from aggregator.submit import require_java, spark_submit
+from contract.doctor.finding import tell
 from contract.errors import EXIT_FINE, EXIT_OTHER, IsothermError
 from contract.log import start_logging
 from contract.settings import boolean, load, option, read_file, rows
@@ -26,7 +28,7 @@ REBUILD: Final = "--rebuild-ledger"
 def invoke(command: click.Command) -> int:
     """Run a command; a known error becomes its sentence and its exit code."""
     try:
-        command.main(standalone_mode=False)
+        code = command.main(standalone_mode=False)
     except IsothermError as error:
         print(f"isotherm-aggregator: {error}", file=sys.stderr)
         return error.exit_code
@@ -35,7 +37,8 @@ def invoke(command: click.Command) -> int:
         return error.exit_code
     except click.Abort:
         return EXIT_OTHER
-    return EXIT_FINE
+    # What a command returns, or was told to exit with.
+    return code if isinstance(code, int) else EXIT_FINE
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
@@ -62,6 +65,7 @@ def _load(config: str | None, flags: Mapping[str, Any]) -> AggregatorSettings:
 def job_command(config: str | None, *, anew: bool, **flags: Any) -> None:
     """Count readings from Kafka with Spark, and show the four analytics at every trigger."""
     settings = _load(config, flags)
+    check_access(settings.access)
     log = start_logging("aggregator")
     if anew:
         from aggregator.rebuild import rebuild  # noqa: PLC0415 --help must not wait for Spark
@@ -109,6 +113,19 @@ def submit(**given: Any) -> None:
     _submit(**given)
 
 
+@group.command("doctor")
+@_options
+def doctor(config: str | None, **flags: Any) -> None:
+    """Check what the job depends on, a sentence each; a running job is not disturbed.
+
+    Exit code 0: nothing failed. 3: Java, the connector or Kafka cannot be had. 1: something else
+    failed.
+    """
+    from aggregator.doctor.examine import examine  # noqa: PLC0415 submit needs no Kafka client
+
+    click.get_current_context().exit(tell(examine(_load(config, flags)), click.echo))
+
+
 @ledger_group.command("rebuild")
 @_spark_options
 def rebuild_command(**given: Any) -> None:
@@ -124,7 +141,7 @@ def _submit(
     show: bool,
     **flags: Any,
 ) -> None:
-    _load(config, flags)
+    settings = _load(config, flags)
     arguments = [*words, *([] if config is None else ["--config", config])]
     for row in rows(AggregatorSettings):
         value = flags.get(row.name)
@@ -134,5 +151,6 @@ def _submit(
     if show:
         click.echo(line)
         return
+    check_access(settings.access)
     require_java(os.environ)
     line.execute(os.environ)

@@ -4,6 +4,7 @@ AggregatorError
 ├── ConnectorError           spark-submit was started without the right Kafka connector
 ├── JavaMissingError         there is no Java that Spark can run on
 ├── KafkaUnavailableError    no broker answers, or the topic is not there (retriable)
+│   └── KafkaAccessError     a broker answers, but will not have us
 ├── CheckpointError          the checkpoint cannot be read, or belongs to another topic
 ├── DataLossError            Kafka no longer has records that were not counted yet
 ├── LedgerError              the ledger does not fit the checkpoint, or cannot be read or written
@@ -41,6 +42,14 @@ class KafkaUnavailableError(AggregatorError):
 
     retriable = True
     exit_code = EXIT_DEPENDENCY
+
+
+class KafkaAccessError(KafkaUnavailableError):
+    """A broker answers, but will not have us; or a file that it takes cannot be used any more.
+
+    The sentence names the setting. Retriable, as in the bridge: what a person mends may be the
+    broker's users or certificates, or a file, and the next try reads it again.
+    """
 
 
 class CheckpointError(AggregatorError):

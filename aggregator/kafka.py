@@ -1,24 +1,23 @@
-"""Is Kafka there, and the topic in it? Asked through the Kafka client of Spark's connector."""
+"""Is Kafka there, does it have us, and is the topic in it?"""
 
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from py4j.protocol import Py4JJavaError
-
-from aggregator.errors import KafkaUnavailableError
+from aggregator.errors import KafkaAccessError, KafkaUnavailableError
+from contract.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from threading import Event
 
     from contract.log import Log
 
 _PAUSE: Final = 1.0
-_TIMEOUT_MS: Final = "3000"
 
 
 class Presence(StrEnum):
@@ -26,6 +25,7 @@ class Presence(StrEnum):
 
     READY = "nothing"
     NO_BROKER = "broker"
+    NO_ACCESS = "access"
     NO_TOPIC = "topic"
 
 
@@ -33,36 +33,11 @@ class Look(Protocol):
     """One look at Kafka, within a few seconds; never raises for a broker that is not there."""
 
     def __call__(self) -> Presence:
-        """What is there now."""
+        """What is there now; not `Presence.NO_ACCESS`.
 
-
-class AdminLook:
-    """A look through Kafka's own admin client, in Spark's Java.
-
-    Args:
-        view: Spark's Java side.
-        brokers: HOST:PORT, several with commas.
-        topic: the topic.
-    """
-
-    def __init__(self, view: Any, brokers: str, topic: str) -> None:
-        self._view = view
-        self._brokers = brokers
-        self._topic = topic
-
-    def __call__(self) -> Presence:
-        """Ask the brokers for the topic's partitions."""
-        admin = None
-        try:
-            admin = _admin(self._view, self._brokers)
-            admin.describeTopics([self._topic]).allTopicNames().get()
-        except Py4JJavaError as error:
-            missing = "UnknownTopicOrPartitionException" in str(error)
-            return Presence.NO_TOPIC if missing else Presence.NO_BROKER
-        finally:
-            if admin is not None:
-                admin.close()
-        return Presence.READY
+        Raises:
+            KafkaAccessError: see there.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,53 +62,17 @@ class Survey(Protocol):
         """What it holds now; None where Kafka does not say within a few seconds."""
 
 
-class AdminSurvey:
-    """A survey through Kafka's own admin client, in Spark's Java.
+@contextmanager
+def files_of_access() -> Iterator[None]:
+    """Where files are read again that were fine at the start: perhaps somebody mends them now.
 
-    Args:
-        view: Spark's Java side.
-        brokers: HOST:PORT, several with commas.
-        topic: the topic.
+    Raises:
+        KafkaAccessError: in place of a SettingsError, which would end the job.
     """
-
-    def __init__(self, view: Any, brokers: str, topic: str) -> None:
-        self._view = view
-        self._brokers = brokers
-        self._topic = topic
-
-    def __call__(self) -> Extent | None:
-        """Ask the brokers for the topic's id and offsets."""
-        spec = self._view.org.apache.kafka.clients.admin.OffsetSpec
-        admin = None
-        try:
-            admin = _admin(self._view, self._brokers)
-            found = admin.describeTopics([self._topic]).allTopicNames().get().get(self._topic)
-            partitions = [entry.partition() for entry in found.partitions()]
-            return Extent(
-                topic_id=found.topicId().toString(),
-                first=self._offsets(admin, partitions, spec.earliest()),
-                end=self._offsets(admin, partitions, spec.latest()),
-            )
-        except Py4JJavaError:
-            return None
-        finally:
-            if admin is not None:
-                admin.close()
-
-    def _offsets(self, admin: Any, partitions: list[int], spec: Any) -> dict[int, int]:
-        asked = self._view.java.util.HashMap()
-        for partition in partitions:
-            asked[self._view.org.apache.kafka.common.TopicPartition(self._topic, partition)] = spec
-        answer = admin.listOffsets(asked).all().get()
-        return {where.partition(): answer[where].offset() for where in answer}
-
-
-def _admin(view: Any, brokers: str) -> Any:
-    properties = view.java.util.Properties()
-    properties.setProperty("bootstrap.servers", brokers)
-    properties.setProperty("default.api.timeout.ms", _TIMEOUT_MS)
-    properties.setProperty("request.timeout.ms", _TIMEOUT_MS)
-    return view.org.apache.kafka.clients.admin.AdminClient.create(properties)
+    try:
+        yield
+    except SettingsError as error:
+        raise KafkaAccessError(str(error)) from error
 
 
 class Attendance:
@@ -147,6 +86,7 @@ class Attendance:
 
     Attributes:
         missing: what the last look found to be missing.
+        why: why a broker will not have us, for `Presence.NO_ACCESS`; else empty.
     """
 
     def __init__(self, look: Look, *, brokers: str, topic: str, log: Log) -> None:
@@ -155,19 +95,32 @@ class Attendance:
         self.topic = topic
         self._log = log
         self.missing = Presence.READY
+        self.why = ""
 
     def here(self) -> bool:
         """Look, which takes up to a few seconds where Kafka is away, and say what has changed."""
-        before, self.missing = self.missing, self._look()
+        before, reason = self.missing, self._sentence
+        try:
+            self.missing, self.why = self._look(), ""
+        except KafkaAccessError as error:
+            self.missing, self.why = Presence.NO_ACCESS, str(error)
         if self.missing is Presence.READY:
             if before is not Presence.READY:
                 self._log.info("found", kafka=self.brokers, topic=self.topic)
             return True
-        if self.missing is not before:
+        if self.missing is Presence.NO_ACCESS:
+            if (self.missing, self._sentence) != (before, reason):
+                self._log.error("no access to kafka", kafka=self.brokers, why=self.why)
+        elif self.missing is not before:
             self._log.warning(
                 "waiting", missing=self.missing.value, kafka=self.brokers, topic=self.topic
             )
         return False
+
+    @property
+    def _sentence(self) -> str:
+        # The library's own words behind ours differ from try to try.
+        return self.why.partition(": ")[0]
 
 
 def wait_for_topic(
@@ -189,22 +142,28 @@ def wait_for_topic(
         False where `stop` was set before.
 
     Raises:
-        KafkaUnavailableError: the patience has run out.
+        KafkaUnavailableError: the patience has run out; KafkaAccessError where there is no access.
     """
     deadline = None if patience is None else clock() + patience
     while not stop.is_set():
         if attendance.here():
             return True
         if deadline is not None and clock() >= deadline:
-            raise KafkaUnavailableError(_sentence(attendance, patience))
+            raise _given_up(attendance, patience)
         stop.wait(_PAUSE)
     return False
 
 
-def _sentence(attendance: Attendance, patience: float | None) -> str:
+def _given_up(attendance: Attendance, patience: float | None) -> KafkaUnavailableError:
+    where = f"Kafka at {attendance.brokers}"
+    if attendance.missing is Presence.NO_ACCESS:
+        return KafkaAccessError(f"no access to {where} after {patience:g} s: {attendance.why}")
     if attendance.missing is Presence.NO_TOPIC:
-        return (
-            f"Kafka at {attendance.brokers} has no topic {attendance.topic} after {patience:g} s: "
-            "check --topic, or create it"
+        return KafkaUnavailableError(
+            f"{where} has no topic {attendance.topic} after {patience:g} s: check --topic, or "
+            "create it"
         )
-    return f"no Kafka broker answers at {attendance.brokers} after {patience:g} s: check --kafka"
+    return KafkaUnavailableError(
+        f"no Kafka broker answers at {attendance.brokers} after {patience:g} s: check --kafka and "
+        "kafka.security_protocol"
+    )

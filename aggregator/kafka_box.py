@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from aggregator.errors import DeadLetterError, FencedError
-from aggregator.marks import QUIET, Marks, ignore, mark_record
+from aggregator.librdkafka import QUIET, Heard, client_settings
+from aggregator.marks import Marks, mark_record
 from aggregator.stopping import StoppingError
 from contract.topics import MARKS_SUFFIX
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from aggregator.letters import Mark, Record
+    from contract.access import KafkaAccess
 
 PREFIX: Final = "isotherm-aggregator-"
 """Of the transactional id; the query's id follows."""
@@ -40,16 +42,17 @@ class KafkaBox:
     """See `aggregator.dead_letters.Box`.
 
     Args:
-        brokers: HOST:PORT, several with commas.
+        access: the way into Kafka.
         topic: of the dead letters.
         readings: the topic whose records they are; the topic of marks is named after it.
         stop: ends a wait for Kafka.
     """
 
-    def __init__(self, brokers: str, topic: str, readings: str, stop: Event) -> None:
-        self._brokers = brokers
+    def __init__(self, access: KafkaAccess, topic: str, readings: str, stop: Event) -> None:
+        self._access = access
+        self._heard = Heard()
         self._topic = topic
-        self._marks = Marks(brokers, readings + MARKS_SUFFIX, stop)
+        self._marks = Marks(access, readings + MARKS_SUFFIX, stop)
         self._stop = stop
         self._producer: Any = None
         self._query_id = ""
@@ -60,13 +63,12 @@ class KafkaBox:
         self._query_id = query_id
         self._producer = Producer(
             {
-                "bootstrap.servers": self._brokers,
+                **client_settings(self._access, self._heard),
                 "transactional.id": PREFIX + query_id,
                 "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
                 "message.timeout.ms": TRANSACTION_TIMEOUT_MS,
                 # The partitioner of Java and kafka-python, and of the bridge.
                 "partitioner": "murmur2_random",
-                "error_cb": ignore,
             },
             logger=QUIET,
         )
@@ -75,8 +77,12 @@ class KafkaBox:
             self._require_topic(found)
             self._marks.require(found)
             self._producer.init_transactions(_PATIENCE_S)
+            self._heard.forget()
             return self._marks.last(query_id)
         except KafkaException as error:
+            # `_heard` is told here; after a fatal error there is nothing more to be told.
+            with contextlib.suppress(KafkaException, SystemError):
+                self._producer.poll(0)
             raise self._error(error) from error
 
     def put(self, records: Sequence[Record], mark: Mark) -> None:
@@ -154,8 +160,8 @@ class KafkaBox:
                     f"another job runs with this checkpoint and writes its dead letters to "
                     f"{self._topic}; end one of them"
                 )
-            why = why.str()
+            why = self._heard.why(why.str())
         return DeadLetterError(
             f"rejected records wait for their dead letters: topic {self._topic} at "
-            f"{self._brokers} does not take them: {why}"
+            f"{self._access.brokers} does not take them: {why}"
         )

@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from aggregator.errors import DeadLetterError
 from aggregator.letters import Source
-from aggregator.marks import QUIET, consumer_settings
+from aggregator.librdkafka import QUIET, Heard, consumer_settings
 from aggregator.stopping import StoppingError
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from aggregator.letters import Flood
+    from contract.access import KafkaAccess
 
 _TURN_S: Final = 0.25
 _READ: Final = 5_000
@@ -25,13 +26,14 @@ class KafkaReader:
     """See `aggregator.dead_letters.Reader`.
 
     Args:
-        brokers: HOST:PORT, several with commas.
+        access: the way into Kafka.
         topic: of the readings.
         stop: ends a wait for Kafka.
     """
 
-    def __init__(self, brokers: str, topic: str, stop: Event) -> None:
-        self._brokers = brokers
+    def __init__(self, access: KafkaAccess, topic: str, stop: Event) -> None:
+        self._access = access
+        self._heard = Heard()
         self._topic = topic
         self._stop = stop
 
@@ -39,7 +41,7 @@ class KafkaReader:
         """See `Reader`."""
         consumer: Any = Consumer(
             {
-                **consumer_settings(self._brokers),
+                **consumer_settings(self._access, heard=self._heard),
                 "auto.offset.reset": "error",
                 "enable.partition.eof": True,
                 "queued.max.messages.kbytes": 16 << 10,
@@ -73,5 +75,5 @@ class KafkaReader:
     def _error(self, why: str) -> DeadLetterError:
         return DeadLetterError(
             f"rejected records wait for their dead letters: they cannot be read again from topic "
-            f"{self._topic} at {self._brokers}: {why}"
+            f"{self._topic} at {self._access.brokers}: {self._heard.why(why)}"
         )

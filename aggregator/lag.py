@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from aggregator.marks import QUIET, consumer_settings
+from aggregator.errors import KafkaAccessError
+from aggregator.librdkafka import QUIET, Heard, consumer_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from contract.access import KafkaAccess
 
 _EVERY_S: Final = 1.0
 _TIMEOUT_S: Final = 3.0
@@ -34,17 +37,22 @@ class KafkaEnds:
     """Asks Kafka.
 
     Args:
-        brokers: HOST:PORT, several with commas.
+        access: the way into Kafka.
         topic: of the readings.
     """
 
-    def __init__(self, brokers: str, topic: str) -> None:
+    def __init__(self, access: KafkaAccess, topic: str) -> None:
         self._topic = topic
-        self._consumer: Any = Consumer(consumer_settings(brokers), logger=QUIET)
+        self._access = access
+        self._heard = Heard()
+        self._consumer: Any = None
 
     def __call__(self) -> dict[int, int] | None:
         """See `Ends`."""
         try:
+            if self._consumer is None:
+                settings = consumer_settings(self._access, heard=self._heard)
+                self._consumer = Consumer(settings, logger=QUIET)
             topic = self._consumer.list_topics(self._topic, _TIMEOUT_S).topics[self._topic]
             return {
                 number: self._consumer.get_watermark_offsets(
@@ -52,12 +60,21 @@ class KafkaEnds:
                 )[1]
                 for number in topic.partitions
             } or None
+        except KafkaAccessError:
+            return None
         except KafkaException:
+            # `_heard` is told here.
+            self._consumer.poll(0)
+            if self._heard.refusal:
+                self.close()
             return None
 
     def close(self) -> None:
-        """See `Ends`."""
-        self._consumer.close()
+        """See `Ends`; the next question makes a client anew, which reads the files again."""
+        consumer, self._consumer = self._consumer, None
+        self._heard.forget()
+        if consumer is not None:
+            consumer.close()
 
 
 class Lag:

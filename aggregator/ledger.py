@@ -17,6 +17,7 @@ from aggregator.analytics import Analytics, compute_ledger
 from aggregator.audit import Counts, EventTime
 from aggregator.buckets import Buckets
 from aggregator.errors import LedgerError
+from aggregator.fit import require_fit
 from aggregator.population import Moved, Offline, Population, offline, population, text
 from aggregator.scopes import SINCE_START, WINDOW
 from aggregator.sensors import Sensors
@@ -65,6 +66,7 @@ class Ledger:
 
     def __init__(self, path: Path, sliding: Sliding | None = None) -> None:
         self._path = path
+        self._made = not path.exists()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = duckdb.connect(path)
@@ -91,14 +93,9 @@ class Ledger:
         Raises:
             LedgerError: says what to do.
         """
-        if self.progress is not None:
-            if self.progress.query_id != checkpoint.query_id:
-                raise refusals.foreign(self._path, self.progress.query_id, checkpoint.query_id)
-            if self.progress.batch_id > checkpoint.begun:
-                raise refusals.ahead(self._path, self.progress.batch_id)
-        behind = -1 if self.progress is None else self.progress.batch_id
-        if checkpoint.committed is not None and checkpoint.committed > behind:
-            raise refusals.incomplete(self._path, behind + 1, checkpoint.committed)
+        at = self.progress
+        query_id, batch_id = (None, None) if at is None else (at.query_id, at.batch_id)
+        require_fit(self._path, query_id, batch_id, checkpoint)
 
     def settle(self, batch_id: int) -> None:
         """Say that it holds all up to a batch, where it was filled in other portions.
@@ -225,7 +222,11 @@ class Ledger:
         return dict(rows.fetchall())
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; one that we made and that counted nothing is taken away again."""
+        if self._made and self.progress is None:
+            self._connection.execute("CHECKPOINT")
+            # As long as it is open, no other job can have it.
+            self._path.unlink(missing_ok=True)
         self._connection.close()
 
     def _write(self, query_id: str, batch_id: int, tally: Tally, at: int) -> bool:

@@ -126,7 +126,7 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         raise refusals.cannot_open(path, error) from error
 
 
-def status(connection: duckdb.DuckDBPyConnection) -> dict[str, object]:
+def status(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """The last batch and the totals, in the order in which people read them."""
     progress = connection.execute("SELECT query_id, batch_id FROM progress").fetchall()
     query_id, batch_id = progress[0] if progress else (None, None)

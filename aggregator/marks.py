@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,15 +11,14 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from aggregator.errors import DeadLetterError
 from aggregator.letters import NO_MARK, Mark
+from aggregator.librdkafka import QUIET, client_settings, consumer_settings
 from aggregator.stopping import StoppingError
 
 if TYPE_CHECKING:
     from collections.abc import Container
     from threading import Event
 
-QUIET: Final = logging.getLogger("isotherm.librdkafka")
-"""For every client: it would repeat itself while Kafka is away; our errors say it once."""
-QUIET.setLevel(logging.CRITICAL + 1)
+    from contract.access import KafkaAccess
 
 _TURN_S: Final = 0.25
 _ANSWER_S: Final = 5.0
@@ -47,13 +45,13 @@ class Marks:
     """The topic of marks, which is ours; the last mark of a query says all.
 
     Args:
-        brokers: HOST:PORT, several with commas.
+        access: the way into Kafka.
         topic: its name.
         stop: ends a wait for Kafka.
     """
 
-    def __init__(self, brokers: str, topic: str, stop: Event) -> None:
-        self._brokers = brokers
+    def __init__(self, access: KafkaAccess, topic: str, stop: Event) -> None:
+        self._access = access
         self.topic = topic
         self._stop = stop
         self._where = TopicPartition(topic, 0)
@@ -69,7 +67,7 @@ class Marks:
         """
         if self.topic in topics:
             return
-        admin = AdminClient({"bootstrap.servers": self._brokers}, logger=QUIET)
+        admin = AdminClient(client_settings(self._access), logger=QUIET)
         # Compaction needs closed segments, else every mark ever written is read at a start.
         config = {"cleanup.policy": "compact", "segment.ms": _DAY_MS}
         wanted = NewTopic(self.topic, 1, config=config)
@@ -89,7 +87,7 @@ class Marks:
         """
         low, high = self._bounds()
         consumer = Consumer(
-            consumer_settings(self._brokers, "read_committed") | {"enable.partition.eof": True},
+            consumer_settings(self._access, "read_committed") | {"enable.partition.eof": True},
             logger=QUIET,
         )
         try:
@@ -106,7 +104,7 @@ class Marks:
     def _bounds(self) -> tuple[int, int]:
         # Who reads committed records is told an end before the first open transaction, which may
         # be another job's, and behind which our mark may stand.
-        consumer: Any = Consumer(consumer_settings(self._brokers, "read_uncommitted"), logger=QUIET)
+        consumer: Any = Consumer(consumer_settings(self._access, "read_uncommitted"), logger=QUIET)
         deadline = time.monotonic() + _ANSWER_S
         try:
             while True:
@@ -145,20 +143,3 @@ class Marks:
             else:
                 raise KafkaException(error)
         return found
-
-
-def consumer_settings(brokers: str, isolation: str = "read_committed") -> dict[str, Any]:
-    """For a consumer that is a member of no group, and commits nothing."""
-    return {
-        "bootstrap.servers": brokers,
-        # A client cannot be without one.
-        "group.id": "isotherm-aggregator",
-        "isolation.level": isolation,
-        "enable.auto.commit": False,
-        "auto.offset.reset": "earliest",
-        "error_cb": ignore,
-    }
-
-
-def ignore(_error: Any) -> None:
-    """What librdkafka meets in the background; what it cannot get over fails a call."""

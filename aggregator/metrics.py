@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aggregator.audit import Audit
 from aggregator.kafka import Presence
 from aggregator.scopes import EVENT, SINCE_START, WINDOW
+from aggregator.state_metrics import STATE_METRICS
 from contract.exposition import Metric, Sample
 from contract.reasons import Reason
 from contract.version import VERSION
@@ -175,6 +176,12 @@ METRICS: Final[tuple[Metric[View], ...]] = (
         _one(lambda v: v.observed.spark_s),
     ),
     Metric(
+        "trigger_interval_seconds",
+        "gauge",
+        "How much time a trigger has: the setting `trigger`.",
+        _one(lambda v: v.trigger),
+    ),
+    Metric(
         "records_read_total",
         "counter",
         "Records that Spark has read; those of a trigger that is repeated twice.",
@@ -207,6 +214,7 @@ METRICS: Final[tuple[Metric[View], ...]] = (
         _scopes("total_sensors"),
         "scope",
     ),
+    *STATE_METRICS,
     Metric(
         "audit",
         "gauge",

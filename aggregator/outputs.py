@@ -52,7 +52,7 @@ def make_sinks(
     if settings.analytics is not None:
         from aggregator.kafka_sink import KafkaSink  # noqa: PLC0415 only where it is wanted
 
-        kafka = KafkaSink(settings.kafka, settings.analytics)
+        kafka = KafkaSink(settings.access, settings.analytics)
         sinks.append(BestEffortSink("kafka", kafka, log, room=ROOM))
     for sink in sinks:
         stack.callback(sink.close)

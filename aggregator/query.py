@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import re
 import sys
 import time
 from contextlib import suppress
@@ -11,10 +11,19 @@ from typing import TYPE_CHECKING, Final
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import StreamingQueryException
 
-from aggregator.errors import AggregatorError, DataLossError, KafkaUnavailableError, QueryError
+from aggregator.errors import (
+    AggregatorError,
+    DataLossError,
+    KafkaAccessError,
+    KafkaUnavailableError,
+    QueryError,
+)
 from aggregator.heartbeat import Heartbeat
+from aggregator.java_access import java_refusal
 from aggregator.kafka import Presence
+from aggregator.session import silence, speak
 from aggregator.source import sensors
+from aggregator.standing import CHOICE
 from aggregator.stopping import StoppingError
 
 if TYPE_CHECKING:
@@ -47,6 +56,13 @@ _CANCEL: Final = 1.0
 
 _COMMIT: Final = 1.0
 """Seconds that Spark may take after our part of a batch, before it is stopped all the same."""
+
+
+_NO_ACCESS: Final = re.compile(
+    r"kafka\.common\.errors\."
+    r"(?:SaslAuthentication|SslAuthentication|IllegalSaslState|UnsupportedSaslMechanism)"
+)
+"""What Kafka's own client says of TLS and passwords: the checkpoint's store may speak TLS too."""
 
 
 class Run:
@@ -100,6 +116,8 @@ class Run:
             writer = writer.trigger(
                 processingTime=f"{round(self._settings.trigger * 1000)} milliseconds"
             )
+        # The life before this one may have ended in silence.
+        speak(self._spark)
         query = writer.start()
         before = self._triggers.batches
         try:
@@ -122,13 +140,8 @@ class Run:
         except Exception as error:
             self._failure = error
             if isinstance(error, AggregatorError | StoppingError):
-                self._hush()
+                silence(self._spark)
             raise
-
-    def _hush(self) -> None:
-        # Python and Java would each print a stack trace about what we say in one sentence.
-        logging.getLogger("py4j").setLevel(logging.CRITICAL)
-        self._spark.sparkContext.setLogLevel("OFF")
 
     def _watch(self, query: StreamingQuery) -> None:
         heartbeat = Heartbeat(self._settings.trigger, time.time())
@@ -161,7 +174,7 @@ class Run:
         query.awaitTermination()
 
     def _stop(self, query: StreamingQuery) -> None:
-        self._hush()
+        silence(self._spark)
         if not self._gate.wait_free(_BATCH):
             self._log.warning("the batch in hand is left to the next start", waited_s=_BATCH)
             self._spark.sparkContext.cancelAllJobs()
@@ -193,9 +206,10 @@ def reason(text: str, settings: AggregatorSettings) -> AggregatorError:
     if "KAFKA_DATA_LOSS" in text or "failOnDataLoss" in text:
         return DataLossError(
             f"records of topic {settings.topic} that were not counted yet are gone from Kafka "
-            "(deleted by its retention, or the topic was made anew). To go on with what is there, "
-            "give a new --checkpoint; the totals since the start begin anew with it"
+            f"(deleted by its retention, or the topic was made anew). {CHOICE}"
         )
+    if _NO_ACCESS.search(text) and (refused := java_refusal(text.splitlines())):
+        return KafkaAccessError(f"no access to Kafka at {settings.kafka}: {refused}")
     if "org.apache.kafka.common.errors.TimeoutException" in text:
         return KafkaUnavailableError(f"Kafka at {settings.kafka} no longer answers")
     if "UnknownTopicOrPartitionException" in text:

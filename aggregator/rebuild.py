@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from aggregator import refusals
+from aggregator.admin import AdminTopic
 from aggregator.checkpoint import read_checkpoint
 from aggregator.errors import BrokenLedgerError, LedgerError
-from aggregator.kafka import AdminLook, AdminSurvey, Attendance, wait_for_topic
+from aggregator.java_access import spark_options
+from aggregator.kafka import Attendance, wait_for_topic
 from aggregator.ledger import Ledger
 from aggregator.ledger_report import opened, problems
 from aggregator.partials import Punctuality
@@ -149,7 +151,7 @@ def _read(spark: SparkSession, settings: AggregatorSettings, portion: Portion) -
 
     return (
         spark.read.format("kafka")
-        .option("kafka.bootstrap.servers", settings.kafka)
+        .options(**spark_options(settings.access))
         .option("assign", json.dumps({settings.topic: sorted(portion.first)}))
         .option("startingOffsets", offsets(portion.first))
         .option("endingOffsets", offsets(portion.end))
@@ -161,10 +163,10 @@ def _read(spark: SparkSession, settings: AggregatorSettings, portion: Portion) -
 
 
 def _extent(spark: SparkSession, settings: AggregatorSettings, log: Log) -> Extent:
-    look = AdminLook(jvm(spark), settings.kafka, settings.topic)
-    attendance = Attendance(look, brokers=settings.kafka, topic=settings.topic, log=log)
+    admin = AdminTopic(jvm(spark), settings.access, settings.topic)
+    attendance = Attendance(admin.look, brokers=settings.kafka, topic=settings.topic, log=log)
     wait_for_topic(attendance, patience=settings.kafka_wait, stop=threading.Event())
-    extent = AdminSurvey(jvm(spark), settings.kafka, settings.topic)()
+    extent = admin.survey()
     if extent is None:
         raise LedgerError(
             f"Kafka at {settings.kafka} does not say what topic {settings.topic} holds"

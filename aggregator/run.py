@@ -8,11 +8,12 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
+from aggregator.admin import AdminTopic
 from aggregator.best_effort import BestEffortSink
 from aggregator.checkpoint import Checkpoint, read_checkpoint, read_offsets
 from aggregator.dead_letters import DeadLetters
 from aggregator.errors import AggregatorError
-from aggregator.kafka import AdminLook, AdminSurvey, Attendance, wait_for_topic
+from aggregator.kafka import Attendance, wait_for_topic
 from aggregator.kafka_box import KafkaBox
 from aggregator.kafka_reader import KafkaReader
 from aggregator.lag import KafkaEnds, Lag
@@ -70,8 +71,9 @@ def run(settings: AggregatorSettings, log: Log) -> None:
         gate = Gate()
         stop_on_signals(spark, gate)
         spark.streams.addListener(ProgressListener(observed))
+        admin = AdminTopic(jvm(spark), settings.access, settings.topic)
         view.attendance = attendance = Attendance(
-            AdminLook(jvm(spark), settings.kafka, settings.topic),
+            admin.look,
             brokers=settings.kafka,
             topic=settings.topic,
             log=log,
@@ -79,11 +81,11 @@ def run(settings: AggregatorSettings, log: Log) -> None:
         view.letters = letters = _letters(settings, gate, log)
         if letters is not None:
             stack.callback(letters.close)
-        view.lag = lag = stack.enter_context(Lag(KafkaEnds(settings.kafka, settings.topic)))
+        view.lag = lag = stack.enter_context(Lag(KafkaEnds(settings.access, settings.topic)))
         if folder is not None and checkpoint.committed is not None:
             lag.counted(read_offsets(folder, checkpoint.committed))
         standing = Standing(
-            AdminSurvey(jvm(spark), settings.kafka, settings.topic),
+            admin.survey,
             topic=settings.topic,
             folder=folder,
             accept_loss=settings.accept_loss,
@@ -145,8 +147,8 @@ def _letters(settings: AggregatorSettings, gate: Gate, log: Log) -> DeadLetters 
     if topic is None:
         return None
     return DeadLetters(
-        KafkaBox(settings.kafka, topic, settings.topic, gate.stop),
-        KafkaReader(settings.kafka, settings.topic, gate.stop),
+        KafkaBox(settings.access, topic, settings.topic, gate.stop),
+        KafkaReader(settings.access, settings.topic, gate.stop),
         topic=settings.topic,
         clock=time.time_ns,
         stop=gate.stop,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from py4j.java_gateway import JVMView
 
+_PY4J: Final = logging.getLogger("py4j")
 _PROVIDER: Final = "org.apache.spark.sql.kafka010.KafkaSourceProvider"
 _CONNECTOR: Final = "org.apache.spark:spark-sql-kafka-0-10_2.13"
 
@@ -34,6 +36,8 @@ SETTINGS: Final = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
     # Between Java and a worker TCP waits for an acknowledgement, 40 ms, before a short last piece.
     "spark.python.unix.domain.socket.enabled": "true",
+    # By default Spark shows a client's key where it shows a plan; url is its own word.
+    "spark.sql.redaction.options.regex": r"(?i)url|jaas|keystore",
     # What stopping a query may take while Kafka is away; by default for ever.
     "spark.sql.streaming.stopTimeout": "1s",
 }
@@ -42,8 +46,9 @@ _TOLD_BY_US: Final = (
     "org.apache.spark.sql.execution.streaming",
     "org.apache.spark.executor.Executor",
     "org.apache.spark.scheduler.TaskSetManager",
+    "org.apache.kafka.clients.NetworkClient",
 )
-"""Loggers that print a stack trace of what ends the query; it reaches us as an exception too."""
+"""Loggers of what reaches us as an exception too: why a query ends, and why a broker refuses us."""
 
 
 def packages() -> str:
@@ -89,6 +94,18 @@ def jvm(spark: SparkSession) -> JVMView:
     view = spark.sparkContext._jvm  # noqa: SLF001 the only way to the classes beside Spark's API
     assert view is not None
     return view
+
+
+def silence(spark: SparkSession) -> None:
+    """Python and Java would each print a stack trace about what we say in one sentence."""
+    _PY4J.setLevel(logging.CRITICAL)
+    spark.sparkContext.setLogLevel("OFF")
+
+
+def speak(spark: SparkSession) -> None:
+    """Take `silence` back."""
+    _PY4J.setLevel(logging.NOTSET)
+    spark.sparkContext.setLogLevel(SETTINGS["spark.log.level"])
 
 
 def connector_problem(location: str | None, version: str) -> str | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from aggregator.scopes import WINDOW, Scopes, Sliding, scopes
 from aggregator.spans import interval
-from contract.address import Address, parse_host_port
+from contract.access import KafkaAccess, access_of, access_setting, brokers
+from contract.address import Address, listen_address
 from contract.errors import SettingsError
 from contract.settings import boolean, choice, optional, setting, text, whole
 from contract.topics import ANALYTICS_SUFFIX, DEAD_LETTER_SUFFIX, KAFKA_READINGS
@@ -18,16 +19,6 @@ PREFIX: Final = "ISOTHERM_AGGREGATOR"
 REFERENCE: Final = "reference"
 TABLE: Final = "table"
 OFF: Final = "off"
-
-
-def brokers(value: Any) -> str:
-    """Parser: HOST:PORT, or several with commas between them."""
-    return ",".join(str(parse_host_port(part.strip())) for part in text(value).split(","))
-
-
-def listen(value: Any) -> Address:
-    """Parser: HOST:PORT."""
-    return parse_host_port(text(value))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +32,13 @@ class AggregatorSettings:
         metavar="HOST:PORT[,…]",
         help="Kafka brokers to begin with.",
     )
+    security_protocol: str = access_setting("security_protocol")
+    kafka_ca_file: str | None = access_setting("ca_file")
+    kafka_cert_file: str | None = access_setting("cert_file")
+    kafka_key_file: str | None = access_setting("key_file")
+    sasl_mechanism: str | None = access_setting("sasl_mechanism")
+    kafka_username: str | None = access_setting("username")
+    kafka_password_file: str | None = access_setting("password_file")
     topic: str = setting(
         "kafka.topic",
         text,
@@ -151,7 +149,7 @@ class AggregatorSettings:
     )
     metrics: Address | None = setting(
         "job.metrics",
-        optional(listen),
+        optional(listen_address),
         default=None,
         flag="--metrics",
         metavar="HOST:PORT",
@@ -219,6 +217,14 @@ class AggregatorSettings:
         help="Keep all snapshots in this folder, a file for each day; `isotherm-aggregator "
         "history` queries it.",
     )
+
+    def __post_init__(self) -> None:
+        self.access.check()
+
+    @property
+    def access(self) -> KafkaAccess:
+        """The way into Kafka."""
+        return access_of(self, self.kafka)
 
     @property
     def dead_letter_topic(self) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from aggregator.java_access import spark_options
+from aggregator.kafka import files_of_access
 from aggregator.partials import (
     DDL,
     DDL_WITH_MOMENTS,
@@ -45,12 +47,18 @@ def summing(settings: AggregatorSettings, punctuality: Punctuality) -> tuple[Any
 
 
 def sensors(spark: SparkSession, settings: AggregatorSettings) -> DataFrame:
-    """The stream of the workers' rows (`partials.COLUMNS`)."""
+    """The stream of the workers' rows (`partials.COLUMNS`).
+
+    Raises:
+        KafkaAccessError: a file of the way into Kafka cannot be used.
+    """
     more = () if settings.dead_letter_topic is None else ("key", "partition", "offset")
+    with files_of_access():
+        access = spark_options(settings.access)
     punctuality = Punctuality(late=settings.late, future=settings.future)
     return (
         spark.readStream.format("kafka")
-        .option("kafka.bootstrap.servers", settings.kafka)
+        .options(**access)
         .option("subscribe", settings.topic)
         .option("startingOffsets", settings.starting_offsets)
         .option("maxOffsetsPerTrigger", str(settings.max_offsets))

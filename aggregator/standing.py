@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from aggregator.kafka import Extent, Survey
     from contract.log import Log
 
+CHOICE: Final = (
+    "--accept-loss goes on with what is there and keeps the totals; the audit's `missing` shows "
+    "what is gone"
+)
+"""What a person may do about records that are gone."""
+
 _NOTE: Final = "isotherm.json"
 """Beside Spark's own files in the checkpoint, which leave it alone."""
 
@@ -106,10 +112,7 @@ class Standing:
         known = self._known or noted_topic(self._folder)
         gone = require_all(self._topic, extent, known=known, position=position)
         if gone and not self._accept_loss:
-            raise DataLossError(
-                f"{lost_sentence(self._topic, gone)}. --accept-loss goes on with what is there "
-                "and keeps the totals; the audit's `missing` shows what is gone"
-            )
+            raise DataLossError(f"{lost_sentence(self._topic, gone)}. {CHOICE}")
         if gone:
             self._log.warning("going on without what is gone", offsets=sum(gone.values()))
         self._known = extent.topic_id

@@ -69,7 +69,7 @@ def spark_submit(
                 "the driver keeps checkpoint and ledger, so it runs where you start it: leave "
                 "spark.submit.deployMode at client (docs/cluster.md)",
             )
-    home, version = _pyspark()
+    home, version = find_pyspark()
     command = [
         str(home / "bin" / "spark-submit"),
         *(("--master", master) if master is not None else ()),
@@ -91,8 +91,11 @@ def spark_submit(
     return SubmitLine(environment=environment, command=tuple(command))
 
 
-def require_java(environ: Mapping[str, str]) -> None:
+def require_java(environ: Mapping[str, str]) -> tuple[str, int | None]:
     """Refuse to start without a Java that Spark can run on.
+
+    Returns:
+        The program, and its version; None where it does not say that in the usual words.
 
     Raises:
         JavaMissingError: there is none, or it is too old.
@@ -107,11 +110,18 @@ def require_java(environ: Mapping[str, str]) -> None:
     except (OSError, subprocess.CalledProcessError) as error:
         raise JavaMissingError(f"Spark needs Java, and {java} does not run: {install}") from error
     found = re.search(r'version "(?:1\.)?(\d+)', done.stderr)
-    if found is not None and int(found[1]) < _OLDEST_JAVA:
-        raise JavaMissingError(f"Spark needs Java 17 or newer, and {java} is {found[1]}: {install}")
+    version = None if found is None else int(found[1])
+    if version is not None and version < _OLDEST_JAVA:
+        raise JavaMissingError(f"Spark needs Java 17 or newer, and {java} is {version}: {install}")
+    return java, version
 
 
-def _pyspark() -> tuple[Path, str]:
+def find_pyspark() -> tuple[Path, str]:
+    """Where the installed PySpark is, and its version.
+
+    Raises:
+        ModuleNotFoundError: there is none.
+    """
     # Found, not imported: the import takes a second that the job then takes again.
     spec = importlib.util.find_spec("pyspark")
     if spec is None or spec.origin is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from contract.doctor.finding import tell
 from contract.errors import EXIT_DEPENDENCY, IsothermError
 
 if TYPE_CHECKING:
@@ -90,13 +91,8 @@ def check_config(config: Path | None, **flags: Any) -> None:
 def doctor(config: Path | None, **flags: Any) -> None:
     """Check what the bridge depends on, a sentence each; a running bridge is not disturbed."""
     from bridge.doctor.examine import examine  # noqa: PLC0415 as above
-    from bridge.doctor.finding import exit_code  # noqa: PLC0415 as above
 
-    findings = []
-    for finding in examine(_load(config, flags)):
-        findings.append(finding)
-        click.echo(finding)
-    sys.exit(exit_code(findings))
+    sys.exit(tell(examine(_load(config, flags)), click.echo))
 
 
 @cli.command("sample-config")

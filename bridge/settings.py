@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bridge.security import MECHANISMS, PROTOCOLS, check
-from contract.address import Address, parse_address, parse_host_port
+from bridge.security import check
+from contract.access import access_setting
+from contract.address import Address, listen_address, parse_address, parse_host_port
 from contract.settings import (
     choice,
     duration,
@@ -40,10 +41,6 @@ def _mqtt_address(value: Any) -> Address:
 
 def _broker(value: Any) -> Address:
     return parse_host_port(text(value), 9092)
-
-
-def _listen(value: Any) -> Address:
-    return parse_host_port(text(value))
 
 
 def _shards(value: Any) -> tuple[int, ...]:
@@ -159,39 +156,13 @@ class BridgeSettings:
         metavar="HOST:PORT[,…]",
         help="Kafka brokers to begin with.",
     )
-    security_protocol: str = setting(
-        "kafka.security_protocol",
-        choice(*PROTOCOLS),
-        default="PLAINTEXT",
-        help="PLAINTEXT, SSL (TLS), SASL_SSL (TLS and a password) or SASL_PLAINTEXT.",
-    )
-    kafka_ca_file: str | None = setting(
-        "kafka.ca_file",
-        optional(text),
-        default=None,
-        help="Certificates to trust, PEM; if not set, those of the system.",
-    )
-    kafka_cert_file: str | None = setting(
-        "kafka.cert_file", optional(text), default=None, help="Client certificate, PEM."
-    )
-    kafka_key_file: str | None = setting(
-        "kafka.key_file", optional(text), default=None, help="Its key, PEM, not encrypted."
-    )
-    sasl_mechanism: str | None = setting(
-        "kafka.sasl_mechanism",
-        optional(choice(*MECHANISMS)),
-        default=None,
-        help=f"How to log in with SASL: {', '.join(MECHANISMS)}.",
-    )
-    kafka_username: str | None = setting(
-        "kafka.username", optional(text), default=None, help="User name for SASL."
-    )
-    kafka_password_file: str | None = setting(
-        "kafka.password_file",
-        optional(text),
-        default=None,
-        help="File with the password for SASL; a last newline is cut off.",
-    )
+    security_protocol: str = access_setting("security_protocol")
+    kafka_ca_file: str | None = access_setting("ca_file")
+    kafka_cert_file: str | None = access_setting("cert_file")
+    kafka_key_file: str | None = access_setting("key_file")
+    sasl_mechanism: str | None = access_setting("sasl_mechanism")
+    kafka_username: str | None = access_setting("username")
+    kafka_password_file: str | None = access_setting("password_file")
     topic: str = setting(
         "kafka.topic",
         text,
@@ -241,7 +212,7 @@ class BridgeSettings:
     )
     metrics: Address | None = setting(
         "bridge.metrics",
-        optional(_listen),
+        optional(listen_address),
         default=None,
         flag="--metrics",
         metavar="HOST:PORT",

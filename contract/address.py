@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
+
+from contract.parsers import text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +70,11 @@ def parse_host_port(text: str, default_port: int | None = None) -> Address:
         ValueError: says what to write instead.
     """
     return Address("", *_host_port(text, default_port))
+
+
+def listen_address(value: Any) -> Address:
+    """Parser: where to listen, HOST:PORT."""
+    return parse_host_port(text(value))
 
 
 def _host_port(text: str, default_port: int | None) -> tuple[str, int]:

@@ -7,33 +7,37 @@ from typing import Final
 
 _NOISE: Final = re.compile(r" \((?:after \d+ms in state \w+|_ssl\.c:\d+)\)")
 
-# In the order in which they are looked for, in the words of OpenSSL, Python and both Kafka clients.
+# In the order in which they are looked for, in the words of OpenSSL, Python, Java and all three
+# Kafka clients.
 _MEANINGS: Final = (
     (
-        r"(?:hostname|ip address) mismatch",
+        r"(?:hostname|ip address) mismatch|no subject alternative|no name matching",
         "its certificate is for another host name than the one in {section}.{address}",
     ),
-    (r"certificate has expired", "its certificate has expired"),
+    (
+        r"certificate has expired|CertificateExpired|validity check failed",
+        "its certificate has expired",
+    ),
     (
         # librdkafka says the same twice: with the first words, and with OpenSSL's alone.
         r"certificate could not be verified|certificate verify failed(?!: )",
         "its certificate is not signed by an authority in {section}.ca_file, or has another name",
     ),
     (
-        r"certificate.verify.failed",
+        r"certificate.verify.failed|PKIX path|valid certification path",
         "its certificate is not signed by an authority in {section}.ca_file",
     ),
     (
-        r"alert (?:certificate|bad certificate|unknown ca|handshake failure)",
+        r"alert:? (?:certificate|bad.certificate|unknown.ca|handshake.failure)",
         "it wants a client certificate that it trusts: {section}.cert_file, {section}.key_file",
     ),
-    (r"wrong version number", "it does not speak TLS at this port"),
+    (r"wrong version number|unrecognized SSL message", "it does not speak TLS at this port"),
     (
         r"mechanism handshake failed|UnsupportedSaslMechanism|IllegalSaslState",
         "it does not take {section}.sasl_mechanism; ask its operator which it does",
     ),
     (
-        r"authentication error|AuthenticationFailed",
+        r"authentication error|AuthenticationFailed|SaslAuthentication",
         "it does not take {section}.username with the password in {section}.password_file",
     ),
 )

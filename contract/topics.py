@@ -63,6 +63,19 @@ def latest_topic(device: str) -> str:
     return f"isotherm/v1/latest/{device}"
 
 
+ALL_ALERTS: Final = "isotherm/v1/alerts/+/+"
+
+
+def alert_topic(name: str, state: str) -> str:
+    """The MQTT topic of an alert: retained while it is firing.
+
+    Args:
+        name: such as ``state-too-hot``.
+        state: its two letters, or ``fleet``.
+    """
+    return f"isotherm/v1/alerts/{name}/{state}"
+
+
 def _require_device(device: str) -> None:
     if not is_device(device):
         raise ValueError(

@@ -173,6 +173,21 @@ def check_config(config: str | None, **flags: Any) -> None:
     print(f"{config} is fine: {probes}, to {chosen.mqtt} under {topic}")
 
 
+@agent.command()
+@click.option("--config", metavar="FILE", help="agent.toml; see sample-config.")
+@_options(AgentSettings, PREFIX)
+def doctor(config: str | None, **flags: Any) -> int:
+    """Check what the agent depends on, a sentence each; a running agent is not disturbed.
+
+    Exit code 0: nothing failed. 3: the broker cannot be had. 1: something else failed.
+    """
+    from contract.doctor.finding import tell  # noqa: PLC0415 only where it is needed
+    from edge_agent.doctor.examine import examine  # noqa: PLC0415 the same
+
+    chosen = load_agent(agent_file(config), os.environ, flags)
+    return tell(examine(chosen, str(config)), click.echo)
+
+
 @agent.command("sample-config")
 def print_sample_config() -> None:
     """Write a commented agent.toml to stdout."""

@@ -92,6 +92,7 @@ class Facts:
             under_way=self._publisher.unsettled,
             rows=self._outbox.rows,
             dropped=self._outbox.dropped,
+            in_memory=self._outbox.in_memory,
             fates=dict(self._outbox.fates),
             probes=self._board.sampler.status(),
         )

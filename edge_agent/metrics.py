@@ -27,6 +27,7 @@ class View(NamedTuple):
         under_way: messages that were sent and are not acknowledged.
         rows: readings in the outbox, those under way included.
         dropped: readings that the outbox had to drop.
+        in_memory: the outbox's disk does not serve.
         fates: readings by what became of them.
         probes: how each probe is, by guid.
     """
@@ -37,6 +38,7 @@ class View(NamedTuple):
     under_way: int
     rows: int
     dropped: int
+    in_memory: bool
     fates: Mapping[Fate, int]
     probes: Mapping[str, ProbeStatus]
 
@@ -94,6 +96,12 @@ METRICS: Final[tuple[Metric[View], ...]] = (
         "counter",
         "Readings that the outbox had to drop.",
         _one(lambda v: v.dropped),
+    ),
+    Metric(
+        "outbox_in_memory",
+        "gauge",
+        "1 while the outbox's disk does not serve, and a power cut would lose what waits.",
+        _one(lambda v: int(v.in_memory)),
     ),
     Metric(
         "readings_settled_total",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.address import Address, parse_address, parse_host_port
+from contract.address import Address, parse_address
 from contract.fields import is_guid
 from contract.moment import is_event_time, parse_event_time
 from contract.settings import text
@@ -24,11 +24,6 @@ MAX_RATE: Final = 1e9
 def mqtt_url(value: Any) -> Address:
     """Parser: the broker's address."""
     return parse_address(text(value), MQTT_PORTS)
-
-
-def listen_address(value: Any) -> Address:
-    """Parser: where to listen."""
-    return parse_host_port(text(value))
 
 
 def discovery_prefix(value: Any) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from contract.address import listen_address
 from contract.errors import SettingsError
 from contract.settings import (
     boolean,
@@ -28,7 +29,6 @@ from edge_agent.parsers import (
     MAX_WINDOW,
     device_id,
     discovery_prefix,
-    listen_address,
     mqtt_url,
     rate,
     state,

@@ -74,6 +74,17 @@ install_project() { # PYTHON KIND
     printf '%s' "$sum" >"$stamp"
 }
 
+# For tests of the alerting rules. Unpacked and not installed, since Debian's package would start
+# a Prometheus; a machine whose package lists were deleted gets them again.
+fetch_promtool() {
+    local fetch=("$VENV/bin/python" -m deploy.local.promtool) sudo=()
+    "${fetch[@]}" >/dev/null 2>&1 && return
+    ((EUID == 0)) || sudo=(sudo -n)
+    say 'fetching promtool, once'
+    "${sudo[@]}" apt-get -q update >&2 || say 'the package lists could not be updated'
+    "${fetch[@]}" >/dev/null || exit
+}
+
 # All that a script needs; at most one script of this checkout installs at a time.
 bootstrap() { # KIND [programs]
     local python lock

@@ -22,6 +22,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from deploy.local import Stack
+
 ROOT = Path(__file__).parent.parent
 PATIENCE_S = 60.0
 QUIET_S = 5.0
@@ -257,3 +259,20 @@ def program(*arguments: str) -> Iterator[Program]:
         yield started
     finally:
         started.end(signal.SIGKILL)
+
+
+@contextmanager
+def mqtt_client(stack: Stack) -> Iterator[paho.Client]:
+    """A client of the stack's MQTT broker, connected."""
+    address = urlsplit(stack.mqtt)
+    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+    assert address.hostname
+    assert address.port
+    client.connect(address.hostname, address.port)
+    client.loop_start()
+    try:
+        await_true(client.is_connected, "the MQTT broker")
+        yield client
+    finally:
+        client.disconnect()
+        client.loop_stop()

@@ -16,6 +16,7 @@ from contract.topics import (
     MARKS_SUFFIX,
     POSITIONS_SUFFIX,
     SHARDS,
+    alert_topic,
     readings_topic,
     status_topic,
 )
@@ -96,6 +97,10 @@ def test_the_topics_are_those_of_the_code(page: str) -> None:
     for suffix in ("", DEAD_LETTER_SUFFIX, ANALYTICS_SUFFIX, MARKS_SUFFIX, POSITIONS_SUFFIX):
         assert f"`{KAFKA_READINGS}{suffix}`" in page
     assert f"`{status_topic('DEVICE').replace('DEVICE', '<device>')}`" in page
+    assert (
+        f"`{alert_topic('NAME', 'STATE')}`".replace("NAME", "<name>").replace("STATE", "<state>")
+        in page
+    )
     prefix = readings_topic("DEVICE").rsplit("/", 2)[0]
     assert f"`{prefix}/<shard>/<device>`" in page
 

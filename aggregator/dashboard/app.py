@@ -48,7 +48,12 @@ _CHECKED: Final = {"Cache-Control": "no-cache"}
 
 
 def application(
-    hub: Hub, job: Job, *, stale_after: float, more: Sequence[BaseRoute] = ()
+    hub: Hub,
+    job: Job,
+    *,
+    stale_after: float,
+    more: Sequence[BaseRoute] = (),
+    more_metrics: Callable[[], str] = str,
 ) -> Starlette:
     """Everything that is answered.
 
@@ -57,8 +62,9 @@ def application(
         job: has the sensors.
         stale_after: seconds.
         more: further routes.
+        more_metrics: what /metrics answers beside the hub's.
     """
-    api = _Api(hub, job, stale_after)
+    api = _Api(hub, job, stale_after, more_metrics)
     return Starlette(
         routes=[
             Route("/", api.index),
@@ -77,7 +83,10 @@ def application(
 
 
 class _Api:
-    def __init__(self, hub: Hub, job: Job, stale_after: float) -> None:
+    def __init__(
+        self, hub: Hub, job: Job, stale_after: float, more_metrics: Callable[[], str]
+    ) -> None:
+        self._more_metrics = more_metrics
         self._hub = hub
         self._job = job
         self._stale_after = stale_after
@@ -110,7 +119,8 @@ class _Api:
         return JSONResponse(found, headers=_FRESH)
 
     async def metrics(self, _request: Request) -> Response:
-        return Response(exposition(PREFIX, METRICS, self._hub), media_type=CONTENT_TYPE)
+        text = exposition(PREFIX, METRICS, self._hub) + self._more_metrics()
+        return Response(text, media_type=CONTENT_TYPE)
 
     async def healthz(self, _request: Request) -> Response:
         return PlainTextResponse("ok\n")

@@ -10,6 +10,7 @@ from contract.errors import EXIT_DEPENDENCY, IsothermError
 try:
     import click
     import confluent_kafka  # noqa: F401 asked for here, so that its absence is said in a sentence
+    import paho.mqtt  # noqa: F401 the same
     import starlette  # noqa: F401 the same
     import uvicorn  # noqa: F401 the same
 except ImportError as missing:
@@ -71,6 +72,7 @@ def run(config: Path | None, **flags: Any) -> None:
 def check_config(config: Path | None, **flags: Any) -> None:
     """Read the settings as `run` would, and show them; nothing is connected."""
     settings = _load(config, flags)
+    settings.access.check_files()
     for row in rows(DashboardSettings):
         value = getattr(settings, row.name)
         click.echo(f"{row.key} = {'' if value is None else value}")

@@ -7,7 +7,6 @@ page, and it goes on by itself over restarts of brokers.
 from __future__ import annotations
 
 import json
-import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,15 +14,16 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from aggregator.dashboard.assembly import Assembly, problem
 from aggregator.dashboard.feed import READ_BACK_S, Source
+from aggregator.errors import KafkaAccessError
+from aggregator.librdkafka import QUIET, client_settings
+from contract.refusal import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from threading import Event
 
     from aggregator.dashboard.feed import Inbox
+    from contract.access import KafkaAccess
 
-_QUIET: Final = logging.getLogger("isotherm.dashboard.librdkafka")
-_QUIET.setLevel(logging.CRITICAL + 1)
 _ANSWER_S: Final = 5.0
 _TURN_S: Final = 0.1
 _AGAIN_S: Final = 1.0
@@ -42,17 +42,14 @@ class KafkaFeed:
     """Reads a topic from an hour ago on; no group, so that nothing is left behind in Kafka.
 
     Args:
-        brokers: HOST:PORT, several with commas.
+        access: the way into Kafka.
         topic: of the analytics.
-        security: further configuration of librdkafka.
     """
 
-    def __init__(
-        self, brokers: str, topic: str, *, security: Mapping[str, Any] | None = None
-    ) -> None:
-        self._brokers = brokers
+    def __init__(self, access: KafkaAccess, topic: str) -> None:
+        self._access = access
+        self._brokers = access.brokers
         self._topic = topic
-        self._security = dict(security or {})
         self._why = ""
 
     @property
@@ -68,8 +65,8 @@ class KafkaFeed:
             try:
                 self._session(inbox, stop, since)
             except KafkaException as error:
-                inbox.source(self._source(f"{self._brokers}: {error.args[0].str()}"))
-            except _LostError as error:
+                inbox.source(self._source(self._why or f"{self._brokers}: {error.args[0].str()}"))
+            except (_LostError, KafkaAccessError) as error:
                 inbox.source(self._source(str(error)))
             # What comes again was taken before, and is known by its name.
             since = max(since, begun - READ_BACK_S)
@@ -78,23 +75,26 @@ class KafkaFeed:
     def _session(self, inbox: Inbox, stop: Event, since: float) -> None:
         consumer: Any = Consumer(
             {
-                "bootstrap.servers": self._brokers,
+                **client_settings(self._access, self._error),
                 # Never used, and librdkafka asks for one.
                 "group.id": "isotherm-dashboard",
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
                 "auto.offset.reset": "earliest",
                 "enable.partition.eof": True,
-                "error_cb": self._error,
-                **self._security,
             },
-            logger=_QUIET,
+            logger=QUIET,
         )
+        self._why = ""
         try:
             partitions = self._partitions(consumer)
             consumer.assign(self._begin(consumer, partitions, since))
             inbox.source(self._source(""))
             self._follow(consumer, partitions, inbox, stop)
+        except KafkaException:
+            # `_error` is told here.
+            consumer.poll(0)
+            raise
         finally:
             consumer.close()
 
@@ -163,12 +163,12 @@ class KafkaFeed:
 
     def _error(self, error: Any) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 the library's own name
-            self._why = f"no broker answers at {self._brokers}"
+            self._why = self._why or f"no broker answers at {self._brokers}"
         elif error.fatal() or error.code() in (
             KafkaError._AUTHENTICATION,  # noqa: SLF001 the same
             KafkaError._SSL,  # noqa: SLF001 the same
         ):
-            self._why = error.str()
+            self._why = refusal("kafka", error.str()) or error.str()
 
     def _source(self, why: str) -> Source:
         return Source(kind="kafka", name=f"{self._brokers} {self._topic}", up=not why, why=why)

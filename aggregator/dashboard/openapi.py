@@ -85,6 +85,32 @@ _SENSORS: Final = {
         },
     },
 }
+_ALERTS: Final = {
+    "type": "object",
+    "required": ["now", "alerts", "sinks"],
+    "properties": {
+        "now": _TIME,
+        "alerts": {
+            "type": "array",
+            "description": "What is firing, the oldest first.",
+            "items": {"$ref": "#/components/schemas/Alert"},
+        },
+        "sinks": {
+            "type": "array",
+            "description": "Who is told: webhook, mqtt.",
+            "items": {
+                "type": "object",
+                "required": ["name", "sent", "failures", "given_up"],
+                "properties": {
+                    "name": {"enum": ["webhook", "mqtt"]},
+                    "sent": _COUNT,
+                    "failures": _COUNT,
+                    "given_up": _COUNT,
+                },
+            },
+        },
+    },
+}
 _ERROR: Final = {
     "type": "object",
     "required": ["error"],
@@ -118,8 +144,9 @@ def _get(about: str, *parameters: dict[str, Any], **answers: dict[str, Any]) -> 
 
 def description() -> dict[str, Any]:
     """The whole of it."""
-    schema = Path(__file__).parent.parent / "snapshot.schema.json"
-    snapshot = json.loads(schema.read_text(encoding="utf-8"))
+    here = Path(__file__).parent
+    snapshot = json.loads((here.parent / "snapshot.schema.json").read_text(encoding="utf-8"))
+    alert = json.loads((here / "alerts/alert.schema.json").read_text(encoding="utf-8"))
     return {
         "openapi": "3.1.0",
         "info": {"title": "isotherm-dashboard", "version": VERSION},
@@ -151,6 +178,7 @@ def description() -> dict[str, Any]:
                 s404=_json("Error", "No such state."),
                 s503=_json("Error", "The job does not say; the sentence has the fix."),
             ),
+            "/api/alerts": _get("What is firing, and since when.", s200=_json("Alerts", "It.")),
             "/events": _get(
                 "Server-Sent Events: `snapshot` (an Envelope, with its id), `source` (a Source), "
                 "`reset` where the last event is not known any more; a comment every 5 s.",
@@ -176,6 +204,8 @@ def description() -> dict[str, Any]:
                 "Envelope": _ENVELOPE,
                 "History": _HISTORY,
                 "Sensors": _SENSORS,
+                "Alerts": _ALERTS,
+                "Alert": {"$id": "isotherm.alert", **alert},
                 "Error": _ERROR,
             },
         },

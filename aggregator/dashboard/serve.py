@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
+from aggregator.dashboard.alerts.setup import make_alerts
 from aggregator.dashboard.app import application
 from aggregator.dashboard.errors import AddressError
 from aggregator.dashboard.file_feed import FileFeed
@@ -25,6 +26,7 @@ from aggregator.dashboard.sensors import Job
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aggregator.dashboard.alerts.service import Alerts
     from aggregator.dashboard.feed import Feed
     from aggregator.dashboard.settings import DashboardSettings
     from contract.address import Address
@@ -41,14 +43,22 @@ def serve(settings: DashboardSettings, log: Log) -> None:
 
     Raises:
         DashboardError: it cannot be served; the sentence has the fix.
-        SettingsError: the settings cannot be meant together.
+        SettingsError: the settings cannot be meant together, or a file cannot be used.
     """
     settings.check()
+    settings.access.check_files()
     token = None if settings.token_file is None else read_token(Path(settings.token_file))
     listener = _listen(settings.listen)
     feed = _feed(settings)
-    hub = Hub(feed.began, stale_after=settings.stale_after, log=log)
-    app = application(hub, Job(settings.job), stale_after=settings.stale_after)
+    alerts = make_alerts(settings, log)
+    hub = Hub(feed.began, stale_after=settings.stale_after, log=log, consumers=[alerts])
+    app = application(
+        hub,
+        Job(settings.job),
+        stale_after=settings.stale_after,
+        more=[alerts.route()],
+        more_metrics=alerts.exposition,
+    )
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)
     config = uvicorn.Config(
         Guard(app, token),
@@ -62,8 +72,9 @@ def serve(settings: DashboardSettings, log: Log) -> None:
     stop = threading.Event()
     thread = threading.Thread(target=feed.run, args=(hub, stop), name="feed", daemon=True)
     with listener:
-        asyncio.run(_run(_Server(config), listener, hub, thread, log))
+        asyncio.run(_run(_Server(config), listener, hub, thread, alerts=alerts, log=log))
     stop.set()
+    alerts.close()
     thread.join(_FEED_S)
     log.info("stopped", snapshots=hub.snapshots, broken=hub.broken_records)
 
@@ -76,7 +87,13 @@ class _Server(uvicorn.Server):
 
 
 async def _run(
-    server: _Server, listener: socket.socket, hub: Hub, feed: threading.Thread, log: Log
+    server: _Server,
+    listener: socket.socket,
+    hub: Hub,
+    feed: threading.Thread,
+    *,
+    alerts: Alerts,
+    log: Log,
 ) -> None:
     loop = asyncio.get_running_loop()
 
@@ -92,14 +109,15 @@ async def _run(
     host, port = listener.getsockname()[:2]
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     log.info("serving", page=f"http://{place}/", source=hub.feed.name)
+    watching = asyncio.create_task(alerts.run())
     await server.serve([listener])
+    watching.cancel()
 
 
 def _feed(settings: DashboardSettings) -> Feed:
     if settings.snapshots is not None:
         return FileFeed(Path(settings.snapshots))
-    assert settings.kafka is not None
-    return KafkaFeed(settings.kafka, settings.topic)
+    return KafkaFeed(settings.access, settings.topic)
 
 
 def _listen(address: Address) -> socket.socket:

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from contract.address import Address, parse_host_port
+from contract.access import KafkaAccess, access_of, access_setting, brokers
+from contract.address import Address, listen_address, parse_address
 from contract.errors import SettingsError
-from contract.settings import duration, optional, setting, text
+from contract.settings import duration, optional, setting, text, whole
+from contract.tls import TlsFiles, check_mqtt, refuse
 from contract.topics import ANALYTICS_SUFFIX, KAFKA_READINGS
 
 PREFIX: Final = "ISOTHERM_DASHBOARD"
-
-
-def brokers(value: Any) -> str:
-    """Parser: HOST:PORT, or several with commas between them."""
-    return ",".join(str(parse_host_port(part.strip())) for part in text(value).split(","))
-
-
-def listen(value: Any) -> Address:
-    """Parser: HOST:PORT."""
-    return parse_host_port(text(value))
 
 
 def http(value: Any) -> str:
@@ -32,6 +25,31 @@ def http(value: Any) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
         raise ValueError("write it like http://HOST:PORT")
     return address
+
+
+def hook(value: Any) -> str:
+    """Parser: the address of a receiver, which may have a path."""
+    address = text(value)
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise ValueError("write it like https://HOST/PATH, without a user in it")
+    return address
+
+
+def mqtt_address(value: Any) -> Address:
+    """Parser: mqtt://HOST:PORT or mqtts://HOST:PORT."""
+    return parse_address(text(value), {"mqtt": 1883, "mqtts": 8883})
+
+
+def degrees(value: Any) -> float:
+    """Parser: degrees Fahrenheit."""
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError("write a number of degrees Fahrenheit")
+    return number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +64,13 @@ class DashboardSettings:
         metavar="HOST:PORT[,…]",
         help="Kafka brokers; the job writes its snapshots there with --analytics-topic.",
     )
+    security_protocol: str = access_setting("security_protocol")
+    kafka_ca_file: str | None = access_setting("ca_file")
+    kafka_cert_file: str | None = access_setting("cert_file")
+    kafka_key_file: str | None = access_setting("key_file")
+    sasl_mechanism: str | None = access_setting("sasl_mechanism")
+    kafka_username: str | None = access_setting("username")
+    kafka_password_file: str | None = access_setting("password_file")
     topic: str = setting(
         "kafka.topic",
         text,
@@ -73,7 +98,7 @@ class DashboardSettings:
     )
     listen: Address = setting(
         "page.listen",
-        listen,
+        listen_address,
         default="127.0.0.1:8787",
         flag="--listen",
         metavar="HOST:PORT",
@@ -96,6 +121,91 @@ class DashboardSettings:
         metavar="SPAN",
         help="The page says that it is stale when its last snapshot is older.",
     )
+    hot: float = setting(
+        "alerts.hot",
+        degrees,
+        default=110,
+        help="A state whose average is above it is too hot, degrees Fahrenheit.",
+    )
+    cold: float = setting(
+        "alerts.cold",
+        degrees,
+        default=-20,
+        help="A state whose average is below it is too cold, degrees Fahrenheit.",
+    )
+    margin: float = setting(
+        "alerts.margin",
+        degrees,
+        default=3,
+        help="So far behind its limit a state must be back to be well again, degrees Fahrenheit.",
+    )
+    hold: float = setting(
+        "alerts.hold",
+        duration,
+        default="10m",
+        help="So long a state must be too hot or too cold before it is an alert.",
+    )
+    offline: int = setting(
+        "alerts.offline",
+        whole(1, 99),
+        default=10,
+        help="An alert begins when more than so many percent of a state's sensors are offline.",
+    )
+    repeat: float = setting(
+        "alerts.repeat",
+        duration,
+        default="4h",
+        help="What is still firing is told again after so long.",
+    )
+    webhook: str | None = setting(
+        "alerts.webhook",
+        optional(hook),
+        default=None,
+        flag="--alert-webhook",
+        metavar="URL",
+        help="Each alert that begins or ends is sent there by POST, as JSON.",
+    )
+    webhook_token_file: str | None = setting(
+        "alerts.webhook_token_file",
+        optional(text),
+        default=None,
+        help="A file with a secret that the webhook gets as a Bearer token.",
+    )
+    state_file: str | None = setting(
+        "alerts.state_file",
+        optional(text),
+        default=None,
+        flag="--alert-state",
+        metavar="FILE",
+        help="Remembers what the webhook was told, so that a restart does not tell it again.",
+    )
+    mqtt: Address | None = setting(
+        "mqtt.url",
+        optional(mqtt_address),
+        default=None,
+        flag="--alert-mqtt",
+        metavar="URL",
+        help="The MQTT broker at which alerts that are firing stand, retained, under "
+        "isotherm/v1/alerts; mqtts:// for TLS.",
+    )
+    mqtt_username: str | None = setting(
+        "mqtt.username", optional(text), default=None, help="Who connects; may stand in the URL."
+    )
+    mqtt_password_file: str | None = setting(
+        "mqtt.password_file", optional(text), default=None, help="The file with the password."
+    )
+    mqtt_ca_file: str | None = setting(
+        "mqtt.ca_file",
+        optional(text),
+        default=None,
+        help="Certificates to trust, PEM; default those of the system.",
+    )
+    mqtt_cert_file: str | None = setting(
+        "mqtt.cert_file", optional(text), default=None, help="The client's certificate, PEM."
+    )
+    mqtt_key_file: str | None = setting(
+        "mqtt.key_file", optional(text), default=None, help="Its key, PEM, not encrypted."
+    )
 
     def check(self) -> None:
         """See that the settings can be meant together.
@@ -103,6 +213,7 @@ class DashboardSettings:
         Raises:
             SettingsError: they cannot.
         """
+        self._check_alerts()
         if (self.kafka is None) == (self.snapshots is None):
             given = None if self.kafka is None else self.kafka
             raise SettingsError(
@@ -111,12 +222,41 @@ class DashboardSettings:
                 "name where the snapshots come from: --kafka HOST:PORT or --snapshots FILE, "
                 "and not both",
             )
+        self.access.check()
         if not self.loopback and self.token_file is None:
             raise SettingsError(
                 "--listen",
                 str(self.listen),
                 "whoever reaches this address could look: give --token-file FILE with a secret in "
                 "it, or listen on 127.0.0.1",
+            )
+
+    @property
+    def access(self) -> KafkaAccess:
+        """The way into Kafka; without brokers where the snapshots come from a file."""
+        return access_of(self, self.kafka or "")
+
+    @property
+    def mqtt_tls(self) -> TlsFiles:
+        """The files of TLS for the alerts' MQTT broker."""
+        return TlsFiles("mqtt", self.mqtt_ca_file, self.mqtt_cert_file, self.mqtt_key_file)
+
+    def _check_alerts(self) -> None:
+        if self.cold >= self.hot:
+            raise SettingsError("alerts.cold", self.cold, "must be below alerts.hot")
+        if self.webhook is None:
+            given = {
+                "alerts.webhook_token_file": self.webhook_token_file,
+                "alerts.state_file": self.state_file,
+            }
+            named = {key: value for key, value in given.items() if value}
+            refuse(named, "has no effect without a webhook; set alerts.webhook too")
+        if self.mqtt is not None:
+            check_mqtt(
+                self.mqtt_tls,
+                scheme=self.mqtt.scheme,
+                username=self.mqtt_username or self.mqtt.username,
+                password_file=self.mqtt_password_file,
             )
 
     @property

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.doctor.clock import check_clock
 from bridge.doctor.kafka import check_kafka
 from bridge.doctor.kafka_probe import ask_kafka
 from bridge.doctor.mqtt import check_mqtt
 from bridge.doctor.mqtt_probe import ask_mqtt
 from bridge.service import lane_settings
+from contract.doctor.clock import check_clock
+from contract.doctor.secrets import check_secrets
 from contract.kernel_clock import kernel_in_sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bridge.doctor.finding import Finding
     from bridge.settings import BridgeSettings
+    from contract.doctor.finding import Finding
 
 
 def examine(settings: BridgeSettings) -> Iterator[Finding]:
@@ -25,6 +26,14 @@ def examine(settings: BridgeSettings) -> Iterator[Finding]:
     Raises:
         SettingsError: a file of a password or a certificate cannot be used.
     """
+    yield from check_secrets(
+        {
+            "mqtt.password_file": settings.password_file,
+            "mqtt.key_file": settings.mqtt_key_file,
+            "kafka.password_file": settings.kafka_password_file,
+            "kafka.key_file": settings.kafka_key_file,
+        }
+    )
     filters = [name for lane in lane_settings(settings) for name in lane.subscribe]
     yield from check_mqtt(
         ask_mqtt(settings, filters),
@@ -40,4 +49,4 @@ def examine(settings: BridgeSettings) -> Iterator[Finding]:
         position_topic=settings.position_topic if settings.delivery == "exactly-once" else None,
         session_expiry=settings.session_expiry,
     )
-    yield check_clock(kernel_in_sync())
+    yield check_clock(kernel_in_sync(), "the times in dead letters and Kafka are wrong")

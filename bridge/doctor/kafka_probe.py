@@ -8,9 +8,10 @@ from kafka import KafkaProducer
 from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import KafkaError
 
-from bridge.doctor.kafka import KafkaFacts, TopicFacts
+from bridge.doctor.kafka import KafkaFacts
 from bridge.positions import PARTITIONS
 from bridge.sinks.kp_producer import client_settings, words
+from contract.doctor.topic import TopicFacts
 from contract.refusal import refusal
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from kafka.errors import (
 )
 
 from bridge.errors import SinkClosingError, SinkUnavailableError
-from bridge.security import kafka_python_security, suspects
+from bridge.security import kafka_access, kafka_python_security
 from bridge.sink import held_back
 from bridge.sinks.kp_log import HEARD, NAMELESS
 from bridge.sinks.kp_partitioner import KeyPartitioner
@@ -264,7 +264,7 @@ def unavailable(
     if isinstance(error, KafkaTimeoutError) or NAMELESS in why:
         why = HEARD.why or why
         if why.endswith("socket disconnected"):
-            why = f"{why}; {suspects(settings)}"
+            why = f"{why}; {kafka_access(settings).suspects()}"
     refused = refusal("kafka", why)
     return SinkUnavailableError(
         refused or f"{settings.brokers}: {why}", remaining, refused=refused is not None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from bridge.errors import SinkClosingError, SinkUnavailableError
-from bridge.security import librdkafka_security, suspects
+from bridge.security import kafka_access
 from bridge.sink import held_back
 from contract.refusal import refusal
 
@@ -98,7 +98,7 @@ class RdProducer:
         except KafkaException as error:
             # The error knows that it took too long, `_hear` is told why.
             self.raw.poll(0)
-            why = self._heard or f"{error.args[0].str()}; {suspects(self._settings)}"
+            why = self._heard or f"{error.args[0].str()}; {kafka_access(self._settings).suspects()}"
             raise SinkUnavailableError(f"{self._settings.brokers}: {why}") from error
         return {name: len(topic.partitions) for name, topic in found.items()}
 
@@ -234,9 +234,8 @@ class Patience:
 def client_settings(settings: BridgeSettings) -> dict[str, Any]:
     """What every librdkafka client of the bridge needs."""
     return {
-        "bootstrap.servers": settings.brokers,
         "client.id": settings.client_id,
-        **librdkafka_security(settings),
+        **kafka_access(settings).librdkafka(),
     }
 
 

@@ -16,6 +16,7 @@ from deploy.demo.lines import InputError
 from deploy.demo.live import run_fleet
 from deploy.demo.replay import run_file
 from deploy.demo.report import Report
+from deploy.local.status import DEMO_PREFIX
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -49,11 +50,18 @@ _file = click.Path(path_type=Path)
 @click.option(
     "--data", type=_file, metavar="DIR", help="An empty or new folder for data and logs; is kept."
 )
+@click.option("--no-page", is_flag=True, help="Do not start the page.")
 @click.option("--keep", is_flag=True, help="Keep the temporary folder with data and logs.")
 def cli(
-    source: Path | None, snapshots: Path | None, sensors: int, data: Path | None, *, keep: bool
+    source: Path | None,
+    snapshots: Path | None,
+    sensors: int,
+    data: Path | None,
+    *,
+    no_page: bool,
+    keep: bool,
 ) -> None:
-    """Run the whole pipeline on this machine: agent, MQTT, bridge, Kafka, Spark."""
+    """Run the whole pipeline on this machine: agents, MQTT, bridge, Kafka, Spark, page."""
     if snapshots is not None and not snapshots.resolve().parent.is_dir():
         raise click.BadParameter("its folder does not exist", param_hint="--snapshots")
     folder = _folder(data)
@@ -61,7 +69,7 @@ def cli(
     try:
         target = (snapshots or folder / "snapshots.jsonl").resolve()
         if source is None:
-            run_fleet(folder, target, sensors, report)
+            run_fleet(folder, target, sensors, report, page=not no_page)
         else:
             run_file(folder, target, source.resolve(), report)
     except InputError:
@@ -100,7 +108,7 @@ def main() -> NoReturn:
 
 def _folder(data: Path | None) -> Path:
     if data is None:
-        return Path(tempfile.mkdtemp(prefix="isotherm-demo-"))
+        return Path(tempfile.mkdtemp(prefix=DEMO_PREFIX))
     data.mkdir(parents=True, exist_ok=True)
     if any(data.iterdir()):
         raise click.UsageError(f"--data {data} is not empty; each run needs a new folder")

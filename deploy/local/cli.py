@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import time
@@ -11,23 +12,24 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from contract.errors import EXIT_DEPENDENCY, EXIT_OTHER, IsothermError
-from deploy.local.kafka import Kafka, kafka_answers
-from deploy.local.mosquitto import Mosquitto, mqtt_answers
+from deploy.local.part import UP
 from deploy.local.process import await_end
 from deploy.local.stack import Stack, end_services, signal_process, state_path
 from deploy.local.state import read_state
+from deploy.local.status import parts, running_demos
+from deploy.local.table import as_json, table
 
 if TYPE_CHECKING:
     from types import FrameType
 
-_ASK: Final = {Mosquitto.name: mqtt_answers, Kafka.name: kafka_answers}
+DATA: Final = Path(".stack")
 _LOOK_EVERY: Final = 0.5
 _DOWN_TIMEOUT: Final = 60.0
 
 _data = click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path(".stack"),
+    default=DATA,
     show_default=True,
     help="The folder of the stack: data, configuration, logs, state.",
 )
@@ -78,25 +80,36 @@ def down(data: Path) -> None:
 
 
 @cli.command()
-@_data
-def status(data: Path) -> None:
-    """Show what runs, and whether it answers; exit code 0 if all does, else 3."""
-    record = read_state(state_path(data))
-    if record is None:
-        print(f"nothing runs in {data}")
-        sys.exit(EXIT_DEPENDENCY)
-    print(f"{'service':<10} {'pid':>7} {'port':>5}  {'state':<14} log")
-    words = []
-    for name, ask in _ASK.items():
-        service = record.services.get(name)
-        if service is None:
-            words.append("stopped")
-            print(f"{name:<10} {'-':>7} {'-':>5}  {'stopped':<14} -")
-            continue
-        word = _state(runs=service.process.runs, answers=ask(service.port))
-        words.append(word)
-        print(f"{name:<10} {service.process.pid:>7} {service.port:>5}  {word:<14} {service.log}")
-    sys.exit(0 if set(words) == {"up"} else EXIT_DEPENDENCY)
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder of the stack, or of a demo. Default: .stack, and every demo that runs.",
+)
+@click.option("--json", "as_wire", is_flag=True, help="The same for scripts.")
+def status(data: Path | None, *, as_wire: bool) -> None:
+    """Show what runs, since when, where, how fast, how far behind; 0 if all is up, else 3."""
+    folders = [data] if data is not None else _usual_folders()
+    found = {folder: read_state(state_path(folder)) for folder in folders}
+    looked = {folder: parts(record) if record else [] for folder, record in found.items()}
+    if as_wire:
+        stacks = [
+            {"data": str(folder), "parts": [as_json(part) for part in rows]}
+            for folder, rows in looked.items()
+        ]
+        print(json.dumps({"stacks": stacks}, indent=2))
+    else:
+        for folder, rows in looked.items():
+            if rows:
+                print(f"data and logs: {folder}\n{table(rows, folder, time.time())}")
+            else:
+                print(f"nothing runs in {folder}")
+    well = all(rows and all(part.state == UP for part in rows) for rows in looked.values())
+    sys.exit(0 if well else EXIT_DEPENDENCY)
+
+
+def _usual_folders() -> list[Path]:
+    demos = running_demos()
+    return demos if demos and read_state(state_path(DATA)) is None else [DATA, *demos]
 
 
 def main() -> NoReturn:
@@ -115,12 +128,6 @@ def main() -> NoReturn:
         print(f"isotherm stack: {error}", file=sys.stderr)
         sys.exit(EXIT_OTHER)
     sys.exit(0)
-
-
-def _state(*, runs: bool, answers: bool) -> str:
-    if not runs:
-        return "dead"
-    return "up" if answers else "does not answer"
 
 
 def _report(line: str) -> None:

@@ -204,6 +204,16 @@ def started_at(pid: int) -> int | None:
     return None if fields[0] in {"Z", "X"} else int(fields[19])
 
 
+def wall_clock(started: int) -> float | None:
+    """When that was (see `started_at`), seconds since 1970; None where the system does not say."""
+    try:
+        stat = Path("/proc/stat").read_text(encoding="ascii")
+    except OSError:
+        return None
+    booted = next((line for line in stat.splitlines() if line.startswith("btime ")), None)
+    return None if booted is None else int(booted.split()[1]) + started / os.sysconf("SC_CLK_TCK")
+
+
 def await_end(pid: int, started: int, timeout: float) -> bool:
     """Whether a process, not necessarily ours, ends within `timeout` seconds."""
     deadline = time.monotonic() + timeout

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from deploy.local.process import Child
     from deploy.local.service import Service
 
 
@@ -53,6 +54,7 @@ class Stack:
         self._mosquitto = Mosquitto(data, self._guard, mqtt_port, usual_ports=usual_ports)
         self._kafka = Kafka(data, self._guard, kafka_port, usual_ports=usual_ports, report=report)
         self._lock: IO[str] | None = None
+        self._programs: dict[str, ServiceRecord] = {}
 
     @property
     def mqtt(self) -> str:
@@ -114,6 +116,19 @@ class Stack:
             state_path(self.data).unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
+
+    def adopt(self, child: Child, *, port: int, kind: str) -> None:
+        """Name a program beside the services in the state, so that `status` shows it.
+
+        Args:
+            child: the program; whoever started it stops it.
+            port: where it answers /metrics.
+            kind: see `deploy.local.state`.
+        """
+        process = ProcessRecord.of(child.pid)
+        self._programs[child.name] = ServiceRecord(process, port, str(child.log), kind)
+        if self._lock is not None:
+            self._note()
 
     def check(self) -> None:
         """Look whether what should run still runs.
@@ -180,7 +195,7 @@ class Stack:
             for service in self.services
             if service.child is not None
         }
-        record = StackRecord(ProcessRecord.of(os.getpid()), services)
+        record = StackRecord(ProcessRecord.of(os.getpid()), services | self._programs)
         write_state(state_path(self.data), record)
 
 

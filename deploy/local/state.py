@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from deploy.local.process import started_at
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+AGENT: Final = "agent"
+BRIDGE: Final = "bridge"
+JOB: Final = "job"
+PAGE: Final = "page"
+"""The kinds of our programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +44,19 @@ class ProcessRecord:
 
 @dataclass(frozen=True, slots=True)
 class ServiceRecord:
-    """One service: its process, the port where it listens, and its log."""
+    """One service, or a program of ours beside them.
+
+    Attributes:
+        process: its process.
+        port: where it listens on loopback; a program answers /metrics there.
+        log: its file.
+        kind: of a program of ours; empty for a service.
+    """
 
     process: ProcessRecord
     port: int
     log: str
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +79,12 @@ def read_state(path: Path) -> StackRecord | None:
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         services = {
-            name: ServiceRecord(ProcessRecord(**entry["process"]), entry["port"], entry["log"])
+            name: ServiceRecord(
+                ProcessRecord(**entry["process"]),
+                entry["port"],
+                entry["log"],
+                entry.get("kind", ""),
+            )
             for name, entry in found["services"].items()
         }
         return StackRecord(ProcessRecord(**found["owner"]), services)

@@ -6,17 +6,19 @@ On request it misbehaves as real ones do, so that what comes behind it can be tr
 from __future__ import annotations
 
 import random
+import time
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from contract.settings import optional, setting, whole
+from contract.settings import duration, optional, setting, whole
 from contract.states import MEAN_TEMPERATURE
 from edge_agent import walk
 from edge_agent.degrees import celsius
 from edge_agent.fault import Fault
 from edge_agent.parsers import number
 from edge_agent.probe import Driver, ProbeSettings
+from edge_agent.wave import Wave
 
 if TYPE_CHECKING:
     from edge_agent.site import Site
@@ -53,6 +55,16 @@ class SimulatedSettings(ProbeSettings):
         default=0.0,
         help="How many of its reads fail with the fault missing, from 0 to 1.",
     )
+    swing: float = setting(
+        "swing",
+        number(0, 100),
+        default=0.0,
+        help="Degrees Fahrenheit between a day's mean and its warmest hour, 15:00 by the state's "
+        "standard time.",
+    )
+    day: float = setting(
+        "day", duration, default="24h", help="How long a day takes; a short one can be watched."
+    )
     stuck_at: int | None = setting(
         "stuck_at",
         optional(whole(1, 2**31)),
@@ -62,20 +74,27 @@ class SimulatedSettings(ProbeSettings):
 
 
 class SimulatedProbe:
-    """Walks by at most 1 °F per reading.
+    """Walks by at most 1 °F per reading, on top of the daily wave.
 
     Args:
         settings: how it misbehaves.
         mean: degrees Fahrenheit around which it walks.
+        wave: degrees Fahrenheit that the hour adds.
         draw: randomness of the walk.
         mishaps: randomness of what goes wrong; apart, so that the walk stays the same.
     """
 
     def __init__(
-        self, settings: SimulatedSettings, mean: float, draw: random.Random, mishaps: random.Random
+        self,
+        settings: SimulatedSettings,
+        mean: float,
+        wave: Wave,
+        draw: random.Random,
+        mishaps: random.Random,
     ) -> None:
         self._settings = settings
         self._mean = mean
+        self._wave = wave
         self._draw = draw
         self._mishaps = mishaps
         self._walk: float | None = None
@@ -92,7 +111,7 @@ class SimulatedProbe:
             self._walk = walk.first(self._mean, self._draw)
         else:
             self._walk = walk.following(self._walk, self._mean, self._draw)
-        temperature = self._walk + self._settings.drift * self._given / 1_000
+        temperature = self._walk + self._wave() + self._settings.drift * self._given / 1_000
         if self._mishaps.random() < self._settings.spikes:
             temperature += SPIKE if self._mishaps.random() < 0.5 else -SPIKE  # noqa: PLR2004 a coin
         self._given += 1
@@ -108,6 +127,7 @@ def _open(settings: SimulatedSettings, site: Site) -> SimulatedProbe:
     return SimulatedProbe(
         settings,
         MEAN_TEMPERATURE[site.state],
+        Wave(site.state, swing=settings.swing, day=settings.day, clock=time.time_ns),
         random.Random(seed),  # noqa: S311 no secret
         random.Random(seed),  # noqa: S311 no secret
     )

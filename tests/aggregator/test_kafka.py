@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aggregator import kafka
-from aggregator.errors import KafkaUnavailableError
+from aggregator.errors import KafkaAccessError, KafkaUnavailableError
 from aggregator.kafka import Attendance, Presence, wait_for_topic
 from contract.log import Log, start_logging
 
@@ -24,12 +24,19 @@ def log(lines: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> Log:
     return start_logging("aggregator", stream=lines)
 
 
-def look(*found: Presence) -> kafka.Look:
-    script: Iterator[Presence] = iter(found)
-    return lambda: next(script)
+def look(*found: Presence | KafkaAccessError) -> kafka.Look:
+    script: Iterator[Presence | KafkaAccessError] = iter(found)
+
+    def seen() -> Presence:
+        now = next(script)
+        if isinstance(now, KafkaAccessError):
+            raise now
+        return now
+
+    return seen
 
 
-def attendance(log: Log, *found: Presence) -> Attendance:
+def attendance(log: Log, *found: Presence | KafkaAccessError) -> Attendance:
     return Attendance(look(*found), brokers="k:1", topic="t", log=log)
 
 
@@ -64,14 +71,40 @@ def test_a_wait_that_follows_a_loss_says_nothing_twice(log: Log, lines: io.Strin
     ]
 
 
+def test_a_broker_that_will_not_have_us_is_waited_for_and_said_once_for_each_reason(
+    log: Log, lines: io.StringIO
+) -> None:
+    script: tuple[Presence | KafkaAccessError, ...] = (
+        Presence.NO_BROKER,
+        *(KafkaAccessError(f"wrong password: try {number}") for number in range(3)),
+        KafkaAccessError("wrong name: x"),
+        Presence.READY,
+    )
+    here = attendance(log, *script)
+    assert wait_for_topic(here, patience=None, stop=threading.Event())
+    assert said(lines) == [
+        "warn  aggregator waiting missing=broker kafka=k:1 topic=t",
+        'error aggregator no access to kafka kafka=k:1 why="wrong password: try 0"',
+        'error aggregator no access to kafka kafka=k:1 why="wrong name: x"',
+        "info  aggregator found kafka=k:1 topic=t",
+    ]
+    assert here.why == ""
+
+
 @pytest.mark.parametrize(
     ("missing", "sentence"),
     (
-        (Presence.NO_BROKER, "no Kafka broker answers at k:1 after 2 s: check --kafka"),
+        (
+            Presence.NO_BROKER,
+            "no Kafka broker answers at k:1 after 2 s: check --kafka and kafka.security_protocol",
+        ),
+        (KafkaAccessError("wrong password"), "no access to Kafka at k:1 after 2 s: wrong password"),
         (Presence.NO_TOPIC, "Kafka at k:1 has no topic t after 2 s: check --topic, or create it"),
     ),
 )
-def test_gives_up_when_patience_runs_out(missing: Presence, sentence: str, log: Log) -> None:
+def test_gives_up_when_patience_runs_out(
+    missing: Presence | KafkaAccessError, sentence: str, log: Log
+) -> None:
     ticks = iter(range(10))
     with pytest.raises(KafkaUnavailableError, match=sentence) as raised:
         wait_for_topic(

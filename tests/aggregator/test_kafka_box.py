@@ -19,6 +19,7 @@ from aggregator.errors import DeadLetterError, FencedError
 from aggregator.kafka_box import KafkaBox
 from aggregator.kafka_reader import KafkaReader
 from aggregator.letters import NO_MARK, Flood, Mark, Record
+from contract.access import KafkaAccess
 from tests.support import topic_records, unique
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Place:
         self.stop = threading.Event()
 
     def box(self) -> KafkaBox:
-        return KafkaBox(self.stack.kafka, self.letters, self.topic, self.stop)
+        return KafkaBox(KafkaAccess(brokers=self.stack.kafka), self.letters, self.topic, self.stop)
 
 
 @pytest.fixture
@@ -119,7 +120,7 @@ def test_a_life_that_has_a_successor_is_shut_out(place: Place) -> None:
 
 def test_a_missing_topic_is_a_sentence_and_found_once_it_is_made(place: Place) -> None:
     name = unique("none")
-    box = KafkaBox(place.stack.kafka, name, place.topic, place.stop)
+    box = KafkaBox(KafkaAccess(brokers=place.stack.kafka), name, place.topic, place.stop)
     with pytest.raises(DeadLetterError, match=f"topic {name} does not exist; create it"):
         box.open("q")
     box.close()
@@ -159,7 +160,7 @@ def test_a_range_is_read_again_without_what_was_never_committed(place: Place) ->
             producer.produce(place.topic, b"%d.%d" % (number, part), b"k", 1)
         producer.flush(10)
         (producer.commit_transaction if commit else producer.abort_transaction)(10)
-    reader = KafkaReader(place.stack.kafka, place.topic, place.stop)
+    reader = KafkaReader(KafkaAccess(brokers=place.stack.kafka), place.topic, place.stop)
     # Behind each transaction's three records stands a marker.
     found = [(source.offset, source.value) for source in reader(Flood(1, 1, 9))]
     assert found == [(1, b"0.1"), (2, b"0.2"), (8, b"2.0"), (9, b"2.1")]
@@ -167,6 +168,6 @@ def test_a_range_is_read_again_without_what_was_never_committed(place: Place) ->
 
 
 def test_a_range_that_is_gone_is_a_sentence(place: Place) -> None:
-    reader = KafkaReader(place.stack.kafka, place.topic, place.stop)
+    reader = KafkaReader(KafkaAccess(brokers=place.stack.kafka), place.topic, place.stop)
     with pytest.raises(DeadLetterError, match="cannot be read again from topic"):
         list(reader(Flood(0, 50, 60)))

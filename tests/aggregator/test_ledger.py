@@ -99,6 +99,23 @@ def test_a_checkpoint_that_is_ahead_is_refused(tmp_path: Path) -> None:
             ledger.add("q", 2, tallied(SECOND), 0)
 
 
+def test_a_start_that_is_refused_leaves_no_file(tmp_path: Path) -> None:
+    with (
+        pytest.raises(LedgerError, match="lacks batches"),
+        Ledger(tmp_path / "l.duckdb") as ledger,
+    ):
+        ledger.require(Checkpoint(query_id="q", committed=6))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_ledger_that_was_there_stays_though_it_has_counted_nothing(tmp_path: Path) -> None:
+    with duckdb.connect(tmp_path / "l.duckdb"):
+        pass
+    with Ledger(tmp_path / "l.duckdb"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["l.duckdb"]
+
+
 def test_a_checkpoint_that_is_one_batch_behind_is_a_crash_and_fits(tmp_path: Path) -> None:
     with Ledger(tmp_path / "l.duckdb") as ledger:
         ledger.require(Checkpoint())

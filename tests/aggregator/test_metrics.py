@@ -1,21 +1,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields
+import re
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from aggregator.audit import Audit
 from aggregator.kafka import Attendance, Presence
 from aggregator.metrics import METRICS, PREFIX, View, missing
 from aggregator.observed import Observed
+from aggregator.population import Offline
 from contract.exposition import exposition
 from contract.log import Log
 from contract.reasons import Reason
 from tests.aggregator.golden import EVENT_WINDOW, snapshot
-from tests.bridge.test_metrics import SAMPLE
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+LABEL = re.compile(r'[a-z_]+="([^"\\]*)"')
+SAMPLE = re.compile(rf"([a-z_]+)(\{{{LABEL.pattern}(?:,{LABEL.pattern})*\}})? (\S+)")
 
 
 class Clock:
@@ -31,9 +35,8 @@ def shown(view: View) -> dict[str, float]:
         if not line.startswith("#"):
             match = SAMPLE.fullmatch(line)
             assert match is not None, line
-            found[match[1].removeprefix(PREFIX) + (f" {match[3]}" if match[2] else "")] = float(
-                match[4]
-            )
+            words = [match[1].removeprefix(PREFIX), *LABEL.findall(match[2] or "")]
+            found[" ".join(words)] = float(match[5])
     return found
 
 
@@ -68,6 +71,28 @@ def test_snapshots_are_counted(tmp_path: Path) -> None:
     assert math.isclose(found["compute_seconds_total"], 1.824)
     assert missing(view) == []
     assert {f"audit {field.name}" for field in fields(Audit)} <= found.keys()
+
+
+def test_states_are_shown_by_scope_and_a_silent_one_is_absent() -> None:
+    observed = Observed(Clock())
+    view = View(observed=observed, trigger=3.0)
+    assert not any(name.startswith("state_") for name in shown(view))
+    observed.emit(snapshot(since_start=True))
+    found = shown(view)
+    assert found["state_temperature_fahrenheit window FL"] == 70.70635838150288
+    assert found["state_temperature_fahrenheit since_start FL"] == 71.5
+    assert "state_temperature_fahrenheit window CA" not in found
+    assert (found["state_sensors window AK"], found["state_sensors since_start AK"]) == (53, 54)
+    assert found["state_offline_sensors AK"] == 1
+    assert found["trigger_interval_seconds"] == 3
+    observed.emit(snapshot())
+    assert "state_offline_sensors AK" not in shown(view)
+
+
+def test_a_state_whose_sensors_all_report_has_none_offline() -> None:
+    observed = Observed(Clock())
+    observed.emit(replace(snapshot(since_start=True), offline=Offline()))
+    assert shown(View(observed=observed, trigger=3.0))["state_offline_sensors AK"] == 0
 
 
 def test_what_is_missing_is_said() -> None:

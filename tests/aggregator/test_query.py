@@ -1,6 +1,12 @@
 import pytest
 
-from aggregator.errors import AggregatorError, DataLossError, KafkaUnavailableError, QueryError
+from aggregator.errors import (
+    AggregatorError,
+    DataLossError,
+    KafkaAccessError,
+    KafkaUnavailableError,
+    QueryError,
+)
 from aggregator.query import reason
 from aggregator.settings import PREFIX, AggregatorSettings
 from contract.settings import load
@@ -15,6 +21,29 @@ SETTINGS = load(AggregatorSettings, PREFIX, flags={"kafka": "k:1", "topic": "t",
             "[STREAM_FAILED] Query …\nCaused by: [KAFKA_DATA_LOSS.ALREADY_PROCESSED] …",
             DataLossError,
             "records of topic t that were not counted yet are gone",
+        ),
+        (
+            "[STREAM_FAILED] Query …\nCaused by: [KAFKA_DATA_LOSS.ALREADY_PROCESSED] …",
+            DataLossError,
+            "--accept-loss goes on with what is there and keeps the totals",
+        ),
+        (
+            (
+                "[STREAM_FAILED] Query …\nCaused by: "
+                "org.apache.kafka.common.errors.SslAuthenticationException: SSL handshake failed\n"
+                "Caused by: a.b.SSLHandshakeException: PKIX path building failed: a.b.C: no\n"
+                "\tat x"
+            ),
+            KafkaAccessError,
+            (
+                "no access to Kafka at k:1: its certificate is not signed by an authority in "
+                "kafka.ca_file: SSLHandshakeException: PKIX path building failed: C: no"
+            ),
+        ),
+        (
+            "[STREAM_FAILED] …\nCaused by: a.S3: PKIX path building failed",
+            QueryError,
+            "Spark ended the query: Caused by: a.S3: PKIX path building failed",
         ),
         (
             "[STREAM_FAILED] …\norg.apache.kafka.common.errors.TimeoutException: Timed out",
@@ -39,4 +68,4 @@ def test_the_reason_is_a_sentence(text: str, kind: type[AggregatorError], senten
     found = reason(text, SETTINGS)
     assert type(found) is kind
     assert sentence.replace(".STREAM_FAILED.", "[STREAM_FAILED]") in str(found)
-    assert found.retriable is (kind is KafkaUnavailableError)
+    assert found.retriable is issubclass(kind, KafkaUnavailableError)

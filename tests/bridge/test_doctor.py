@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.doctor.clock import check_clock
-from bridge.doctor.finding import Finding, Mark, exit_code, fail, ok, warn
-from bridge.doctor.kafka import KafkaFacts, TopicFacts, check_kafka
+from bridge.doctor.kafka import KafkaFacts, check_kafka
 from bridge.doctor.mqtt import DROPPED_TOPIC, VERSION_TOPIC, MqttFacts, check_mqtt
+from contract.doctor.clock import check_clock
+from contract.doctor.finding import Finding, Mark, exit_code, fail, ok, warn
+from contract.doctor.topic import TopicFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -125,4 +126,8 @@ def test_the_exit_code_is_that_of_the_worst() -> None:
 
 
 def test_the_clock_is_never_more_than_a_warning() -> None:
-    assert [check_clock(state).mark for state in (True, False, None)] == ["ok", "warn", "warn"]
+    assert [check_clock(state, "times are wrong").mark for state in (True, False, None)] == [
+        "ok",
+        "warn",
+        "warn",
+    ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from tests.bridge.readings import reading
-from tests.bridge.secure_brokers import PASSWORD, USER, SecureBrokers
+from tests.secure_brokers import PASSWORD, USER, SecureBrokers
 from tests.support import Program, Publisher, await_true, program, topic_records, unique
 
 if TYPE_CHECKING:

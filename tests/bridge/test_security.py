@@ -10,8 +10,8 @@ import pytest
 from bridge.availability import Availability
 from bridge.security import (
     check_files,
+    kafka_access,
     kafka_python_security,
-    librdkafka_security,
     mqtt_context,
 )
 from bridge.settings import PREFIX, BridgeSettings
@@ -20,8 +20,8 @@ from contract.log import Log
 from contract.refusal import refusal
 from contract.settings import load
 from contract.tls import read_secret
-from tests.bridge.certificates import Authority
 from tests.bridge.test_settings import run
+from tests.certificates import Authority
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,7 +133,8 @@ def test_both_kafka_clients_are_told_the_same(folder: Path) -> None:
         "password_file": str(folder / "password"),
     }
     settings = made(kafka={**SASL, **names})
-    assert librdkafka_security(settings) == {
+    assert kafka_access(settings).librdkafka() == {
+        "bootstrap.servers": settings.brokers,
         "security.protocol": "SASL_SSL",
         "ssl.ca.location": names["ca_file"],
         "ssl.certificate.location": names["cert_file"],
@@ -150,7 +151,10 @@ def test_both_kafka_clients_are_told_the_same(folder: Path) -> None:
         "sasl_plain_username": "u",
         "sasl_plain_password": "s3cret",
     }
-    assert librdkafka_security(made()) == {"security.protocol": "PLAINTEXT"}
+    assert kafka_access(made()).librdkafka() == {
+        "bootstrap.servers": "127.0.0.1:9092",
+        "security.protocol": "PLAINTEXT",
+    }
     assert kafka_python_security(made()) == {"security_protocol": "PLAINTEXT"}
 
 

@@ -11,6 +11,7 @@ from confluent_kafka import Producer
 
 from aggregator.dashboard.kafka_feed import KafkaFeed
 from aggregator.kafka_sink import KafkaSink
+from contract.access import KafkaAccess
 from deploy.local.ports import free_port
 from tests.dashboard.fleet import snapshot
 from tests.support import await_true, unique
@@ -56,9 +57,9 @@ class Kept:
 
 
 @contextmanager
-def following(brokers: str, topic: str) -> Iterator[Kept]:
+def following(access: KafkaAccess, topic: str) -> Iterator[Kept]:
     kept, stop = Kept(), threading.Event()
-    thread = threading.Thread(target=KafkaFeed(brokers, topic).run, args=(kept, stop))
+    thread = threading.Thread(target=KafkaFeed(access, topic).run, args=(kept, stop))
     thread.start()
     try:
         yield kept
@@ -71,14 +72,14 @@ def following(brokers: str, topic: str) -> Iterator[Kept]:
 def test_what_is_there_and_what_comes_with_all_scopes(stack: Stack) -> None:
     topic = unique("analytics")
     stack.create_topics(topic, partitions=3)
-    sink = KafkaSink(stack.kafka, topic)
+    sink = KafkaSink(KafkaAccess(brokers=stack.kafka), topic)
     for batch in (1, 2):
         sink.emit(snapshot(batch, ago=6 - batch))
-    with following(stack.kafka, topic) as kept:
+    with following(KafkaAccess(brokers=stack.kafka), topic) as kept:
         kept.await_batches(1, 2)
         sink.emit(snapshot(3))
         kept.await_batches(1, 2, 3)
-    with following(stack.kafka, topic) as kept:
+    with following(KafkaAccess(brokers=stack.kafka), topic) as kept:
         kept.await_batches(1, 2, 3)
 
 
@@ -89,8 +90,8 @@ def test_what_is_no_snapshot_is_told_with_its_place(stack: Stack) -> None:
     for value in (b"{", b'{"schema":"isotherm.snapshot/2"}', None):
         producer.produce(topic, value)
     assert producer.flush(30) == 0
-    KafkaSink(stack.kafka, topic).emit(snapshot(1))
-    with following(stack.kafka, topic) as kept:
+    KafkaSink(KafkaAccess(brokers=stack.kafka), topic).emit(snapshot(1))
+    with following(KafkaAccess(brokers=stack.kafka), topic) as kept:
         kept.await_batches(1)
     assert len(kept.faults) == 3
     assert kept.faults[1] == f"{topic}, partition 0, offset 1: it is not isotherm.snapshot/1"
@@ -98,17 +99,17 @@ def test_what_is_no_snapshot_is_told_with_its_place(stack: Stack) -> None:
 
 def test_a_topic_that_is_not_there_is_named_until_it_is(stack: Stack) -> None:
     topic = unique("analytics")
-    with following(stack.kafka, topic) as kept:
+    with following(KafkaAccess(brokers=stack.kafka), topic) as kept:
         kept.await_word(f"has no topic {topic}: create it")
         stack.create_topics(topic, partitions=1)
         kept.await_up()
-        KafkaSink(stack.kafka, topic).emit(snapshot(1))
+        KafkaSink(KafkaAccess(brokers=stack.kafka), topic).emit(snapshot(1))
         kept.await_batches(1)
 
 
 def test_nobody_there_is_said() -> None:
     brokers = f"127.0.0.1:{free_port()}"
-    with following(brokers, "analytics") as kept:
+    with following(KafkaAccess(brokers=brokers), "analytics") as kept:
         kept.await_word(brokers)
     assert not any(source.up for source in kept.sources)
 
@@ -116,9 +117,9 @@ def test_nobody_there_is_said() -> None:
 def test_goes_on_after_kafka_was_away(stack: Stack) -> None:
     topic = unique("analytics")
     stack.create_topics(topic, partitions=2)
-    sink = KafkaSink(stack.kafka, topic)
+    sink = KafkaSink(KafkaAccess(brokers=stack.kafka), topic)
     sink.emit(snapshot(1))
-    with following(stack.kafka, topic) as kept:
+    with following(KafkaAccess(brokers=stack.kafka), topic) as kept:
         kept.await_batches(1)
         stack.stop_kafka()
         try:
@@ -126,5 +127,5 @@ def test_goes_on_after_kafka_was_away(stack: Stack) -> None:
         finally:
             stack.start_kafka()
         await_true(lambda: kept.sources[-1].up, "Kafka again")
-        KafkaSink(stack.kafka, topic).emit(snapshot(2))
+        KafkaSink(KafkaAccess(brokers=stack.kafka), topic).emit(snapshot(2))
         await_true(lambda: kept.snapshots[-1]["batch_id"] == 2, "what came after")

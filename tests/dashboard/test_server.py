@@ -88,6 +88,7 @@ def test_every_answer_is_as_its_description_says(served: Dashboard) -> None:
         "/api/snapshot": "/api/snapshot",
         "/api/history": "/api/history?minutes=5",
         "/api/sensors/{state}": "/api/sensors/CA",
+        "/api/alerts": "/api/alerts",
         "/metrics": "/metrics",
         "/healthz": "/healthz",
         "/readyz": "/readyz",

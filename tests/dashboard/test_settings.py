@@ -26,6 +26,13 @@ def test_one_place_for_snapshots_has_to_be_named(flags: dict[str, str]) -> None:
         settings(**flags)
 
 
+def test_tls_and_passwords_have_the_keys_and_checks_of_bridge_and_job() -> None:
+    with pytest.raises(SettingsError, match=r"set kafka\.sasl_mechanism, kafka\.username"):
+        settings(kafka="k:1", security_protocol="SASL_SSL")
+    access = settings(kafka="k:1,k:2", security_protocol="SSL", kafka_ca_file="ca.pem").access
+    assert (access.brokers, access.tls, access.ca_file) == ("k:1,k:2", True, "ca.pem")
+
+
 @pytest.mark.parametrize("listen", ("127.0.0.1:1", "localhost:80", "[::1]:8787", "127.1.2.3:9"))
 def test_on_loopback_nobody_needs_a_token(listen: str) -> None:
     assert settings(snapshots="s.jsonl", listen=listen).loopback

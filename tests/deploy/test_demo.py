@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import io
 import json
-import re
-import tomllib
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from contract.states import STATES
-from deploy.demo.fleet import fleet_config
 from deploy.demo.letters import reason
 from deploy.demo.lines import InputError, count_lines
 from deploy.demo.replay import Account, lines_sent
 from deploy.demo.report import Report
 from deploy.demo.show import analytics_text, rejected_text
 from deploy.demo.snapshots import Snapshots
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ANALYTICS = {
     "average_temperature_by_state": [["FL", 70.70635838150288], ["AK", 26.5]],
@@ -67,15 +65,6 @@ def test_missing_file_and_folder_are_usage_errors(tmp_path: Path) -> None:
         count_lines(tmp_path / "none")
     with pytest.raises(InputError, match="is not a file"):
         count_lines(tmp_path)
-
-
-def test_fleet_has_one_guid_per_sensor_and_all_states() -> None:
-    config = tomllib.loads(fleet_config(5000, "mqtt://127.0.0.1:1883", Path("/data/outbox.db")))
-    probes = config["probe"]
-    assert len({probe["guid"] for probe in probes}) == 5000
-    assert {probe["state"] for probe in probes} == set(STATES)
-    assert {(probe["driver"], probe["interval"]) for probe in probes} == {("simulated", "1s")}
-    assert re.fullmatch(r"0-ZZZ12345678-\d\d[A-Z]", probes[1999]["guid"])
 
 
 def test_snapshots_are_followed_from_where_the_file_ended(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ class _Loop:
             under_way=4,
             rows=self.rows,
             dropped=5,
+            in_memory=True,
             fates=dict.fromkeys(Fate, 6),
             probes={'a"b': probe},
         )

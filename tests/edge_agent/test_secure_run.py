@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from contract.topics import readings_topic
-from tests.bridge.certificates import Authority
-from tests.bridge.secure_brokers import SecureMosquitto
+from tests.certificates import Authority
 from tests.edge_agent.brokers import running
 from tests.edge_agent.subscriber import Subscriber
-from tests.support import program, unique
+from tests.secure_brokers import SecureMosquitto
+from tests.support import ROOT, program, unique
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,6 +105,28 @@ def test_a_refusal_is_said_once_with_the_setting_and_tried_again(
             agent.await_line("no broker", timeout=2)
         assert agent.end() == 0
         assert not [line for line in agent.lines if "Traceback" in line]
+
+
+@pytest.mark.parametrize(
+    ("listener", "ca", "words"),
+    (
+        ("tls", "stranger.pem", "not signed by an authority in mqtt.ca_file"),
+        ("elsewhere", "ca.pem", "for another host name"),
+        ("mutual", "ca.pem", "wants a client certificate"),
+        ("plain", "ca.pem", "does it speak TLS"),
+        ("tls", "ca.pem", "lets us in"),
+    ),
+)
+def test_the_doctor_says_the_same(
+    secure: _Secure, tmp_path: Path, listener: str, ca: str, words: str
+) -> None:
+    url = secure.url(listener)
+    _, config = _config(tmp_path, url=url, ca_file=secure.folder / ca)
+    command = [sys.executable, "-m", "edge_agent", "doctor", "--config", config]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    (line,) = [line for line in done.stdout.splitlines() if line[5:].startswith("mqtt ")]
+    assert words in line
+    assert done.returncode == (0 if words == "lets us in" else 3), done.stdout
 
 
 def test_a_plain_agent_at_a_tls_port_is_told_so(secure: _Secure, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import * as panels from "./panels.js";
 import * as ranking from "./ranking.js";
 import { STATES } from "./states.js";
 import { Trend } from "./trend.js";
-import { moment, span } from "./units.js";
+import { count, moment, span } from "./units.js";
 import { health, makeView, scopeOf } from "./view.js";
 
 const SPARKS_AT_ONCE = 13; // so that no frame has to draw all 51
@@ -59,6 +59,7 @@ function paint() {
     input.disabled = Boolean(snapshot) && !(input.value in snapshot.scopes);
   }
   byId("scope-event").hidden = !(snapshot && "event" in snapshot.scopes);
+  write(byId("as-of"), view.scope === "event" ? eventWindow(snapshot.event_window) : "");
   map.paint(view);
   ranking.paint(view);
   panels.paint(snapshot, view);
@@ -70,6 +71,12 @@ function paint() {
     drawSparks(Object.keys(STATES));
   }
   tick();
+}
+
+function eventWindow(of) {
+  if (!of?.start) return "";
+  const late = of.too_late ? `, ${count(of.too_late)} too late for it` : "";
+  return `readings from ${moment(Date.parse(of.start), view.now)} to ${moment(Date.parse(of.end), view.now)}${late}`;
 }
 
 /** The lines of the table, some in each frame. */

@@ -8,7 +8,7 @@ from deploy.local.kafka import Kafka, create_topics
 from deploy.local.mosquitto import Mosquitto
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import Guard
-from tests.bridge.certificates import Authority
+from tests.certificates import Authority
 
 if TYPE_CHECKING:
     from pathlib import Path

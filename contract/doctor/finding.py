@@ -1,4 +1,4 @@
-"""What a check found: one sentence and a mark."""
+"""What a check found: one sentence and a mark; and how a doctor tells it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from contract.errors import EXIT_DEPENDENCY, EXIT_FINE, EXIT_OTHER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 
 class Mark(StrEnum):
@@ -26,7 +26,8 @@ class Finding(NamedTuple):
         mark: how it stands.
         check: what was looked at, in a word or two.
         sentence: what was seen, and what to do where it is not well.
-        dependency: a failure means that the MQTT broker or Kafka cannot be had.
+        dependency: a failure means that what the program depends on (MQTT broker, Kafka, Java)
+            cannot be had.
     """
 
     mark: Mark
@@ -44,12 +45,12 @@ def ok(check: str, sentence: str) -> Finding:
 
 
 def warn(check: str, sentence: str) -> Finding:
-    """The bridge works, but a person may want to mend it."""
+    """The program works, but a person may want to mend it."""
     return Finding(Mark.WARN, check, sentence)
 
 
 def fail(check: str, sentence: str, *, dependency: bool = False) -> Finding:
-    """The bridge cannot work, or cannot keep its promise."""
+    """The program cannot work, or cannot keep its promise."""
     return Finding(Mark.FAIL, check, sentence, dependency)
 
 
@@ -59,3 +60,20 @@ def exit_code(findings: Sequence[Finding]) -> int:
     if any(finding.dependency for finding in failed):
         return EXIT_DEPENDENCY
     return EXIT_OTHER if failed else EXIT_FINE
+
+
+def tell(findings: Iterable[Finding], show: Callable[[Finding], object]) -> int:
+    """Show each finding as soon as it is made.
+
+    Args:
+        findings: of all checks, in turn.
+        show: takes one; prints it.
+
+    Returns:
+        The exit code.
+    """
+    made = []
+    for finding in findings:
+        made.append(finding)
+        show(finding)
+    return exit_code(made)

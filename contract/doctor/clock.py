@@ -1,19 +1,23 @@
-"""The system's clock: dead letters and Kafka's records are stamped with it."""
+"""The system's clock."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.doctor.finding import ok, warn
+from contract.doctor.finding import ok, warn
 
 if TYPE_CHECKING:
-    from bridge.doctor.finding import Finding
+    from contract.doctor.finding import Finding
 
 
-def check_clock(synced: bool | None) -> Finding:  # noqa: FBT001 the fact itself
-    """Judge what the kernel says; the bridge works with a wrong clock, so at most a warning.
+def check_clock(synced: bool | None, harm: str) -> Finding:  # noqa: FBT001 the fact itself
+    """Judge what the kernel says; no program stops at a wrong clock, so at most a warning.
 
     Kafka's protocol does not tell a broker's time, so there is nothing to compare with.
+
+    Args:
+        synced: see `contract.kernel_clock.kernel_in_sync`.
+        harm: what comes of a wrong clock, to be read after "or".
     """
     if synced:
         return ok("clock", "the kernel says that the clock is in sync")
@@ -22,5 +26,5 @@ def check_clock(synced: bool | None) -> Finding:  # noqa: FBT001 the fact itself
     return warn(
         "clock",
         "the kernel says that the clock is not in sync; start a time service (chrony, "
-        "systemd-timesyncd), or the times in dead letters and Kafka are wrong",
+        f"systemd-timesyncd), or {harm}",
     )

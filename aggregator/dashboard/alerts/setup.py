@@ -1,0 +1,87 @@
+"""From the settings to the running alerts."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aggregator.dashboard.alerts import memory
+from aggregator.dashboard.alerts.engine import Engine
+from aggregator.dashboard.alerts.mqtt import AlertTopics, Login
+from aggregator.dashboard.alerts.rules import Limits
+from aggregator.dashboard.alerts.service import Alerts
+from aggregator.dashboard.alerts.webhook import HttpPost, Webhook
+from contract.errors import SettingsError
+from contract.moment import NS_PER_SECOND
+from contract.tls import client_context, read_secret
+
+if TYPE_CHECKING:
+    from aggregator.dashboard.alerts.condition import Key
+    from aggregator.dashboard.alerts.sink import AlertSink
+    from aggregator.dashboard.alerts.told import Told
+    from aggregator.dashboard.settings import DashboardSettings
+    from contract.log import Log
+
+
+def make_alerts(settings: DashboardSettings, log: Log) -> Alerts:
+    """Start the sinks, and begin with what was known before.
+
+    Raises:
+        SettingsError: a file cannot be used.
+    """
+    told = _remembered(settings)
+    limits = Limits(
+        hot=settings.hot,
+        cold=settings.cold,
+        margin=settings.margin,
+        offline=settings.offline / 100,
+        hold=_ns(settings.hold),
+        stale=_ns(settings.stale_after),
+    )
+    known = [one.alert for one in told.values()]
+    engine = Engine(limits, known=known, began=time.time_ns())
+    repeat = _ns(settings.repeat)
+    login = _login(settings)
+    token = read_secret("alerts.webhook_token_file", settings.webhook_token_file)
+    sinks: list[AlertSink] = []
+    if settings.webhook is not None:
+        file = settings.state_file
+        sinks.append(
+            Webhook(
+                HttpPost(settings.webhook, token),
+                engine.rules,
+                repeat=repeat,
+                log=log,
+                told=told,
+                save=lambda now: None if file is None else memory.save(Path(file), now),
+            )
+        )
+    if login is not None:
+        sinks.append(AlertTopics(login, engine.rules, repeat=repeat, log=log))
+    return Alerts(engine, sinks, log=log)
+
+
+def _remembered(settings: DashboardSettings) -> dict[Key, Told]:
+    if settings.state_file is None:
+        return {}
+    try:
+        return memory.load(Path(settings.state_file))
+    except (OSError, ValueError) as error:
+        fix = f"cannot be used: {error}; name another, or delete it"
+        raise SettingsError("alerts.state_file", settings.state_file, fix) from error
+
+
+def _login(settings: DashboardSettings) -> Login | None:
+    if settings.mqtt is None:
+        return None
+    return Login(
+        settings.mqtt,
+        settings.mqtt_username or settings.mqtt.username,
+        read_secret("mqtt.password_file", settings.mqtt_password_file),
+        client_context(settings.mqtt_tls) if settings.mqtt.scheme == "mqtts" else None,
+    )
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * NS_PER_SECOND)

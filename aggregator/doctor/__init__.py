@@ -1,0 +1,1 @@
+"""`isotherm-aggregator doctor`: facts are gathered at the edge, findings are pure functions."""

@@ -1,0 +1,1 @@
+"""What the three doctors share: the finding and its look, and checks that more than one makes."""

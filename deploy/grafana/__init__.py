@@ -1,0 +1,1 @@
+"""Grafana: provisioning, and two dashboards that are written from tables of panels."""

@@ -1,0 +1,1 @@
+"""`isotherm-agent doctor`: facts are gathered at the edge, findings are pure functions of them."""

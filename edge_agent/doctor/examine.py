@@ -1,0 +1,90 @@
+"""All checks in turn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from contract.doctor.clock import check_clock
+from contract.doctor.finding import fail, ok
+from contract.doctor.secrets import check_secrets
+from contract.errors import SettingsError
+from contract.kernel_clock import kernel_in_sync
+from edge_agent.clock import boot_id
+from edge_agent.doctor.broker import check_broker
+from edge_agent.doctor.broker_probe import ask_broker
+from edge_agent.doctor.outbox import check_outbox
+from edge_agent.doctor.outbox_probe import look_at_outbox
+from edge_agent.doctor.probes import check_probes
+from edge_agent.doctor.unit import check_unit, unit_facts
+from edge_agent.errors import MissingExtraError
+from edge_agent.place import places
+from edge_agent.probe_commands import read_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from contract.doctor.finding import Finding
+    from edge_agent.settings import AgentSettings
+
+
+def examine(settings: AgentSettings, config: str) -> Iterator[Finding]:
+    """Look at everything that the agent depends on; each finding comes as soon as it is made.
+
+    Args:
+        settings: as `run` would have them.
+        config: the file that they come from, for people.
+    """
+    number = len(settings.probes)
+    yield ok("configuration", f"{config} is fine: probes {number}, as {settings.client_id}")
+    yield from check_secrets(
+        {"mqtt.password_file": settings.password_file, "mqtt.key_file": settings.key_file}
+    )
+    yield from _probes(settings)
+    outbox = look_at_outbox(Path(settings.outbox))
+    yield from check_outbox(
+        outbox,
+        path=settings.outbox,
+        max_bytes=settings.max_bytes,
+        min_free=settings.min_free_bytes,
+        commit_s=settings.commit_interval,
+    )
+    yield _clock(settings)
+    try:
+        facts = ask_broker(settings)
+    except SettingsError as error:
+        yield fail("mqtt", str(error))
+    else:
+        yield from check_broker(
+            facts,
+            url=str(settings.mqtt),
+            device=settings.client_id,
+            window=settings.window,
+            boot=boot_id(),
+            in_use=outbox.in_use,
+        )
+    yield from check_unit(unit_facts())
+
+
+def _probes(settings: AgentSettings) -> Iterator[Finding]:
+    try:
+        opened = places(settings)
+    except MissingExtraError as error:
+        yield fail("probes", str(error))
+        return
+    samples, status = read_all(opened)
+    yield from check_probes(
+        {probe.guid: probe.driver for probe in settings.probes},
+        {sample.guid: sample.temperature for sample in samples},
+        status,
+    )
+
+
+def _clock(settings: AgentSettings) -> Finding:
+    if settings.clock_trust:
+        return ok("clock", "clock.trust = true: it is taken as right, whatever the kernel says")
+    return check_clock(
+        kernel_in_sync(),
+        f"readings wait {settings.clock_wait:.0f} s (clock.wait) after each start and go out as "
+        "unsynced; where it is right without one, clock.trust = true",
+    )

@@ -1,0 +1,118 @@
+"""What is to be said of the outbox and of the disk on which it lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from contract.doctor.disk import IN_MEMORY, REMOTE, mib
+from contract.doctor.finding import fail, ok, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from contract.doctor.finding import Finding
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutboxFacts:
+    """What was seen of it.
+
+    Attributes:
+        in_use: whether an agent has it open.
+        waiting: readings and gaps in it; None where there is no file yet.
+        unreadable: why the file could not be looked into.
+        used: bytes that it takes.
+        unwritable: why nothing can be written into its folder.
+        sync_s: what an fsync takes there, seconds; None where it could not be tried.
+        free: bytes free on its disk; None where the system does not say.
+        kind: of the filesystem, such as ``ext4``.
+    """
+
+    in_use: bool = False
+    waiting: int | None = None
+    unreadable: str = ""
+    used: int = 0
+    unwritable: str = ""
+    sync_s: float | None = None
+    free: int | None = None
+    kind: str | None = None
+
+
+def check_outbox(
+    facts: OutboxFacts, *, path: str, max_bytes: int, min_free: int, commit_s: float
+) -> Iterator[Finding]:
+    """Judge it against the settings.
+
+    Args:
+        facts: what was seen.
+        path: ``outbox.path``.
+        max_bytes: ``outbox.max_bytes``.
+        min_free: ``outbox.min_free_bytes``.
+        commit_s: ``outbox.commit_interval``, seconds.
+    """
+    yield _file(facts, path)
+    if facts.unwritable:
+        yield fail(
+            "outbox place",
+            f"nothing can be written beside {path}: {facts.unwritable}; readings would wait in "
+            "memory alone, and be lost at a power cut: mend the folder, or set outbox.path",
+        )
+    elif facts.kind in IN_MEMORY:
+        yield warn(
+            "outbox place",
+            f"{path} lies in memory ({facts.kind}): what waits is lost at a power cut; set "
+            "outbox.path to a place on the card or disk",
+        )
+    elif facts.kind in REMOTE:
+        yield warn(
+            "outbox place",
+            f"{path} lies on another machine ({facts.kind}), whose locks SQLite cannot trust; set "
+            "outbox.path to a place on the board",
+        )
+    else:
+        yield ok("outbox place", f"{path} can be written ({facts.kind or 'filesystem unknown'})")
+    if facts.sync_s is not None:
+        yield _sync(facts.sync_s, commit_s)
+    if facts.free is not None:
+        yield _room(facts.free, facts.used, max_bytes, min_free)
+
+
+def _file(facts: OutboxFacts, path: str) -> Finding:
+    if facts.unreadable:
+        return warn(
+            "outbox",
+            f"{facts.unreadable}; the agent sets a damaged file aside when it starts, and salvages "
+            "what it can",
+        )
+    if facts.waiting is None:
+        return ok("outbox", f"{path} will be made by the agent")
+    who = "an agent runs with it" if facts.in_use else "no agent runs with it"
+    return ok("outbox", f"{path}: readings and gaps that wait: {facts.waiting}; {who}")
+
+
+def _sync(seconds: float, commit_s: float) -> Finding:
+    said = f"an fsync takes {seconds * 1000:.1f} ms"
+    if seconds > commit_s / 2:
+        return warn(
+            "outbox fsync",
+            f"{said}, with a commit every {commit_s:g} s: raise outbox.commit_interval, or use a "
+            "better card",
+        )
+    return ok("outbox fsync", f"{said}, with a commit every {commit_s:g} s")
+
+
+def _room(free: int, used: int, max_bytes: int, min_free: int) -> Finding:
+    if free < min_free:
+        return fail(
+            "outbox disk",
+            f"{mib(free)} free, below outbox.min_free_bytes ({mib(min_free)}): the outbox does not "
+            "grow, and drops as outbox.overflow says; make room",
+        )
+    if free - min_free < max_bytes - used:
+        return warn(
+            "outbox disk",
+            f"{mib(free)} free: the outbox can grow to {mib(used + free - min_free)}, not to the "
+            f"{mib(max_bytes)} of outbox.max_bytes; make room, or lower it",
+        )
+    return ok("outbox disk", f"{mib(free)} free, enough for outbox.max_bytes ({mib(max_bytes)})")

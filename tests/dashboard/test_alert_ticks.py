@@ -1,0 +1,121 @@
+"""The alerts' service: when sinks are told, and what it does not let through."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aggregator.dashboard.alerts.alert_metrics import ALERT_METRICS
+from aggregator.dashboard.alerts.engine import Engine
+from aggregator.dashboard.alerts.rules import Limits
+from aggregator.dashboard.alerts.service import Alerts
+from aggregator.dashboard.settings import PREFIX, DashboardSettings
+from aggregator.population import Offline
+from aggregator.snapshot import to_json
+from contract.errors import SettingsError
+from contract.log import Log
+from contract.moment import format_event_time
+from contract.settings import load
+from tests.dashboard.fleet import NS, snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aggregator.dashboard.alerts.alert import Alert
+
+BEGAN = 1_800_000_000 * NS
+
+
+class Noted:
+    """A sink that notes what it is told."""
+
+    name = "webhook"
+    sent, failures, given_up = 7, 2, 1
+
+    def __init__(self) -> None:
+        self.told: list[list[str]] = []
+
+    def update(self, firing: Sequence[Alert], now: int) -> None:
+        assert now >= BEGAN
+        self.told.append([alert.key.name for alert in firing])
+
+    def close(self) -> None:
+        return
+
+
+class Running:
+    def __init__(self) -> None:
+        self.now = BEGAN
+        self.sink = Noted()
+        engine = Engine(Limits(), began=BEGAN)
+        self.alerts = Alerts(engine, [self.sink], log=Log("test"), clock=lambda: self.now)
+
+    def take(self, ago: int, *, rejected: int = 0) -> None:
+        one = replace(snapshot(5), offline=Offline(), rejected={"not_json": rejected})
+        wire: dict[str, Any] = json.loads(to_json(one))
+        wire["window"]["end"] = format_event_time(self.now - ago * NS)
+        self.alerts(wire, self.now)
+
+    def tick(self) -> None:
+        self.now += NS
+        self.alerts.tick()
+
+
+def test_nobody_is_told_what_was_firing_while_the_last_hour_is_read_back() -> None:
+    running = Running()
+    running.take(3600, rejected=4)
+    running.tick()
+    running.take(3500)
+    running.tick()
+    running.take(0)
+    running.tick()
+    assert running.sink.told == []
+    running.tick()
+    running.take(0, rejected=1)
+    running.tick()
+    assert running.sink.told == [[], ["records-rejected"]]
+
+
+def test_what_no_engine_can_read_is_said_once_and_stops_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    running = Running()
+    for _ in range(3):
+        running.alerts({"window": {"end": 7}, "scopes": {}}, BEGAN)
+    assert caplog.messages == ["alerts cannot read a snapshot"]
+    running.take(0)
+    running.tick()
+    running.tick()
+    assert running.sink.told == [[]]
+
+
+def test_alerts_are_exported() -> None:
+    running = Running()
+    running.take(0, rejected=1)
+    running.tick()
+    running.tick()
+    text = running.alerts.exposition()
+    assert 'isotherm_dashboard_alerts_firing{alert="records-rejected"} 1\n' in text
+    assert 'isotherm_dashboard_alerts_firing{alert="state-too-hot"} 0\n' in text
+    assert 'isotherm_dashboard_alert_given_up_total{sink="webhook"} 1\n' in text
+    assert text.count("# HELP") == len(ALERT_METRICS)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    (
+        ({"cold": "120"}, r"alerts\.cold = 120\.0: must be below alerts\.hot"),
+        ({"hot": "warm"}, r"hot = 'warm': write a number of degrees Fahrenheit"),
+        ({"state_file": "f"}, r"alerts\.state_file = 'f': .*set alerts\.webhook too"),
+        ({"webhook": "ftp://h/x"}, r"write it like https://HOST/PATH"),
+        ({"webhook": "https://user@h/x"}, r"without a user in it"),
+        ({"mqtt": "mqtt://h", "mqtt_ca_file": "ca.pem"}, r"mqtt\.ca_file = 'ca\.pem': .*mqtts://"),
+        ({"mqtt": "mqtt://h", "mqtt_password_file": "p"}, r"set mqtt\.username too"),
+    ),
+)
+def test_settings_that_cannot_be_meant_are_refused(flags: dict[str, str], words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        load(DashboardSettings, PREFIX, flags={"snapshots": "s.jsonl"} | flags).check()

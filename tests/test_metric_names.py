@@ -1,0 +1,44 @@
+"""Whatever looks at a metric looks at one that the code exports."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from docs.write import METRICS_OF
+
+ROOT = Path(__file__).parents[1]
+NAME = re.compile(r"\bisotherm_[a-z]+_[a-z_]+[a-z]\b")
+LOOKING = sorted(
+    path
+    for folder in ("deploy/prometheus", "deploy/grafana", "tests/deploy/prometheus")
+    for path in (ROOT / folder).rglob("*")
+    if path.suffix in {".yml", ".json"}
+)
+
+
+def exported() -> set[str]:
+    return {prefix + metric.name for _, _, prefix, table in METRICS_OF for metric in table}
+
+
+@pytest.mark.parametrize("path", LOOKING, ids=lambda path: path.name)
+def test_every_metric_that_is_looked_at_is_exported(path: Path) -> None:
+    assert not set(NAME.findall(path.read_text(encoding="utf-8"))) - exported()
+
+
+def test_the_rules_and_dashboards_look_at_metrics() -> None:
+    named = {name for path in LOOKING for name in NAME.findall(path.read_text(encoding="utf-8"))}
+    assert len(named) > 20
+
+
+def test_every_table_of_metrics_is_documented() -> None:
+    names = {name.split("_", 2)[2] for name in exported()}
+    paths = [path for path in ROOT.glob("[a-z]*/**/*metrics.py") if "tests" not in path.parts]
+    assert len(paths) >= len(METRICS_OF)
+    for path in paths:
+        module = import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        table = getattr(module, path.stem.upper())
+        assert {metric.name for metric in table} <= names
