@@ -67,7 +67,6 @@ function paint() {
   const step = Math.floor(view.now / trend.step);
   if (step !== drawn) {
     drawn = step;
-    requestAnimationFrame(() => chart.paint(trend, view));
     drawSparks(Object.keys(STATES));
   }
   tick();
@@ -79,11 +78,12 @@ function eventWindow(of) {
   return `readings from ${moment(Date.parse(of.start), view.now)} to ${moment(Date.parse(of.end), view.now)}${late}`;
 }
 
-/** The lines of the table, some in each frame. */
+/** The lines of the table, some in each frame, and after them the chart in one of its own. */
 function drawSparks(states) {
   requestAnimationFrame(() => {
     ranking.sparks(states.slice(0, SPARKS_AT_ONCE), trend, view);
     if (states.length > SPARKS_AT_ONCE) drawSparks(states.slice(SPARKS_AT_ONCE));
+    else requestAnimationFrame(() => chart.paint(trend, view));
   });
 }
 
