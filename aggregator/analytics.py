@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aggregator.beyond import NOTHING
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import duckdb
 
+    from aggregator.beyond import Beyond
     from aggregator.population import Population
 
 
@@ -52,20 +55,35 @@ def compute(connection: duckdb.DuckDBPyConnection) -> Analytics:
 
 
 def compute_ledger(
-    connection: duckdb.DuckDBPyConnection, population: Population, table: str = "sensor"
+    connection: duckdb.DuckDBPyConnection,
+    population: Population,
+    beyond: Beyond = NOTHING,
+    table: str = "sensor",
 ) -> Analytics:
-    """The four analytics over a table of the ledger, whose guids are counted already."""
+    """The four analytics over a table of the ledger, whose guids are counted already.
+
+    Args:
+        connection: the ledger's.
+        population: the sensors of that table.
+        beyond: what came of others; those are never among the former.
+        table: its name.
+    """
     by_state = connection.execute(
-        "SELECT state, fsum(total) / sum(readings), sum(readings)::BIGINT "  # noqa: S608 a table of ours
-        f"FROM {table} GROUP BY state"
+        f"SELECT state, fsum(total), sum(readings)::BIGINT FROM {table} GROUP BY state"  # noqa: S608 a table of ours
     ).fetchall()
+    sums = {state: (total, readings) for state, total, readings in by_state}
+    sensors = dict(population.by_state)
+    for state, outside in beyond.by_state.items():
+        total, readings = sums.get(state, (0.0, 0))
+        sums[state] = (total + outside.total, readings + outside.readings)
+        sensors[state] = sensors.get(state, 0) + outside.sensors
     return Analytics(
         average_temperature_by_state=_highest_first(
-            (state, average) for state, average, _ in by_state
+            (state, total / readings) for state, (total, readings) in sums.items()
         ),
-        total_messages=sum(readings for _, _, readings in by_state),
-        sensors_by_state=population.by_state,
-        total_sensors=population.total,
+        total_messages=sum(readings for _, readings in sums.values()),
+        sensors_by_state=tuple(sorted(sensors.items())),
+        total_sensors=population.total + beyond.sensors,
     )
 
 

@@ -208,7 +208,7 @@ class Buckets:
         twice = self._connection.execute(_SEVERAL).fetchall()[0][0]
         total = sum(sensors for _, sensors in by_state) - twice
         found = Population(by_state=tuple(by_state), total=total, moved=Moved())
-        return compute_ledger(self._connection, found, "event_total")
+        return compute_ledger(self._connection, found, table="event_total")
 
     def window(self) -> EventWindow:
         """Where it is."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from aggregator.analytics import Analytics
+    from aggregator.beyond import Approximate
     from aggregator.buckets import EventWindow
     from aggregator.snapshot import Snapshot
 
@@ -42,9 +43,21 @@ def render(snapshot: Snapshot) -> str:
             rejected = None
             left_out = left_out_text(snapshot.event_window)
         text += _scope(title, analytics, rejected or {})
+        if scope == SINCE_START and snapshot.approximate is not None:
+            text += _block(title, [f"Approximate: {in_words(snapshot.approximate)}"])
         if left_out:
             text += _block(title, [left_out])
     return text
+
+
+def in_words(approximate: Approximate) -> str:
+    """How far the numbers since the start are an estimate, in one line."""
+    beyond = approximate.beyond
+    return (
+        f"about {beyond.sensors:,} sensors beyond the {approximate.ledger_sensors:,} of the "
+        f"ledger, within {approximate.relative_error:.1%} ({approximate.confidence:.0%} sure), in "
+        f"{beyond.messages:,} messages, duplicates included"
+    )
 
 
 def span_text(window: EventWindow) -> str:

@@ -13,7 +13,7 @@ from aggregator.errors import HistoryError
 VIEWS: Final = """
 CREATE VIEW snapshot AS
 SELECT "window"."end" AS taken, query_id, batch_id, idle, lag, trigger_ms, audit,
-    audit_since_start, rejected, rejected_since_start, event_time, event_window, scopes
+    audit_since_start, rejected, rejected_since_start, event_time, event_window, approximate, scopes
 FROM read_json({files}, format = 'newline_delimited', ignore_errors = true, columns = {{
     query_id: 'VARCHAR', batch_id: 'BIGINT',
     "window": 'STRUCT("start" TIMESTAMP, "end" TIMESTAMP)', idle: 'BOOLEAN', lag: 'BIGINT',
@@ -21,7 +21,8 @@ FROM read_json({files}, format = 'newline_delimited', ignore_errors = true, colu
     rejected: 'MAP(VARCHAR, BIGINT)', rejected_since_start: 'MAP(VARCHAR, BIGINT)',
     event_time: 'STRUCT("min" TIMESTAMP, "max" TIMESTAMP)',
     event_window: 'STRUCT("start" TIMESTAMP, "end" TIMESTAMP, watermark TIMESTAMP,
-        too_late BIGINT, ahead BIGINT, exact_from TIMESTAMP)', scopes: 'MAP(VARCHAR, JSON)'}})
+         too_late BIGINT, ahead BIGINT, exact_from TIMESTAMP)', approximate: 'JSON',
+    scopes: 'MAP(VARCHAR, JSON)'}})
 -- A line that a crash cut off reads as nothing.
 WHERE query_id IS NOT NULL
 -- After a crash a batch may come twice; the later one is right as well.
@@ -29,8 +30,10 @@ QUALIFY idle OR row_number() OVER (PARTITION BY query_id, batch_id, idle ORDER B
 
 CREATE VIEW total AS
 SELECT taken, batch_id, entry.key AS scope, (entry.value ->> 'total_messages')::BIGINT AS messages,
-    (entry.value ->> 'total_sensors')::BIGINT AS sensors
-FROM (SELECT taken, batch_id, unnest(map_entries(scopes)) AS entry FROM snapshot WHERE NOT idle);
+    (entry.value ->> 'total_sensors')::BIGINT AS sensors,
+    approximate IS NOT NULL AND entry.key = 'since_start' AS approximate
+FROM (SELECT taken, batch_id, approximate, unnest(map_entries(scopes)) AS entry
+    FROM snapshot WHERE NOT idle);
 
 CREATE VIEW temperature AS
 SELECT taken, scope, pair ->> 0 AS state, (pair ->> 1)::DOUBLE AS degrees
@@ -71,8 +74,8 @@ def history(folder: Path, sql: str, *, csv: bool) -> None:
     """Query the snapshots in DIR (the job's --history) with SQL, also while the job runs.
 
     Views: snapshot (taken, query_id, batch_id, idle, lag, trigger_ms, audit, rejected,
-    event_window, scopes),
-    total (taken, batch_id, scope, messages, sensors), temperature (taken, scope, state, degrees).
+    event_window, approximate, scopes), total (taken, batch_id, scope, messages, sensors,
+    approximate), temperature (taken, scope, state, degrees).
     Without SQL: the last 20 totals.
     """
     found = query(folder, sql)

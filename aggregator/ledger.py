@@ -6,20 +6,20 @@ replays after a crash changes nothing, and a batch that was cut off left nothing
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Self
 
 import duckdb
 
-from aggregator import refusals, sequences
+from aggregator import balance, beyond, ledger_file, refusals, sequences
 from aggregator.analytics import Analytics, compute_ledger
-from aggregator.audit import Counts, EventTime
+from aggregator.audit import EventTime
 from aggregator.buckets import Buckets
 from aggregator.errors import LedgerError
 from aggregator.fit import require_fit
 from aggregator.population import Moved, Offline, Population, offline, population, text
-from aggregator.scopes import SINCE_START, WINDOW
+from aggregator.scopes import SINCE_START
 from aggregator.sensors import Sensors
 from aggregator.tables import PROGRESS, SCHEMA, TABLES
 
@@ -27,21 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from aggregator.audit import Counts
+    from aggregator.beyond import Approximate, Beyond
     from aggregator.buckets import EventWindow
     from aggregator.checkpoint import Checkpoint
     from aggregator.scopes import Sliding
     from aggregator.tally import Tally
 
-_PROVEN: Final = """
-SELECT (SELECT coalesce(sum(last_seq), 0) FROM sensor)
-        + (SELECT coalesce(sum(coalesce(alone, 0)::HUGEINT + beyond), 0) FROM irregular),
-    (SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM sensor)
-        + (SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM island),
-    (SELECT count(*) FROM gap),
-    (SELECT coalesce(sum(explained), 0) FROM irregular),
-    (SELECT coalesce(sum(duplicated), 0) FROM irregular)
-"""
-_COUNTED: Final = tuple(field.name for field in fields(Counts))
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 a TIMESTAMP of DuckDB has no zone
 
 
@@ -58,18 +50,23 @@ class Ledger:
 
     Args:
         path: the DuckDB file; made where there is none.
+        capacity: how many sensors get rows of their own; None for all. Of the others there are
+            totals and estimates (`aggregator.beyond`).
         sliding: the event window; None where there is none to keep.
 
     Raises:
         LedgerError: the file cannot be opened, is in use, or is no ledger of this version.
     """
 
-    def __init__(self, path: Path, sliding: Sliding | None = None) -> None:
+    def __init__(
+        self, path: Path, sliding: Sliding | None = None, *, capacity: int | None = None
+    ) -> None:
         self._path = path
         self._made = not path.exists()
+        self._capacity = capacity
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = duckdb.connect(path)
+            self._connection = ledger_file.connect(path)
             self._connection.execute(PROGRESS)
             self.progress = self._read_progress()
             self._connection.execute(TABLES)
@@ -80,6 +77,7 @@ class Ledger:
         except (OSError, duckdb.Error) as error:
             raise refusals.cannot_open(path, error) from error
         self._known: Population | None = None
+        self._beyond: Beyond | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -140,21 +138,25 @@ class Ledger:
         try:
             self._connection.begin()
             try:
-                changed = self._write(query_id, batch_id, tally, at)
+                self._write(query_id, batch_id, tally, at)
                 self._connection.commit()
             except BaseException:
                 self._connection.rollback()
+                self._known = self._beyond = None
                 raise
+            ledger_file.fold(self._connection, self._path)
         except duckdb.Error as error:
             raise LedgerError(f"the ledger {self._path} cannot be written: {error}") from error
         self.progress = Progress(query_id=query_id, batch_id=batch_id)
-        if changed:
-            self._known = None
         return True
 
     def analytics(self) -> Analytics:
         """The four analytics since the start, each reading once."""
-        return compute_ledger(self._connection, self._population())
+        return compute_ledger(self._connection, self._population(), self._outside())
+
+    def approximate(self) -> Approximate | None:
+        """How far the analytics are an estimate; None while all is exact."""
+        return self._outside().approximate(self._population().total)
 
     def event(self) -> Analytics | None:
         """The four analytics over the event window, each reading once; None where it has none."""
@@ -183,7 +185,13 @@ class Ledger:
     def last_seen(self) -> int | None:
         """When the last trigger with a reading began, nanoseconds since 1970; None before one."""
         rows = self._connection.execute("SELECT epoch_us(max(last_seen)) FROM sensor").fetchall()
-        return None if rows[0][0] is None else int(rows[0][0]) * 1000
+        seen = [row for row in (rows[0][0], _microseconds(self._outside().last_seen)) if row]
+        return max(seen) * 1000 if seen else None
+
+    def _outside(self) -> Beyond:
+        if self._beyond is None:
+            self._beyond = beyond.read(self._connection)
+        return self._beyond
 
     def _population(self) -> Population:
         if self._known is None:
@@ -196,20 +204,20 @@ class Ledger:
         Args:
             scope: `WINDOW` or `SINCE_START`.
         """
-        rows = self._connection.execute(
-            "SELECT * EXCLUDE (scope) FROM audit WHERE scope = ?", [scope]
-        ).fetchall()
-        return Counts(**dict(zip(_COUNTED, rows[0], strict=True))) if rows else Counts()
+        return balance.counts(self._connection, scope)
 
     def event_time(self) -> EventTime | None:
         """The event times since the start; None without a reading."""
-        first, last = self._connection.execute(
+        found = self._connection.execute(
             "SELECT min(first_event), max(last_event) FROM sensor"
         ).fetchall()[0]
-        if first is None:
+        others = self._outside()
+        times = [time for time in (*found, others.first_event, others.last_event) if time]
+        if not times:
             return None
         counts = self.counts(SINCE_START)
-        return EventTime(min=text(first), max=text(last), late=counts.late, future=counts.future)
+        first, last = text(min(times)), text(max(times))
+        return EventTime(min=first, max=last, late=counts.late, future=counts.future)
 
     def sequences(self) -> dict[tuple[str, str], tuple[int, ...]]:
         """Of each (guid, epoch): expected, received, missing, explained, duplicated."""
@@ -229,18 +237,27 @@ class Ledger:
             self._path.unlink(missing_ok=True)
         self._connection.close()
 
-    def _write(self, query_id: str, batch_id: int, tally: Tally, at: int) -> bool:
+    def _write(self, query_id: str, batch_id: int, tally: Tally, at: int) -> None:
         self._connection.register("partial", tally.rows)
-        changed = sequences.add(
+        held = self._population().total
+        within, outside = beyond.divide(
+            self._connection, tally.rows, capacity=self._capacity, held=held
+        )
+        if outside.num_rows:
+            self._connection.register("partial", within)
+            beyond.add(self._connection, outside, _moment(at))
+            self._beyond = None
+        if sequences.add(
             self._connection,
             batch_id=batch_id,
             at=_moment(at),
             moving=tally.moved.total > 0,
-        )
+        ):
+            self._known = None
         if self._buckets is not None:
             self._buckets.add(batch_id, at)
         self._connection.unregister("partial")
-        self._write_counts(tally)
+        balance.add(self._connection, tally)
         for reason, records in tally.rejected.items():
             self._connection.execute(
                 "INSERT INTO rejected VALUES (?, ?) "
@@ -251,28 +268,6 @@ class Ledger:
         self._connection.execute(
             "INSERT INTO progress VALUES (?, ?, ?)", [SCHEMA, query_id, batch_id]
         )
-        return changed
-
-    def _write_counts(self, tally: Tally) -> None:
-        before = self.counts(SINCE_START)
-        (proven,) = self._connection.execute(_PROVEN).fetchall()
-        expected, received, gaps, explained, duplicated = proven
-        event_time = tally.event_time
-        now = Counts(
-            expected=expected,
-            received=received,
-            gaps=gaps,
-            explained=explained,
-            duplicated=duplicated,
-            unsynced=before.unsynced + tally.audit.unsynced,
-            late=before.late + (event_time.late if event_time else 0),
-            future=before.future + (event_time.future if event_time else 0),
-        )
-        for scope, counts in ((SINCE_START, now), (WINDOW, now - before)):
-            self._connection.execute(
-                "INSERT OR REPLACE INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [scope, *astuple(counts)],
-            )
 
     def _read_progress(self) -> Progress | None:
         rows = self._connection.execute(
@@ -288,3 +283,7 @@ class Ledger:
 
 def _moment(nanoseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+
+
+def _microseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1)

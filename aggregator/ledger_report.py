@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
-from aggregator import refusals
+from aggregator import beyond, refusals
 from aggregator.errors import LedgerError
 from aggregator.tables import SCHEMA
 
@@ -20,10 +20,20 @@ if TYPE_CHECKING:
 _EXPORT: Final = """
 SELECT guid, state, epoch, readings, total / readings AS average_temperature,
     first_event, last_event, last_seen, expected, received, missing, explained, duplicated
-FROM sensor FULL JOIN sequence USING (guid, epoch) ORDER BY guid, state, epoch
+FROM sensor FULL JOIN sequence USING (guid, epoch)
 """
 """One row per (guid, state, epoch); the audit is of (guid, epoch), so a guid that has moved repeats
 it, and a guid of which only gaps have come has no state. Temperatures in degrees Fahrenheit."""
+
+_EXPORT_BEYOND: Final = """
+UNION ALL BY NAME
+SELECT state, readings, total / nullif(readings, 0) AS average_temperature, first_event, last_event,
+    last_seen
+FROM beyond
+"""
+"""And without a guid one row per state for all sensors beyond the ledger's capacity."""
+
+_IN_ORDER: Final = "ORDER BY guid NULLS LAST, state, epoch"
 
 _CHECKS: Final = {
     "sensors whose numbers cannot be": """
@@ -67,6 +77,14 @@ _CHECKS: Final = {
 }
 """What must count 0, by what it counts."""
 
+_CHECKS_BEYOND: Final = {
+    "states whose numbers beyond the capacity cannot be": """
+        SELECT count(*) FROM beyond WHERE readings IS NULL OR readings < 0 OR total IS NULL
+            OR NOT isfinite(total) OR abs(total) > 310.0 * readings OR gaps < 0
+            OR readings + gaps < 1 OR first_event > last_event OR last_seen IS NULL
+            OR sketch IS NULL OR octet_length(sketch) <> 16384""",
+}
+"""The same of a table that ledgers of before have not."""
 _EVENT_CHECKS: Final = {
     "event windows that are of another batch": """
         SELECT count(*) FROM event_window, progress WHERE event_window.batch_id > progress.batch_id
@@ -139,6 +157,8 @@ def status(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "coalesce(sum(missing), 0)::BIGINT FROM sequence"
     ).fetchall()[0]
     rejected = connection.execute("FROM rejected ORDER BY reason").fetchall()
+    others = beyond.read(connection)
+    outside = {"readings": others.readings, "gaps": others.gaps, "sensors, about": others.sensors}
     return {
         "query": query_id,
         "batch": batch_id,
@@ -150,6 +170,7 @@ def status(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "explained": explained,
         "duplicated": duplicated,
         **{f"rejected {reason}": records for reason, records in rejected},
+        **{f"beyond its capacity, {name}": n for name, n in outside.items() if others.last_seen},
         **_event_status(connection),
     }
 
@@ -164,7 +185,8 @@ def problems(
         checkpoint: the one that it should fit; None leaves that out.
     """
     connection.execute(_RUN)
-    checks = _CHECKS | (_EVENT_CHECKS if _has_event_window(connection) else {})
+    checks = _CHECKS | (_CHECKS_BEYOND if beyond.has_table(connection) else {})
+    checks |= _EVENT_CHECKS if _has_event_window(connection) else {}
     counts = {what: connection.execute(query).fetchall()[0][0] for what, query in checks.items()}
     found = [f"{count} {what}" for what, count in counts.items() if count]
     progress = connection.execute("SELECT query_id, batch_id FROM progress").fetchall()
@@ -176,8 +198,9 @@ def problems(
 
 
 def exported(connection: duckdb.DuckDBPyConnection) -> Iterator[dict[str, Any]]:
-    """Every sensor with its audit (`_EXPORT`); times as text with Z."""
-    cursor = connection.execute(_EXPORT)
+    """Every sensor with its audit (`_EXPORT`), then what is beyond; times as text with Z."""
+    query = _EXPORT + (_EXPORT_BEYOND if beyond.has_table(connection) else "")
+    cursor = connection.execute(query + _IN_ORDER)
     names = [column[0] for column in cursor.description or ()]
     while rows := cursor.fetchmany(10_000):
         for row in rows:

@@ -3,77 +3,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from aggregator.audit import Audit
 from aggregator.kafka import Presence
 from aggregator.scopes import EVENT, SINCE_START, WINDOW
 from aggregator.state_metrics import STATE_METRICS
+from aggregator.view import missing
 from contract.exposition import Metric, Sample
 from contract.reasons import Reason
 from contract.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable
 
     from aggregator.best_effort import BestEffortSink
-    from aggregator.dead_letters import DeadLetters
-    from aggregator.kafka import Attendance
-    from aggregator.lag import Lag
-    from aggregator.observed import Observed
-    from aggregator.sensors import Sensors
+    from aggregator.view import View
 
 PREFIX: Final = "isotherm_aggregator_"
-
-STALE_TRIGGERS: Final = 3
-"""After so many triggers without a snapshot the job is not ready; after 30 s at the least."""
-_STALE_S: Final = 30.0
-
-
-@dataclass(slots=True, kw_only=True)
-class View:
-    """What the values are read from; a part that is not there yet counts nothing.
-
-    Attributes:
-        observed: what the job has done.
-        trigger: seconds between two triggers.
-        sinks: those that may fail.
-        lag: how far behind it is.
-        letters: its dead letters.
-        attendance: whether Kafka is there.
-        ledger: its file.
-        sensors: what its ledger has of each sensor.
-    """
-
-    observed: Observed
-    trigger: float
-    sinks: Sequence[BestEffortSink] = ()
-    lag: Lag | None = None
-    letters: DeadLetters | None = None
-    attendance: Attendance | None = None
-    ledger: Path | None = None
-    sensors: Sensors | None = None
-
-    @property
-    def age(self) -> float:
-        """Seconds since the last snapshot; before the first, since the job began."""
-        return self.observed.clock() - self.observed.last_at
-
-
-def missing(view: View) -> list[str]:
-    """What keeps the numbers from being fresh, one sentence each; empty when ready."""
-    found = []
-    if view.attendance is not None and view.attendance.missing is not Presence.READY:
-        found.append(f"Kafka: {view.attendance.missing.value} is missing")
-    if view.letters is not None and view.letters.why:
-        found.append(view.letters.why)
-    if view.observed.last is None:
-        found.append("there is no snapshot yet")
-    elif view.age > max(_STALE_S, STALE_TRIGGERS * view.trigger):
-        found.append(f"the last snapshot is {view.age:.0f} s old")
-    return found
 
 
 def _one(read: Callable[[View], float]) -> Callable[[View], Iterable[Sample]]:
@@ -126,6 +74,22 @@ def _ledger(view: View) -> float:
         return 0
     files = (view.ledger, view.ledger.with_name(f"{view.ledger.name}.wal"))
     return sum(file.stat().st_size for file in files if file.exists())
+
+
+def _ledger_sensors(view: View) -> float:
+    last = view.observed.last
+    if last is None or SINCE_START not in last.scopes:
+        return 0
+    if last.approximate is not None:
+        return last.approximate.ledger_sensors
+    return last.scopes[SINCE_START].total_sensors
+
+
+def _beyond(view: View) -> Iterable[Sample]:
+    approximate = view.observed.last.approximate if view.observed.last else None
+    beyond: Any = approximate.beyond if approximate else None
+    for name in ("messages", "gaps", "sensors"):
+        yield Sample(getattr(beyond, name, 0), (("number", name),))
 
 
 def _kafka(view: View) -> float:
@@ -248,6 +212,20 @@ METRICS: Final[tuple[Metric[View], ...]] = (
         _one(lambda v: v.observed.restarts),
     ),
     Metric("ledger_bytes", "gauge", "Size of the ledger's files.", _one(_ledger)),
+    Metric("ledger_sensors", "gauge", "Sensors with rows in the ledger.", _one(_ledger_sensors)),
+    Metric(
+        "ledger_capacity",
+        "gauge",
+        "How many sensors may have rows; NaN without the ledger.",
+        _one(lambda v: math.nan if v.capacity is None else v.capacity),
+    ),
+    Metric(
+        "approximate",
+        "gauge",
+        "1 once sensors came for which the ledger had no room: their number is an estimate.",
+        _one(lambda v: int(bool(v.observed.last and v.observed.last.approximate))),
+    ),
+    Metric("beyond", "gauge", "What came of those; `sensors` is the estimate.", _beyond, "number"),
     Metric(
         "sink_up",
         "gauge",

@@ -97,7 +97,7 @@ def rebuild(settings: AggregatorSettings, log: Log) -> None:
         require_all(settings.topic, extent, known=noted_topic(folder), position=checkpoint.position)
         # Its window is held: one after the other, partitions do not come as they came.
         held = replace(settings.sliding, held=True) if settings.sliding else None
-        with Ledger(new, held) as ledger:
+        with Ledger(new, held, capacity=settings.ledger_sensors) as ledger:
             _fill(ledger, spark, settings, extent=extent, log=log)
     with opened(new) as connection:
         found = problems(connection, checkpoint)

@@ -18,7 +18,7 @@ from aggregator.kafka_box import KafkaBox
 from aggregator.kafka_reader import KafkaReader
 from aggregator.lag import KafkaEnds, Lag
 from aggregator.ledger import Ledger
-from aggregator.metrics import METRICS, PREFIX, View, missing
+from aggregator.metrics import METRICS, PREFIX
 from aggregator.observed import Observed
 from aggregator.outputs import make_sinks
 from aggregator.progress import ProgressListener
@@ -29,6 +29,7 @@ from aggregator.session import jvm, spark_session
 from aggregator.standing import Standing
 from aggregator.stopping import Gate, stop_on_signals
 from aggregator.trigger import Triggers
+from aggregator.view import View, missing
 from contract.endpoint import Endpoint, json_page, verdict
 from contract.endpoint import metrics as page
 from contract.exposition import exposition
@@ -37,6 +38,7 @@ from contract.states import STATES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aggregator.beyond import Approximate
     from aggregator.settings import AggregatorSettings
     from contract.endpoint import Page
     from contract.log import Log
@@ -63,7 +65,11 @@ def run(settings: AggregatorSettings, log: Log) -> None:
         view.sinks = [sink for sink in sinks if isinstance(sink, BestEffortSink)]
         ledger = None
         if settings.keeps_ledger:
-            ledger = stack.enter_context(Ledger(settings.ledger_file, settings.sliding))
+            ledger = stack.enter_context(
+                Ledger(settings.ledger_file, settings.sliding, capacity=settings.ledger_sensors)
+            )
+            view.capacity = settings.ledger_sensors
+            warn_closed(ledger.approximate(), settings.ledger_sensors, log)
             view.ledger = settings.ledger_file
             if folder is not None:
                 ledger.require(checkpoint)
@@ -99,6 +105,7 @@ def run(settings: AggregatorSettings, log: Log) -> None:
             offline_after=settings.offline_after,
             letters=letters,
             lag=lambda batch: lag.counted(None if folder is None else read_offsets(folder, batch)),
+            full=lambda _: warn_full(settings.ledger_sensors, log),
         )
         if ledger is not None:
             view.sensors = ledger.sensors(triggers.silent_before)
@@ -121,6 +128,27 @@ def run(settings: AggregatorSettings, log: Log) -> None:
                 observed.restarts = restarts.count
             else:
                 return
+
+
+def warn_full(capacity: int, log: Log) -> None:
+    """Say that from now on distinct sensors are an estimate."""
+    log.warning(
+        "the ledger is full: sensors that come new are counted together, their number is an "
+        "estimate, and their duplicates count; snapshots say approximate",
+        ledger_sensors=capacity,
+        exact_again="isotherm-aggregator ledger rebuild with a higher --ledger-sensors",
+    )
+
+
+def warn_closed(approximate: Approximate | None, capacity: int, log: Log) -> None:
+    """Say it where the higher capacity changes nothing."""
+    if approximate is not None and approximate.ledger_sensors < capacity:
+        log.warning(
+            "the ledger was full before: sensors that come new get no rows in it, whatever "
+            "--ledger-sensors is now; isotherm-aggregator ledger rebuild makes one that has them",
+            sensors=approximate.ledger_sensors,
+            ledger_sensors=capacity,
+        )
 
 
 def pages(view: View) -> dict[str, Callable[[], Page]]:

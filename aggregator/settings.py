@@ -147,6 +147,16 @@ class AggregatorSettings:
         metavar="FILE",
         help="Where the totals since the start are kept; default: CHECKPOINT.ledger.duckdb.",
     )
+    ledger_sensors: int = setting(
+        "job.ledger_sensors",
+        whole(1, 1_000_000_000),
+        default=5_000_000,
+        flag="--ledger-sensors",
+        metavar="COUNT",
+        help="How many sensors have rows in the ledger, and exact numbers. Those that come later "
+        "are counted together: messages and averages with their duplicates, distinct sensors as an "
+        "estimate; snapshots then say `approximate`.",
+    )
     metrics: Address | None = setting(
         "job.metrics",
         optional(listen_address),

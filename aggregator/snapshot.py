@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from aggregator.analytics import Analytics
     from aggregator.audit import Audit, EventTime
+    from aggregator.beyond import Approximate
     from aggregator.buckets import EventWindow
     from aggregator.population import Moved, Offline
 
@@ -42,6 +43,7 @@ class Snapshot:
         lag: offsets behind the topic's end (not records: transactions leave gaps), as of at most a
             second ago; None where that is not known.
         trigger_ms: from the batch in hand to the snapshot: reading, judging, counting, ledger.
+        approximate: how far what holds since the start is an estimate; None while it is exact.
         event_window: where the scope `event` is; None where it is not asked for.
     """
 
@@ -62,6 +64,7 @@ class Snapshot:
     offline: Offline | None
     lag: int | None
     trigger_ms: int
+    approximate: Approximate | None = None
     event_window: EventWindow | None = None
 
 
@@ -92,6 +95,8 @@ def to_json(snapshot: Snapshot) -> str:
         wire["moved_since_start"] = _moved(snapshot.moved_since_start)
     if snapshot.offline is not None:
         wire["offline"] = asdict(snapshot.offline)
+    if snapshot.approximate is not None:
+        wire["approximate"] = asdict(snapshot.approximate)
     if snapshot.event_window is not None:
         wire["event_window"] = asdict(snapshot.event_window)
     wire["lag"] = snapshot.lag

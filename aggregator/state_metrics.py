@@ -10,7 +10,7 @@ from contract.exposition import Metric, Sample
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from aggregator.metrics import View
+    from aggregator.view import View
 
 
 def _states(name: str) -> Callable[[View], Iterable[Sample]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import os
 import time
+from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
-from aggregator.console import left_out_text, span_text
+from aggregator.console import in_words, left_out_text, span_text
 from aggregator.scopes import EVENT, SINCE_START
 from contract.moment import NS_PER_SECOND
 
@@ -62,6 +63,9 @@ def render_table(snapshot: Snapshot, width: int) -> str:
             name = span_text(snapshot.event_window)
             last = left_out_text(snapshot.event_window).lower()
         text += _scope(name, analytics, last, width)
+        if scope == SINCE_START and snapshot.approximate is not None:
+            words = f"approximate: {in_words(snapshot.approximate)}"
+            text += fill(words, max(width, _USUAL)) + "\n"
     return text + "\n"
 
 

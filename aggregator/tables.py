@@ -48,6 +48,12 @@ CREATE TABLE IF NOT EXISTS audit (
     scope VARCHAR PRIMARY KEY, expected HUGEINT, received HUGEINT, gaps BIGINT,
     explained HUGEINT, duplicated HUGEINT, unsynced BIGINT, late BIGINT, future BIGINT);
 
+-- By state what came of sensors that have no row, since the ledger was full; `sketch` tells how
+-- many they are (aggregator/sketch.py). With a row in it no new sensor gets a row in `sensor`.
+CREATE TABLE IF NOT EXISTS beyond (
+    state VARCHAR PRIMARY KEY, readings BIGINT, total DOUBLE, gaps BIGINT, first_event TIMESTAMP,
+    last_event TIMESTAMP, last_seen TIMESTAMP, sketch BLOB);
+
 -- Each guid once: where it was last, and since when nothing has come of it.
 CREATE VIEW IF NOT EXISTS seen AS
 SELECT guid, state, last_seen, last_event FROM sensor ANTI JOIN several USING (guid)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aggregator.audit import EventTime
+    from aggregator.beyond import Approximate
     from aggregator.buckets import EventWindow
     from aggregator.dead_letters import DeadLetters
     from aggregator.ledger import Ledger
@@ -36,6 +37,7 @@ class Triggers:
         offline_after: seconds of silence after which a sensor is offline.
         letters: writes dead letters of what is rejected; None where they are not wanted.
         lag: how far behind the topic's end a batch is; None where that is not known.
+        full: is told once, when the first sensor came for which the ledger has no room.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Triggers:
         offline_after: float = 600.0,
         letters: DeadLetters | None = None,
         lag: Callable[[int], int | None] = lambda _batch_id: None,
+        full: Callable[[Approximate], None] = lambda _approximate: None,
     ) -> None:
         self._scopes = scopes
         self._ledger = ledger
@@ -55,6 +58,7 @@ class Triggers:
         self._clock = clock
         self._letters = letters
         self._lag = lag
+        self._full = full
         self._batch_id = ledger.progress.batch_id if ledger and ledger.progress else None
         self._since_start = _since_start(ledger) if ledger else _Since()
         self._last = clock()
@@ -113,6 +117,7 @@ class Triggers:
                     event_window=self._since_start.event_window,
                     lag=0,
                     trigger_ms=0,
+                    approximate=self._since_start.approximate,
                 )
             )
 
@@ -126,7 +131,10 @@ class Triggers:
         audit = gave.audit
         if self._ledger is not None:
             self._ledger.add(query_id, batch_id, gave, end)
+            exact = self._since_start.approximate is None
             self._since_start = _since_start(self._ledger)
+            if exact and self._since_start.approximate is not None:
+                self._full(self._since_start.approximate)
             audit = self._ledger.counts(WINDOW).audit()
         self._batch_id = batch_id
         self._emit(
@@ -150,6 +158,7 @@ class Triggers:
                 event_window=self._since_start.event_window,
                 lag=self._lag(batch_id),
                 trigger_ms=(self._clock() - end) // 1_000_000,
+                approximate=self._since_start.approximate,
             )
         )
 
@@ -178,6 +187,7 @@ class _Since:
     rejected: Mapping[str, int] | None = None
     event_time: EventTime | None = None
     moved: Moved | None = None
+    approximate: Approximate | None = None
     event: Analytics | None = None
     event_window: EventWindow | None = None
 
@@ -189,6 +199,7 @@ def _since_start(ledger: Ledger) -> _Since:
         rejected=ledger.rejected(),
         event_time=ledger.event_time(),
         moved=ledger.moved(),
+        approximate=ledger.approximate(),
         event=ledger.event(),
         event_window=ledger.event_window(),
     )

@@ -11,8 +11,12 @@ from aggregator.doctor.machine import available_bytes, check_machine, cores
 from aggregator.doctor.places import check_place, look, wanted
 from aggregator.doctor.programs import check_programs
 from aggregator.doctor.state import State
+from aggregator.java_access import check_access
 from aggregator.standing import noted_topic
 from contract.doctor.clock import check_clock
+from contract.doctor.finding import fail
+from contract.doctor.secrets import check_secrets
+from contract.errors import SettingsError
 from contract.kernel_clock import kernel_in_sync
 
 if TYPE_CHECKING:
@@ -29,10 +33,17 @@ def examine(settings: AggregatorSettings) -> Iterator[Finding]:
         SettingsError: a ledger is wanted, and nobody said where.
     """
     yield from check_programs(os.environ)
+    yield from check_secrets(
+        {
+            "kafka.password_file": settings.kafka_password_file,
+            "kafka.key_file": settings.kafka_key_file,
+        }
+    )
     for what, path, folder in wanted(settings):
         yield from check_place(look(what, path, folder=folder))
     state = State(settings)
     yield from state.check()
+    yield from _access(settings)
     others = dict(_others(settings))
     facts = ask_kafka(settings, (settings.topic, *others), state.checkpoint.position)
     yield from check_kafka(
@@ -47,6 +58,13 @@ def examine(settings: AggregatorSettings) -> Iterator[Finding]:
         available_bytes(), cores(), None if readings is None else readings.partitions
     )
     yield check_clock(kernel_in_sync(), "`late`, `future` and the age of snapshots are wrong")
+
+
+def _access(settings: AggregatorSettings) -> Iterator[Finding]:
+    try:
+        check_access(settings.access)
+    except SettingsError as error:
+        yield fail("kafka access", str(error))
 
 
 def _others(settings: AggregatorSettings) -> Iterator[tuple[str, str]]:

@@ -20,8 +20,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # its stub
 )
 
 from aggregator.doctor.kafka import KafkaFacts
+from aggregator.errors import KafkaAccessError
 from aggregator.kafka import Extent
-from aggregator.librdkafka import QUIET, consumer_settings
+from aggregator.librdkafka import QUIET, client_settings, consumer_settings
 from contract.doctor.topic import TopicFacts
 from contract.refusal import refusal
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _PATIENCE_S: Final = 8.0
 _FIRST_RECORD_S: Final = 5.0
+_URL_SAFE: Final = str.maketrans("+/", "-_")
 _LEVEL: Final = IsolationLevel.READ_COMMITTED
 
 
@@ -46,12 +48,12 @@ def ask_kafka(
         position: for each partition the offset behind what is counted.
     """
     said: list[str] = []
-    client = {
-        **consumer_settings(settings.access),
-        "error_cb": lambda error: said.append(error.str()),
-    }
-    admin_keys = {key: client[key] for key in client if not _of_consumers(key)}
-    admin: Any = AdminClient(admin_keys, logger=QUIET)
+    try:
+        client = client_settings(settings.access, lambda error: said.append(error.str()))
+        consumer = consumer_settings(settings.access)
+    except KafkaAccessError as error:
+        return KafkaFacts(unreachable=str(error))
+    admin: Any = AdminClient(client, logger=QUIET)
     try:
         listed = admin.list_topics(timeout=_PATIENCE_S)
         there = [name for name in names if name in listed.topics]
@@ -66,12 +68,8 @@ def ask_kafka(
         nodes=tuple(f"{node.host}:{node.port}" for node in listed.brokers.values()),
         topics=topics,
         extent=extent,
-        oldest_s=None if extent is None else _oldest(client, settings.topic, extent, position),
+        oldest_s=None if extent is None else _oldest(consumer, settings.topic, extent, position),
     )
-
-
-def _of_consumers(key: str) -> bool:
-    return key in {"group.id", "isolation.level", "enable.auto.commit", "auto.offset.reset"}
 
 
 def _facts(admin: Any, topic: Any) -> TopicFacts:
@@ -103,10 +101,15 @@ def _extent(admin: Any, topic: str) -> Extent:
     found = admin.describe_topics(TopicCollection([topic]))[topic].result(_PATIENCE_S)
     partitions = [one.id for one in found.partitions]
     return Extent(
-        topic_id=str(found.topic_id),
+        topic_id=as_java_writes(found.topic_id),
         first=_offsets(admin, topic, partitions, spec.earliest()),
         end=_offsets(admin, topic, partitions, spec.latest()),
     )
+
+
+def as_java_writes(topic_id: Any) -> str:
+    """A topic's id as the job notes it: Java writes - and _ where librdkafka has + and /."""
+    return str(topic_id).translate(_URL_SAFE)
 
 
 def _offsets(admin: Any, topic: str, partitions: list[int], spec: Any) -> dict[int, int]:

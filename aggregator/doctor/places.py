@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from aggregator.scopes import SINCE_START
 from contract.doctor.disk import IN_MEMORY, REMOTE, existing, filesystem, free_bytes, mib
 from contract.doctor.finding import fail, ok, warn
 
@@ -43,7 +42,7 @@ def wanted(settings: AggregatorSettings) -> Iterator[tuple[str, Path, bool]]:
     """What the job writes on this machine: the setting, the path, whether it is a folder."""
     if (folder := settings.checkpoint_folder) is not None:
         yield "--checkpoint", folder, True
-    if SINCE_START in settings.scopes and (folder is not None or settings.ledger is not None):
+    if settings.keeps_ledger and (folder is not None or settings.ledger is not None):
         yield "--ledger", settings.ledger_file, False
     for what, name, is_folder in (
         ("--snapshots", settings.snapshots, False),

@@ -9,7 +9,6 @@ from aggregator.checkpoint import Checkpoint, read_checkpoint
 from aggregator.errors import CheckpointError, LedgerError
 from aggregator.fit import require_fit
 from aggregator.ledger_report import opened, problems, status
-from aggregator.scopes import SINCE_START
 from contract.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class State:
             batch = self.checkpoint.committed
             said = "is new" if batch is None else f"has committed batch {batch}"
             yield ok("checkpoint", f"{folder} {said}")
-        if SINCE_START in settings.scopes:
+        if settings.keeps_ledger:
             yield self._ledger(settings.ledger_file, known=folder is not None)
 
     def _ledger(self, path: Path, *, known: bool) -> Finding:

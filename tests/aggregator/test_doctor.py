@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from confluent_kafka import Uuid
 
 from aggregator.doctor.kafka import KafkaFacts, Where, check_kafka
+from aggregator.doctor.kafka_probe import as_java_writes
 from aggregator.doctor.machine import available_bytes, check_machine
 from aggregator.doctor.places import Place, check_place, look, wanted
 from aggregator.doctor.programs import check_programs, check_version, required_version, why
@@ -89,6 +91,11 @@ def test_a_topic_that_was_made_anew_is_said() -> None:
     assert mark == "fail"
     assert "was made anew" in sentence
     assert kafka(Where({0: 101, 1: 50}, "id"))[0][2] == sentence
+
+
+def test_a_topic_s_id_is_compared_as_the_job_notes_it() -> None:
+    # Java's Uuid.toString of these bits; librdkafka says ////////////////////+w.
+    assert as_java_writes(Uuid(-1, -5)) == "____________________-w"
 
 
 def test_records_that_will_soon_be_deleted_are_a_warning() -> None:

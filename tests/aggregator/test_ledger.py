@@ -167,6 +167,19 @@ def test_a_ledger_of_an_older_form_is_refused_with_the_way_out(tmp_path: Path) -
         Ledger(tmp_path / "l.duckdb")
 
 
+def test_the_log_beside_it_does_not_grow_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "l.duckdb.wal"
+    with Ledger(tmp_path / "l.duckdb") as ledger:
+        ledger.add("q", 0, tallied(FIRST), 0)
+        assert log.stat().st_size > 0
+        monkeypatch.setattr("aggregator.ledger_file.MOST_LOG", 0)
+        ledger.add("q", 1, tallied(SECOND), 0)
+        assert not log.exists() or log.stat().st_size == 0
+        assert_same(ledger.analytics(), oracle(FIRST + SECOND))
+
+
 def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
     (tmp_path / "l.duckdb").write_text("junk" * 5000)
     with pytest.raises(LedgerError, match="cannot be opened"):

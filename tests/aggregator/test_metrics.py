@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from aggregator.audit import Audit
 from aggregator.kafka import Attendance, Presence
-from aggregator.metrics import METRICS, PREFIX, View, missing
+from aggregator.metrics import METRICS, PREFIX
 from aggregator.observed import Observed
 from aggregator.population import Offline
+from aggregator.view import View, missing
 from contract.exposition import exposition
 from contract.log import Log
 from contract.reasons import Reason

@@ -22,7 +22,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # its stub
 
 from aggregator.session import packages
 from deploy.local.ports import LOOPBACK, free_port
-from tests.aggregator.jobs import ROOT, execute, lines, running, send, submit, until
+from tests.aggregator.cluster import cluster, executors
+from tests.aggregator.jobs import PATIENCE, ROOT, execute, lines, running, send, submit, until
 from tests.aggregator.records import reading
 from tests.secure_brokers import SecureBrokers
 from tests.support import topic_records, unique
@@ -182,12 +183,18 @@ def test_counts_over_tls_with_password_and_certificate_and_shows_neither(place: 
     place.tells_no_secret(done.stdout, done.stderr)
 
 
-def test_counts_under_a_client_certificate(place: Place) -> None:
+def test_counts_on_a_cluster_under_a_client_certificate(place: Place) -> None:
     place.with_certificate()
     place.send(READINGS)
-    command = place.command("submit", "--available-now", "--snapshots", place.snapshots)
-    with running(command, place.folder / "out") as process:
-        assert process.wait(timeout=300) == 0
+    with cluster(place.folder) as master:
+        command = place.command(
+            *("submit", "--available-now", "--snapshots", place.snapshots),
+            *("--master", master, "--conf", "spark.executor.memory=512m"),
+        )
+        with running(command, place.folder / "out") as process:
+            assert process.wait(timeout=PATIENCE) == 0
+    # The executors' own logs are among the files that are looked through.
+    assert executors(place.folder) > 0
     (only,) = lines(place.snapshots)
     assert only["scopes"]["window"]["total_messages"] == len(READINGS)
     place.tells_no_secret()
@@ -253,3 +260,28 @@ def test_a_job_that_may_not_wait_ends_with_the_reason(
     assert sentence in last
     assert "Traceback" not in done.stderr
     assert sum("no access to kafka" in line for line in before) == 1
+
+
+def test_the_doctor_has_the_same_way_in_and_says_what_is_wrong_with_it(place: Place) -> None:
+    place.with_certificate()
+    done = execute(*place.command("doctor"))
+    assert done.returncode == 0, done.stdout
+    assert f"ok   kafka topic   {place.topic}: partitions" in done.stdout
+
+    place.with_password()
+    (place.folder / "password").chmod(0o644)
+    done = execute(*place.command("doctor"))
+    assert done.returncode == 0, done.stdout
+    assert "warn secrets       kafka.password_file = " in done.stdout
+
+    (place.folder / "password").write_text("another")
+    done = execute(*place.command("doctor"))
+    assert done.returncode == 3, done.stdout
+    assert "kafka.username with the password in kafka.password_file" in done.stdout
+
+    (place.folder / "password").unlink()
+    done = execute(*place.command("doctor"))
+    assert "fail secrets       kafka.password_file = " in done.stdout
+    assert "fail kafka access  kafka.password_file = " in done.stdout
+    assert done.returncode == 3, done.stdout
+    assert SECRET not in done.stdout

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from aggregator.ledger import Ledger
-from aggregator.metrics import View
 from aggregator.observed import Observed
 from aggregator.run import pages
+from aggregator.view import View
 from tests.aggregator.records import reading, tallied
 
 SECOND = 1_000_000_000

@@ -1,0 +1,69 @@
+"""What a running job shows of itself over HTTP, and whether its numbers are fresh."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aggregator.kafka import Presence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from aggregator.best_effort import BestEffortSink
+    from aggregator.dead_letters import DeadLetters
+    from aggregator.kafka import Attendance
+    from aggregator.lag import Lag
+    from aggregator.observed import Observed
+    from aggregator.sensors import Sensors
+
+STALE_TRIGGERS: Final = 3
+"""After so many triggers without a snapshot the job is not ready; after 30 s at the least."""
+_STALE_S: Final = 30.0
+
+
+@dataclass(slots=True, kw_only=True)
+class View:
+    """What the values are read from; a part that is not there yet counts nothing.
+
+    Attributes:
+        observed: what the job has done.
+        trigger: seconds between two triggers.
+        sinks: those that may fail.
+        lag: how far behind it is.
+        letters: its dead letters.
+        attendance: whether Kafka is there.
+        ledger: its file.
+        capacity: how many sensors it has room for; None without one.
+        sensors: what its ledger has of each sensor.
+    """
+
+    observed: Observed
+    trigger: float
+    sinks: Sequence[BestEffortSink] = ()
+    lag: Lag | None = None
+    letters: DeadLetters | None = None
+    attendance: Attendance | None = None
+    ledger: Path | None = None
+    capacity: int | None = None
+    sensors: Sensors | None = None
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last snapshot; before the first, since the job began."""
+        return self.observed.clock() - self.observed.last_at
+
+
+def missing(view: View) -> list[str]:
+    """What keeps the numbers from being fresh, one sentence each; empty when ready."""
+    found = []
+    if view.attendance is not None and view.attendance.missing is not Presence.READY:
+        found.append(f"Kafka: {view.attendance.missing.value} is missing")
+    if view.letters is not None and view.letters.why:
+        found.append(view.letters.why)
+    if view.observed.last is None:
+        found.append("there is no snapshot yet")
+    elif view.age > max(_STALE_S, STALE_TRIGGERS * view.trigger):
+        found.append(f"the last snapshot is {view.age:.0f} s old")
+    return found
