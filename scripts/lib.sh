@@ -25,9 +25,9 @@ find_python() {
 }
 
 # Debian packages that are missing: by apt where it may, else the one line to type.
-install_packages() { # PYTHON
+install_packages() { # PYTHON KIND
     local missing sudo=()
-    missing="$(cd -- "$ROOT" && "$1" -m deploy.local.missing)"
+    missing="$(cd -- "$ROOT" && "$1" -m deploy.local.missing "$2")"
     [[ -n $missing ]] || return 0
     local line="sudo apt-get install -y ${missing//$'\n'/ }"
     command -v apt-get >/dev/null || fail 3 "please install what Debian calls: ${missing//$'\n'/ }"
@@ -91,7 +91,7 @@ bootstrap() { # KIND [programs]
     python="$(find_python)"
     exec {lock}<"$ROOT"
     flock "$lock"
-    [[ ${2-} != programs ]] || install_packages "$python"
+    [[ ${2-} != programs ]] || install_packages "$python" "$1"
     install_project "$python" "$1"
     exec {lock}<&-
 }

@@ -1,4 +1,6 @@
-"""`python -m deploy.local.missing`: the Debian packages that are not there yet, one a line.
+"""`python -m deploy.local.missing [dev]`: the Debian packages that are not there yet, one a line.
+
+With `dev` those that only the tests need, too.
 
 Needs nothing but Python, so that scripts can ask before anything is installed.
 """
@@ -6,6 +8,9 @@ Needs nothing but Python, so that scripts can ask before anything is installed.
 from __future__ import annotations
 
 import importlib.util
+import shutil
+import sys
+from typing import Final
 
 from deploy.errors import MissingPartError
 from deploy.local.java import PACKAGE as JAVA_PACKAGE
@@ -13,9 +18,12 @@ from deploy.local.java import find_java
 from deploy.local.mosquitto import PACKAGE as MOSQUITTO_PACKAGE
 from deploy.local.mosquitto import find_mosquitto
 
+FOR_TESTS: Final = {"chromium": "chromium", "chromium-driver": "chromedriver"}
+"""Package and program: the tests of the page look at it in a real browser."""
 
-def missing_packages() -> list[str]:
-    """The names of the packages that must be installed."""
+
+def missing_packages(*, dev: bool = False) -> list[str]:
+    """The names of the packages that must be installed; with `dev` for the tests, too."""
     needed = ((JAVA_PACKAGE, find_java), (MOSQUITTO_PACKAGE, find_mosquitto))
     found = []
     # Debian ships Python without it; the virtual environment needs it.
@@ -26,8 +34,10 @@ def missing_packages() -> list[str]:
             find()
         except MissingPartError:
             found.append(package)
+    if dev:
+        found += [package for package, program in FOR_TESTS.items() if not shutil.which(program)]
     return found
 
 
 if __name__ == "__main__":
-    print("\n".join(missing_packages()))
+    print("\n".join(missing_packages(dev=sys.argv[1:] == ["dev"])))

@@ -9,7 +9,7 @@ import * as panels from "./panels.js";
 import * as ranking from "./ranking.js";
 import { STATES } from "./states.js";
 import { Trend } from "./trend.js";
-import { moment, span } from "./units.js";
+import { count, moment, span } from "./units.js";
 import { health, makeView, scopeOf } from "./view.js";
 
 const SPARKS_AT_ONCE = 13; // so that no frame has to draw all 51
@@ -59,6 +59,7 @@ function paint() {
     input.disabled = Boolean(snapshot) && !(input.value in snapshot.scopes);
   }
   byId("scope-event").hidden = !(snapshot && "event" in snapshot.scopes);
+  write(byId("as-of"), view.scope === "event" ? eventWindow(snapshot.event_window) : "");
   map.paint(view);
   ranking.paint(view);
   panels.paint(snapshot, view);
@@ -66,17 +67,23 @@ function paint() {
   const step = Math.floor(view.now / trend.step);
   if (step !== drawn) {
     drawn = step;
-    requestAnimationFrame(() => chart.paint(trend, view));
     drawSparks(Object.keys(STATES));
   }
   tick();
 }
 
-/** The lines of the table, some in each frame. */
+function eventWindow(of) {
+  if (!of?.start) return "";
+  const late = of.too_late ? `, ${count(of.too_late)} too late for it` : "";
+  return `readings from ${moment(Date.parse(of.start), view.now)} to ${moment(Date.parse(of.end), view.now)}${late}`;
+}
+
+/** The lines of the table, some in each frame, and after them the chart in one of its own. */
 function drawSparks(states) {
   requestAnimationFrame(() => {
     ranking.sparks(states.slice(0, SPARKS_AT_ONCE), trend, view);
     if (states.length > SPARKS_AT_ONCE) drawSparks(states.slice(SPARKS_AT_ONCE));
+    else requestAnimationFrame(() => chart.paint(trend, view));
   });
 }
 
@@ -201,3 +208,6 @@ function choose(name, take) {
 }
 
 start();
+
+/** How many steps of the last hour have a value: for tests and for the curious at the console. */
+export const steps = (scope, state) => trend.points(scope, state, now()).length;

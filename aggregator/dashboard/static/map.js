@@ -38,7 +38,8 @@ export function draw(open) {
   halo = make("svg:path", { class: "ring halo" });
   svg.append(group, ring, halo, labels);
   byId("plate").append(svg);
-  listen(svg, open);
+  // Not on the SVG: one that listens for the focus takes it itself.
+  listen(byId("plate"), open);
   byId("legend").append(make("span", { class: "ramp", "aria-hidden": "true" }), make("span", { class: "ticks" }),
     make("span", { class: "nodata" }, make("span", { class: "swatch", "aria-hidden": "true" }), "no data"));
   byId("legend").firstChild.style.background = gradient();
@@ -72,10 +73,10 @@ function label(state, at, labels) {
   return { text, value };
 }
 
-function listen(svg, open) {
+function listen(plate, open) {
   const stateOf = (event) => event.target.closest?.("[data-state]")?.dataset.state;
-  svg.addEventListener("click", (event) => stateOf(event) && open(stateOf(event)));
-  svg.addEventListener("keydown", (event) => {
+  plate.addEventListener("click", (event) => stateOf(event) && open(stateOf(event)));
+  plate.addEventListener("keydown", (event) => {
     const state = stateOf(event);
     if (!state) return;
     if (event.key === "Enter" || event.key === " ") open(state);
@@ -83,13 +84,13 @@ function listen(svg, open) {
     else return;
     event.preventDefault();
   });
-  svg.addEventListener("focusin", (event) => stateOf(event) && arrive(stateOf(event)));
-  svg.addEventListener("focusout", () => {
+  plate.addEventListener("focusin", (event) => stateOf(event) && arrive(stateOf(event)));
+  plate.addEventListener("focusout", () => {
     set(halo, "d", "");
     tip(null);
   });
-  svg.addEventListener("pointerover", (event) => tip(stateOf(event) ?? null));
-  svg.addEventListener("pointerleave", () => tip(null));
+  plate.addEventListener("pointerover", (event) => tip(stateOf(event) ?? null));
+  plate.addEventListener("pointerleave", () => tip(null));
 }
 
 /** The nearest state in a direction; the one itself where there is none. */
@@ -154,7 +155,7 @@ function legend({ ends: [low, high], unit }) {
   if (ticks.dataset.key === key) return;
   ticks.dataset.key = key;
   ticks.replaceChildren();
-  const step = (high - low) / 10 > 6 ? 20 : 10;
+  const step = high - low > 80 ? 20 : 10;
   for (let f = Math.ceil(low / step) * step; f <= high; f += step) {
     const tick = make("span", { class: "tick" }, make("b", {}, `${degrees(f, "F", 0)} °F`), make("i", {}, `${degrees(f, "C", 0)} °C`));
     tick.style.left = `${((f - low) / (high - low)) * 100}%`;

@@ -10,13 +10,12 @@ export function scopeOf(snapshot, chosen) {
   return has.includes(chosen) ? chosen : has[0] ?? chosen ?? "window";
 }
 
-/** The bound of approximate counts, where a snapshot has one: text for people, or null. */
+/** What is approximate, and within what, where a snapshot says so of the scope; else null. */
 export function approximation(snapshot, scope) {
-  const said = snapshot?.scopes?.[scope]?.approximate ?? snapshot?.approximate;
+  const said = scope === "since_start" ? snapshot?.approximate : null;
   if (!said) return null;
-  if (said === true) return "Sensor counts are approximate.";
-  const words = typeof said === "object" ? Object.entries(said).map(([key, value]) => `${key.replaceAll("_", " ")} ${value}`).join(", ") : String(said);
-  return `Sensor counts are approximate: ${words}.`;
+  const bound = said.relative_error ? `, within ${(said.relative_error * 100).toFixed(1)} % in ${Math.round(said.confidence * 100)} of 100 cases` : "";
+  return `Sensor counts are approximate: more sensors came than the ledger has room for${bound}.`;
 }
 
 /**
