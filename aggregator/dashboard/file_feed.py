@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from aggregator.dashboard.assembly import problem
+from aggregator.dashboard.assembly import read
 from aggregator.dashboard.feed import Source
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
     from aggregator.dashboard.feed import Inbox
 
-_LOOK_S: Final = 0.2
+_LOOK_S: Final = 0.1
 _READ_BACK: Final = 32 << 20
 """An hour of snapshots every 3 s is some 12 MB."""
 _PORTION: Final = 4 << 20
@@ -59,18 +58,27 @@ class FileFeed:
     def _look(self, inbox: Inbox) -> Source:
         try:
             if self._file is not None and self._replaced():
+                # The job may have written once more to the one that went.
+                self._read(inbox)
+                if self._rest:
+                    inbox.broken(
+                        str(self._path), "the file that it took the place of ends in half a line"
+                    )
                 self._close()
                 self._came = True
             if self._file is None:
                 self._open()
-            while portion := self._file.read(_PORTION):
-                self._take(portion, inbox)
+            self._read(inbox)
         except FileNotFoundError:
             return self.began
         except OSError as error:
             self._close()
             return self._source(up=False, why=f"{self._path}: {error.strerror}")
         return self._source(up=True, why="")
+
+    def _read(self, inbox: Inbox) -> None:
+        while portion := self._file.read(_PORTION):
+            self._take(portion, inbox)
 
     def _open(self) -> None:
         self._file = self._path.open("rb")
@@ -102,14 +110,11 @@ class FileFeed:
             if not line.strip():
                 continue
             try:
-                found = json.loads(line)
-                why = problem(found)
+                found = read(line)
             except ValueError as error:
-                why = f"it is not JSON ({error})"
-            if why is None:
-                inbox.snapshot(found)
+                inbox.broken(f"{self._path}, line {self._line} since it was opened", str(error))
             else:
-                inbox.broken(f"{self._path}, line {self._line} since it was opened", why)
+                inbox.snapshot(found)
 
     def _source(self, *, up: bool, why: str) -> Source:
         return Source(kind="file", name=str(self._path), up=up, why=why)

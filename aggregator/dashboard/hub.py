@@ -148,6 +148,9 @@ class Hub:
         self._well = True
         self.snapshots += 1
         self.trend.add(snapshot)
+        if self.ring.newest is not event:
+            # A scope of an older one came late: nobody is shown the past.
+            return
         self.streams.send(self._message(event))
         for consumer in self._consumers:
             consumer(snapshot, event.received)

@@ -6,13 +6,12 @@ page, and it goes on by itself over restarts of brokers.
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from aggregator.dashboard.assembly import Assembly, problem
+from aggregator.dashboard.assembly import Assembly, read
 from aggregator.dashboard.feed import READ_BACK_S, Source
 from aggregator.errors import KafkaAccessError
 from aggregator.librdkafka import QUIET, client_settings
@@ -152,14 +151,9 @@ class KafkaFeed:
     def _take(self, message: Any, assembly: Assembly, inbox: Inbox) -> None:
         where = f"{self._topic}, partition {message.partition()}, offset {message.offset()}"
         try:
-            found = json.loads(message.value() or b"")
-            why = problem(found)
+            assembly.add(read(message.value() or b""), time.monotonic())
         except ValueError as error:
-            why = f"it is not JSON ({error})"
-        if why is None:
-            assembly.add(found, time.monotonic())
-        else:
-            inbox.broken(where, why)
+            inbox.broken(where, str(error))
 
     def _error(self, error: Any) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 the library's own name

@@ -31,11 +31,12 @@ class Ring:
         """Take one.
 
         Returns:
-            False where it is here already, letter by letter.
+            False where all scopes that it has are here already.
         """
         for place, known in enumerate(self._events):
             if known.id == event.id:
-                if known.body == event.body:
+                scopes = known.snapshot["scopes"]
+                if {**scopes, **event.snapshot["scopes"]} == scopes:
                     return False
                 # A scope came late: it is the same snapshot, and there is more of it.
                 self._bytes += len(event.body) - len(known.body)

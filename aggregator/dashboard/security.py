@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hmac
+import re
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
@@ -30,8 +32,9 @@ HEADERS: Final = (
 )
 COOKIE: Final = "isotherm_token"
 _OPEN: Final = "/healthz"
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _SHORTEST: Final = 16
+_TOKEN: Final = re.compile(rb"[A-Za-z0-9._~+/=-]{%d,}" % _SHORTEST)
+"""What a Bearer token may have (RFC 6750, 2.1); a cookie takes all of it as it is."""
 
 
 def read_token(path: Path) -> bytes:
@@ -46,10 +49,10 @@ def read_token(path: Path) -> bytes:
         raise TokenError(
             f"--token-file {path}: {error.strerror}; write a secret into it"
         ) from error
-    if len(token) < _SHORTEST or not token.isascii() or b";" in token:
+    if not _TOKEN.fullmatch(token):
         raise TokenError(
-            f"--token-file {path}: write {_SHORTEST} or more ASCII characters without a "
-            "semicolon into it, such as those of: openssl rand -hex 24"
+            f"--token-file {path}: write {_SHORTEST} or more letters, digits or . _ ~ + / = - into "
+            "it, such as those of: openssl rand -hex 24"
         )
     return token
 
@@ -98,7 +101,7 @@ class Guard:
         if self._token is None:
             name = headers.get("host", b"").decode("latin-1").lower()
             host = name[: name.rindex("]") + 1] if "]" in name else name.partition(":")[0]
-            if host in _LOOPBACK:
+            if _loopback(host):
                 return None
             return HTTPStatus.MISDIRECTED_REQUEST, [], "ask for it by the name 127.0.0.1"
         asked = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
@@ -115,6 +118,14 @@ class Guard:
 
     def _same(self, given: bytes) -> bool:
         return self._token is not None and hmac.compare_digest(given, self._token)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        # An address is no name, so nobody's name can be behind it.
+        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _bearer(headers: Mapping[str, bytes]) -> bytes:

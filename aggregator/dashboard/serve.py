@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aggregator.dashboard.alerts.service import Alerts
-    from aggregator.dashboard.feed import Feed
+    from aggregator.dashboard.feed import Feed, Inbox
     from aggregator.dashboard.settings import DashboardSettings
     from contract.address import Address
     from contract.log import Log
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _GRACE_S: Final = 2
 """What requests may take that are under way at the end."""
 _FEED_S: Final = 3.0
+_AGAIN_S: Final = 1.0
 _BACKLOG: Final = 512
 
 
@@ -70,13 +72,23 @@ def serve(settings: DashboardSettings, log: Log) -> None:
         backlog=_BACKLOG,
     )
     stop = threading.Event()
-    thread = threading.Thread(target=feed.run, args=(hub, stop), name="feed", daemon=True)
+    thread = threading.Thread(target=keep_fed, args=(feed, hub, stop), name="feed", daemon=True)
     with listener:
         asyncio.run(_run(_Server(config), listener, hub, thread, alerts=alerts, log=log))
     stop.set()
     alerts.close()
     thread.join(_FEED_S)
     log.info("stopped", snapshots=hub.snapshots, broken=hub.broken_records)
+
+
+def keep_fed(feed: Feed, inbox: Inbox, stop: threading.Event) -> None:
+    """Run a feed until `stop`; where it ends by a mistake of ours, say so and begin it again."""
+    while not stop.is_set():
+        try:
+            feed.run(inbox, stop)
+        except Exception as error:  # noqa: BLE001 a page without a feed would look alive
+            inbox.source(replace(feed.began, why=f"its reader failed: {error!r}; begins again"))
+            stop.wait(_AGAIN_S)
 
 
 class _Server(uvicorn.Server):

@@ -35,7 +35,13 @@ class Trend:
             name: dict(found["average_temperature_by_state"]) for name, found in scopes.items()
         }
         window = scopes.get("window")
-        self._points.append(_Point(at, averages, window["total_messages"] if window else None))
+        point = _Point(at, averages, window["total_messages"] if window else None)
+        for place, known in enumerate(self._points):
+            if known.at == at:
+                # The same with one more scope.
+                self._points[place] = point
+                return
+        self._points.append(point)
         while self._points[0].at < at - KEPT_S:
             self._points.popleft()
 

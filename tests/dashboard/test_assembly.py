@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from aggregator.dashboard.assembly import PATIENCE_S, Assembly, problem
+from aggregator.dashboard.assembly import PATIENCE_S, Assembly, problem, read
 from aggregator.kafka_sink import records
 from tests.dashboard.fleet import snapshot
 
@@ -73,3 +73,27 @@ def test_what_is_no_snapshot_is_said(found: object) -> None:
 
 def test_what_the_job_writes_is_one() -> None:
     assert all(problem(part) is None for part in parts(1).values())
+
+
+@pytest.mark.parametrize(
+    "change",
+    (
+        {"window": {"end": "yesterday"}},
+        {"scopes": {"window": None}},
+        {"scopes": {"window": {}}},
+        {"scopes": {"window": {"total_messages": 1, "average_temperature_by_state": [["CA"]]}}},
+        {
+            "scopes": {
+                "window": {"total_messages": 1, "average_temperature_by_state": [["CA", "1"]]}
+            }
+        },
+    ),
+)
+def test_what_would_fail_behind_the_feed_is_said(change: dict[str, object]) -> None:
+    assert problem({**parts(1)["window"], **change})
+
+
+@pytest.mark.parametrize("text", (b"", b"{", b"[" * 200_000, b"\xff", b'{"a": NaN}'))
+def test_text_that_has_no_snapshot_is_a_value_error(text: bytes) -> None:
+    with pytest.raises(ValueError, match="it is"):
+        read(text)

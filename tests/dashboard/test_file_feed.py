@@ -120,3 +120,20 @@ def test_of_a_long_file_the_end_is_read(tmp_path: Path) -> None:
     assert kept.batches == list(range(kept.batches[0], 50))
     assert kept.batches[0] >= 45
     assert kept.faults == []
+
+
+def test_what_was_written_just_before_the_file_was_replaced_is_read(tmp_path: Path) -> None:
+    file, old = tmp_path / "s.jsonl", tmp_path / "s.jsonl.1"
+    append(file, snapshot(1))
+    with following(file) as kept:
+        kept.await_batches(1)
+        # Held back by the name's absence, the feed sees both at once.
+        file.rename(old)
+        append(old, snapshot(2))
+        with old.open("a", encoding="utf-8") as out:
+            out.write('{"half')
+        append(tmp_path / "new", snapshot(3))
+        (tmp_path / "new").rename(file)
+        kept.await_batches(1, 2, 3)
+    (fault,) = kept.faults
+    assert "ends in half a line" in fault

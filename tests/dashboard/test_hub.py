@@ -164,3 +164,32 @@ def test_the_trend_has_the_last_value_of_each_step_and_null_where_none_came(hub:
     assert [value is not None for value in texas] == [False, True, False, False, True, True]
     assert "WY" not in found["scopes"]["window"]
     assert found["totals"]["messages"][-1] == 31_204 + 3
+
+
+def test_one_that_is_read_again_with_its_scopes_in_another_order_is_not_sent_again(
+    hub: Hub,
+) -> None:
+    first = made(1, ago=3, idle=True)
+    hub.snapshot(first)
+    hub.snapshot(made(2))
+    stream = hub.streams.open()
+    hub.snapshot({**first, "scopes": dict(reversed(first["scopes"].items()))})
+    assert (read(stream), hub.snapshots, hub.doubles) == ([], 2, 1)
+
+
+def test_one_that_is_read_again_in_part_loses_no_scope(hub: Hub) -> None:
+    whole = made(1)
+    hub.snapshot(whole)
+    hub.snapshot({**whole, "scopes": {"window": whole["scopes"]["window"]}})
+    assert set(json.loads(hub.current())["snapshot"]["scopes"]) == {"window", "since_start"}
+
+
+def test_a_scope_that_comes_late_is_not_counted_twice_nor_shown_for_the_newest(hub: Hub) -> None:
+    whole = made(1, ago=3, idle=True)
+    hub.snapshot({**whole, "scopes": {"window": whole["scopes"]["window"]}})
+    hub.snapshot(made(2))
+    stream = hub.streams.open()
+    hub.snapshot(whole)
+    assert read(stream) == []
+    messages = hub.trend.history(hub.clock() / 1e9)["totals"]["messages"]
+    assert sum(filter(None, messages)) == 2 * 31_204 + 1 + 2

@@ -51,7 +51,9 @@ def test_the_address_of_the_job_is_that_of_a_server(job: str) -> None:
         settings(snapshots="s.jsonl", job=job)
 
 
-@pytest.mark.parametrize("text", (b"", b"short\n", b"with;a;semicolon;in;it", "ä".encode() * 20))
+@pytest.mark.parametrize(
+    "text", (b"", b"short\n", b"with;a;semicolon;in;it", b'with "quotes" in it', "ä".encode() * 20)
+)
 def test_a_token_that_keeps_nobody_out_is_refused(tmp_path: Path, text: bytes) -> None:
     file = tmp_path / "token"
     file.write_bytes(text)
