@@ -56,7 +56,7 @@ def sensors(spark: SparkSession, settings: AggregatorSettings) -> DataFrame:
     with files_of_access():
         access = spark_options(settings.access)
     punctuality = Punctuality(late=settings.late, future=settings.future)
-    return (
+    records = (
         spark.readStream.format("kafka")
         .options(**access)
         .option("subscribe", settings.topic)
@@ -66,5 +66,10 @@ def sensors(spark: SparkSession, settings: AggregatorSettings) -> DataFrame:
         .options(**OPTIONS)
         .load()
         .select("value", *more)
-        .mapInArrow(*summing(settings, punctuality))
     )
+    context = spark.sparkContext
+    if (context.master or "").startswith("local"):
+        # One task for each core instead of one for each partition: a small trigger is mostly the
+        # price of its tasks. On a cluster nobody knows yet how many cores there will be.
+        records = records.coalesce(context.defaultParallelism)
+    return records.mapInArrow(*summing(settings, punctuality))
