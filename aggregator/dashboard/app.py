@@ -157,9 +157,12 @@ class EventStream:
                 message: Message = {"type": "http.response.body", "body": body, "more_body": True}
                 await asyncio.wait_for(send(message), _SLOW_S)
             await asyncio.wait_for(send({"type": "http.response.body", "body": b""}), 1.0)
-        except (TimeoutError, OSError):
+        except TimeoutError:
             # Its connection is ended by the server, and the page resumes.
-            self._hub.streams.cut += 1
+            self._hub.streams.give_up(stream)
+        except OSError:
+            # It went away, which `_gone` may not have told yet.
+            stream.close()
         finally:
             gone.cancel()
             self._hub.streams.leave(stream)

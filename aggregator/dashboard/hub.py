@@ -26,7 +26,7 @@ _REMEMBERED: Final = 256
 
 
 class Consumer(Protocol):
-    """Wants each snapshot, the latest of those that were read back first; must not wait."""
+    """Wants each snapshot, oldest first, those that were read back too; must not wait."""
 
     def __call__(self, snapshot: dict[str, Any], received: int) -> None:
         """Take one; `received` in nanoseconds since 1970."""

@@ -84,8 +84,13 @@ class Streams:
         for stream in list(self._open):
             stream.put(message)
             if stream.cut:
-                self.cut += 1
-                self._open.discard(stream)
+                self.give_up(stream)
+
+    def give_up(self, stream: Stream) -> None:
+        """Its reader is too slow; counted once."""
+        if stream in self._open:
+            self._open.discard(stream)
+            self.cut += 1
 
     def close(self) -> None:
         """End all of them, and those that come."""

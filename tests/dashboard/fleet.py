@@ -81,7 +81,8 @@ def snapshot(
 
 def analytics(states: Collection[str], warmer: float, *, messages: int) -> Analytics:
     """The mean annual temperatures of some states, each with its own number of sensors."""
-    averages = {state: MEAN_TEMPERATURE[state] + warmer for state in states}
+    # Python and browsers round a half differently, so there is none.
+    averages = {state: MEAN_TEMPERATURE[state] + 0.0123 + warmer for state in states}
     sensors = {state: 3 + STATES.index(state) for state in states}
     return Analytics(
         average_temperature_by_state=tuple(

@@ -10,8 +10,8 @@ from selenium.webdriver.common.keys import Keys
 from contract import Reason
 from contract.states import STATES
 from tests.dashboard.browser import Browser, chromium
-from tests.dashboard.page_fleet import WITHOUT, append, snapshot
-from tests.dashboard.page_server import Dashboard, dashboard
+from tests.dashboard.fleet import WITHOUT, append, snapshot
+from tests.dashboard.server import Dashboard, dashboard
 from tests.support import await_true
 
 if TYPE_CHECKING:

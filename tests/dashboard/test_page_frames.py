@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.dashboard.browser import chromium
-from tests.dashboard.page_fleet import append, snapshot
-from tests.dashboard.page_server import dashboard
+from tests.dashboard.fleet import append, snapshot
+from tests.dashboard.server import dashboard
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ import pytest
 
 from aggregator.snapshot import to_json
 from tests.dashboard.browser import chromium
-from tests.dashboard.page_fleet import snapshot
-from tests.dashboard.page_server import dashboard
+from tests.dashboard.fleet import snapshot
+from tests.dashboard.server import dashboard
 
 if TYPE_CHECKING:
     from pathlib import Path
