@@ -37,7 +37,7 @@ IMPORT_NAMES = {
     "confluent-kafka": "confluent_kafka",
 }
 COMES_WITH = {"pyspark": {"py4j"}}
-MAX_LINES = 300
+MAX_LINES = 500
 
 
 @cache
