@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     import pytest
 
 PATIENCE_S = 10.0
-SECRET = "Bearer hunter2"
+QUOTED = "Bearer hunter2"
 
 
 def _fail_with_a_secret() -> None:
-    raise ValueError(SECRET)
+    raise ValueError(QUOTED)
 
 
 def test_the_end_of_a_task_is_a_line_a_count_and_a_fault(
@@ -30,7 +30,7 @@ def test_the_end_of_a_task_is_a_line_a_count_and_a_fault(
     line = capsys.readouterr().err
     assert line.count("task ended") == 1
     assert "ValueError at test_tasks.py" in line
-    assert SECRET not in line + fault
+    assert QUOTED not in line + fault
 
 
 def test_a_task_that_returns_has_ended_too() -> None:
