@@ -179,6 +179,8 @@ def unready(hub: Hub, stale_after: float) -> list[str]:
     """Why the page's numbers are not fresh, one sentence each."""
     found = [] if hub.feed.up else [f"{hub.feed.name}: {hub.feed.why}"]
     old = age(hub)
+    if hub.unwell:
+        found.append(hub.unwell)
     if hub.ring.newest is None:
         found.append("there is no snapshot yet")
     elif old > stale_after:

@@ -2,80 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import math
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
-from contract.moment import parse_event_time
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-SCHEMA: Final = "isotherm.snapshot/1"
+    from aggregator.dashboard.incoming import Snapshot
+
 PATIENCE_S: Final = 0.3
 """How long a snapshot waits for further scopes where nobody knows how many it has."""
+MOST_OPEN: Final = 10_000
+"""Snapshots that wait at most, as while the last hour is read back; then the oldest go on."""
+MOST_BYTES: Final = 64 << 20
+"""The same in bytes of their records."""
 _REMEMBERED: Final = 16
 
-Snapshot = dict[str, Any]
 Key = tuple[str, int | None, str]
-
-
-def read(text: bytes) -> Snapshot:
-    """The snapshot in a record or a line.
-
-    Raises:
-        ValueError: there is none that the page can show; the message says why.
-    """
-    try:
-        found: Any = json.loads(text, parse_constant=_no_number)
-    except ValueError as error:
-        raise ValueError(f"it is not JSON ({error})") from error
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-    why = problem(found)
-    if why is not None:
-        raise ValueError(why)
-    snapshot: Snapshot = found
-    return snapshot
-
-
-def _no_number(name: str) -> NoReturn:
-    # Browsers refuse what Python would write for it.
-    raise ValueError(f"{name} is no number")
-
-
-def problem(found: object) -> str | None:
-    """Why something is no snapshot that the page can show; None where it is one."""
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        return f"it is not {SCHEMA}"
-    window, scopes = found.get("window"), found.get("scopes")
-    if not (
-        isinstance(window, dict)
-        and isinstance(window.get("end"), str)
-        and isinstance(scopes, dict)
-        and isinstance(found.get("query_id"), str)
-        and isinstance(found.get("batch_id"), int | None)
-    ):
-        return "it has no query_id, batch_id, window or scopes"
-    try:
-        parse_event_time(window["end"])
-    except ValueError as error:
-        return f"its window's end is {error}"
-    for name, analytics in scopes.items():
-        if not _shown(analytics):
-            return f"its scope {name} has no averages by state or no total_messages"
-    return None
-
-
-def _shown(analytics: Any) -> bool:
-    if not isinstance(analytics, dict) or not isinstance(analytics.get("total_messages"), int):
-        return False
-    averages = analytics.get("average_temperature_by_state")
-    return isinstance(averages, list) and all(
-        isinstance(pair, list)
-        and len(pair) == len(("state", "average"))
-        and isinstance(pair[0], str)
-        and isinstance(pair[1], int | float)
-        and math.isfinite(pair[1])
-        for pair in averages
-    )
 
 
 def key(snapshot: Snapshot) -> Key:
@@ -83,38 +25,74 @@ def key(snapshot: Snapshot) -> Key:
     return snapshot["query_id"], snapshot["batch_id"], snapshot["window"]["end"]
 
 
+class _Open:
+    """One that waits for its scopes."""
+
+    __slots__ = ("since", "size", "snapshot")
+
+    def __init__(self, since: float, snapshot: Snapshot) -> None:
+        self.since = since
+        self.snapshot = snapshot
+        self.size = 0
+
+
 class Assembly:
     """Takes records in any order and gives whole snapshots, oldest first."""
 
     def __init__(self) -> None:
-        self._open: dict[Key, tuple[float, Snapshot]] = {}
+        self._open: dict[Key, _Open] = {}
         self._given: dict[Key, Snapshot] = {}
         self._scopes: frozenset[str] = frozenset()
+        self._bytes = 0
 
-    def add(self, record: Snapshot, now: float) -> None:
+    def add(self, record: Snapshot, now: float, size: int = 0) -> None:
         """Take one.
 
         Args:
             record: a snapshot with some of its scopes.
             now: seconds, monotonic.
+            size: of the record, bytes.
         """
         name = key(record)
-        since, known = self._open.get(name, (now, self._given.get(name, record)))
-        scopes = {**known["scopes"], **record["scopes"]}
-        self._open[name] = (since, {**known, "scopes": scopes})
+        waiting = self._open.get(name)
+        if waiting is None:
+            waiting = self._open[name] = _Open(now, self._given.get(name, record))
+        known = waiting.snapshot
+        waiting.snapshot = {**known, "scopes": {**known["scopes"], **record["scopes"]}}
+        waiting.size += size
+        self._bytes += size
+
+    @property
+    def full(self) -> bool:
+        """Whether some of them must go on before more are added."""
+        return len(self._open) >= MOST_OPEN or self._bytes >= MOST_BYTES
 
     def take(self, now: float) -> list[Snapshot]:
-        """Those that have all scopes that the one before had, or have waited long enough."""
-        names = [
-            name
-            for name, (since, snapshot) in self._open.items()
-            if now - since >= PATIENCE_S
-            or (self._scopes and self._scopes <= set(snapshot["scopes"]))
-        ]
-        found = sorted((self._open.pop(name)[1] for name in names), key=lambda each: key(each)[2])
+        """Those that have all scopes that the one before had, or have waited long enough.
+
+        Where it is full, half of them all the same, those that end first.
+        """
+        names = list(self._ready(now))
+        if self.full:
+            names = sorted({*names, *self._oldest()}, key=lambda name: name[2])
+        found = sorted((self._pop(name) for name in names), key=lambda each: key(each)[2])
         for snapshot in found:
             self._scopes = frozenset(snapshot["scopes"])
             self._given[key(snapshot)] = snapshot
         for old in list(self._given)[:-_REMEMBERED]:
             del self._given[old]
         return found
+
+    def _ready(self, now: float) -> Iterator[Key]:
+        for name, waiting in self._open.items():
+            whole = self._scopes and self._scopes <= set(waiting.snapshot["scopes"])
+            if now - waiting.since >= PATIENCE_S or whole:
+                yield name
+
+    def _oldest(self) -> list[Key]:
+        return sorted(self._open, key=lambda name: name[2])[: len(self._open) // 2 + 1]
+
+    def _pop(self, name: Key) -> Snapshot:
+        waiting = self._open.pop(name)
+        self._bytes -= waiting.size
+        return waiting.snapshot

@@ -22,7 +22,7 @@ class Event:
         id: says which snapshot it is, whichever process reads it, so that a stream can be resumed
             after a restart.
         received: when the page had it, nanoseconds since 1970.
-        snapshot: as the job wrote it.
+        snapshot: as the job wrote it; empty once a later one came.
         body: the same in JSON.
     """
 

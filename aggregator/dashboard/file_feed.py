@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from aggregator.dashboard.assembly import read
 from aggregator.dashboard.feed import Source
+from aggregator.dashboard.incoming import MAX_BYTES, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +33,7 @@ class FileFeed:
         self._read_back = read_back
         self._file: Any = None
         self._rest = b""
+        self._over = False
         self._line = 0
         self._came = False
 
@@ -101,20 +102,33 @@ class FileFeed:
             self._file.close()
         self._file = None
         self._rest = b""
+        self._over = False
         self._line = 0
 
     def _take(self, portion: bytes, inbox: Inbox) -> None:
         *lines, self._rest = (self._rest + portion).split(b"\n")
         for line in lines:
             self._line += 1
-            if not line.strip():
-                continue
-            try:
-                found = read(line)
-            except ValueError as error:
-                inbox.broken(f"{self._path}, line {self._line} since it was opened", str(error))
-            else:
-                inbox.snapshot(found)
+            # The end of one that was too long already is no line of its own.
+            if not self._over and line.strip():
+                self._read_line(line, inbox)
+            self._over = False
+        if len(self._rest) > MAX_BYTES:
+            if not self._over:
+                self._over = True
+                self._broken(self._line + 1, f"it has over {MAX_BYTES} bytes", inbox)
+            self._rest = b""
+
+    def _read_line(self, line: bytes, inbox: Inbox) -> None:
+        try:
+            found = read(line)
+        except ValueError as error:
+            self._broken(self._line, str(error), inbox)
+        else:
+            inbox.snapshot(found)
+
+    def _broken(self, line: int, why: str, inbox: Inbox) -> None:
+        inbox.broken(f"{self._path}, line {line} since it was opened", why)
 
     def _source(self, *, up: bool, why: str) -> Source:
         return Source(kind="file", name=str(self._path), up=up, why=why)

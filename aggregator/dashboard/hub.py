@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections import deque
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from aggregator.dashboard.batches import Batches
 from aggregator.dashboard.event import envelope, event_of, message
 from aggregator.dashboard.ring import Ring
 from aggregator.dashboard.streams import Streams
 from aggregator.dashboard.trend import Trend
+from contract.foreign_json import excerpt
+from contract.moment import NS_PER_SECOND
+from contract.tasks import where
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
     from aggregator.dashboard.streams import Stream
     from contract.log import Log
 
-_REMEMBERED: Final = 256
+_CATCH_UP_BYTES: Final = 4 << 20
+"""What a stream that was lost gets at once; where it missed more it begins anew."""
 
 
 class Consumer(Protocol):
@@ -49,6 +53,7 @@ class Hub:
         snapshots: how many came.
         doubles: how many came again, as after a crash of the job.
         broken_records: how many things came that are no snapshots.
+        unwell: what the last of them was and where it is; empty once a snapshot came.
         clock: see above.
     """
 
@@ -67,14 +72,14 @@ class Hub:
         self._consumers = consumers
         self.clock = clock
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._batches: deque[tuple[str, int]] = deque(maxlen=_REMEMBERED)
+        self._batches = Batches()
         self.streams = Streams()
         self.ring = Ring()
         self.trend = Trend()
         self.snapshots = 0
         self.doubles = 0
         self.broken_records = 0
-        self._well = True
+        self.unwell = ""
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Say in which loop it lives."""
@@ -84,7 +89,12 @@ class Hub:
 
     def snapshot(self, snapshot: dict[str, Any]) -> None:
         """See `Inbox`."""
-        self._in_loop(self._snapshot, event_of(snapshot, self.clock()))
+        try:
+            event = event_of(snapshot, self.clock())
+        except Exception as error:  # noqa: BLE001 it passed the check, and its reader must go on
+            self.broken(_name(snapshot), where(error))
+        else:
+            self._in_loop(self._take, event)
 
     def broken(self, where: str, why: str) -> None:
         """See `Inbox`."""
@@ -107,7 +117,7 @@ class Hub:
             last: the id of the last event that the page has; None where it has none.
         """
         stream = self.streams.open()
-        later = self.ring.after(last) if last else None
+        later = self.ring.after(last, most_bytes=_CATCH_UP_BYTES) if last else None
         if last and later is None:
             stream.put(message("reset", b"{}"))
         newest = self.ring.newest
@@ -132,22 +142,23 @@ class Hub:
                 # The loop has ended before the feed.
                 return
 
+    def _take(self, event: Event) -> None:
+        try:
+            self._snapshot(event)
+        except Exception as error:  # noqa: BLE001 one snapshot must not keep the next from the page
+            self._broken(_name(event.snapshot), where(error))
+
     def _snapshot(self, event: Event) -> None:
         snapshot = event.snapshot
-        batch = (snapshot["query_id"], snapshot["batch_id"])
-        newest = self.ring.newest
-        again = not snapshot.get("idle") and batch in self._batches
-        if again and (newest is None or event.id != newest.id):
+        # The same once more may have a scope that was missing: the ring knows.
+        again = event.id not in self.ring and self._batches.again(snapshot)
+        if again or not self.ring.add(event):
             self.doubles += 1
             return
-        if not self.ring.add(event):
-            self.doubles += 1
-            return
-        if not snapshot.get("idle") and not again:
-            self._batches.append(batch)
-        self._well = True
+        self._batches.add(snapshot)
+        self.trend.add(snapshot, event.received / NS_PER_SECOND)
+        self.unwell = ""
         self.snapshots += 1
-        self.trend.add(snapshot)
         if self.ring.newest is not event:
             # A scope of an older one came late: nobody is shown the past.
             return
@@ -155,11 +166,11 @@ class Hub:
         for consumer in self._consumers:
             consumer(snapshot, event.received)
 
-    def _broken(self, where: str, why: str) -> None:
+    def _broken(self, place: str, why: str) -> None:
         self.broken_records += 1
-        if self._well:
-            self._well = False
-            self._log.warning("no snapshot", where=where, why=why)
+        if not self.unwell:
+            self._log.warning("no snapshot", where=place, why=why)
+        self.unwell = f"the last record is no snapshot that can be shown: {place}: {why}"
 
     def _source(self, source: Source) -> None:
         if source == self.feed:
@@ -179,3 +190,7 @@ class Hub:
 
     def _envelope(self, event: Event | None) -> bytes:
         return envelope(event, now=self.clock(), source=self.feed, stale_after=self._stale_after)
+
+
+def _name(snapshot: dict[str, Any]) -> str:
+    return f"batch {excerpt(snapshot.get('batch_id'))} of query {excerpt(snapshot.get('query_id'))}"

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from aggregator.dashboard.assembly import Assembly, read
+from aggregator.dashboard.assembly import Assembly
 from aggregator.dashboard.feed import READ_BACK_S, Source
+from aggregator.dashboard.incoming import read
 from aggregator.errors import KafkaAccessError
 from aggregator.librdkafka import QUIET, client_settings
 from contract.refusal import refusal
@@ -104,7 +105,7 @@ class KafkaFeed:
         while not stop.is_set():
             self._read(consumer, assembly, behind, inbox)
             # While it reads back, the scopes of a snapshot may come minutes apart.
-            if not behind:
+            if not behind or assembly.full:
                 for snapshot in assembly.take(time.monotonic()):
                     inbox.snapshot(snapshot)
             if self._why or time.monotonic() > look:
@@ -150,8 +151,9 @@ class KafkaFeed:
 
     def _take(self, message: Any, assembly: Assembly, inbox: Inbox) -> None:
         where = f"{self._topic}, partition {message.partition()}, offset {message.offset()}"
+        value = message.value() or b""
         try:
-            assembly.add(read(message.value() or b""), time.monotonic())
+            assembly.add(read(value), time.monotonic(), len(value))
         except ValueError as error:
             inbox.broken(where, str(error))
 

@@ -22,11 +22,15 @@ def _one(read: Callable[[Hub], float]) -> Callable[[Hub], Iterable[Sample]]:
 
 
 def age(hub: Hub) -> float:
-    """Seconds since the end of the last snapshot; NaN before the first."""
+    """Seconds since the end of the last snapshot; NaN before the first.
+
+    One that says that it ends in the future is as old as it is here.
+    """
     newest = hub.ring.newest
     if newest is None:
         return math.nan
-    return (hub.clock() - parse_event_time(newest.snapshot["window"]["end"])) / NS_PER_SECOND
+    ended = min(parse_event_time(newest.snapshot["window"]["end"]), newest.received)
+    return (hub.clock() - ended) / NS_PER_SECOND
 
 
 METRICS: Final[tuple[Metric[Hub], ...]] = (

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from aggregator.dashboard.assembly import PATIENCE_S, Assembly, problem, read
+from aggregator.dashboard.assembly import MOST_BYTES, MOST_OPEN, PATIENCE_S, Assembly
+from aggregator.dashboard.incoming import problem, read
 from aggregator.kafka_sink import records
+from contract.moment import format_event_time
 from tests.dashboard.fleet import snapshot
 
 
@@ -97,3 +99,24 @@ def test_what_would_fail_behind_the_feed_is_said(change: dict[str, object]) -> N
 def test_text_that_has_no_snapshot_is_a_value_error(text: bytes) -> None:
     with pytest.raises(ValueError, match="it is"):
         read(text)
+
+
+def test_many_that_wait_are_bounded_and_the_oldest_go_on() -> None:
+    assembly = Assembly()
+    whole = parts(1)["window"]
+    for number in range(MOST_OPEN):
+        end = format_event_time(number * 10**9)
+        assembly.add(whole | {"window": {"end": end}, "batch_id": number}, 100.0)
+    assert assembly.full
+    found = assembly.take(100.0)
+    assert [one["batch_id"] for one in found] == list(range(MOST_OPEN // 2 + 1))
+    assert not assembly.full
+
+
+def test_what_waits_is_bounded_in_bytes_too() -> None:
+    assembly = Assembly()
+    assembly.add(parts(1)["window"], 100.0, MOST_BYTES)
+    assert assembly.full
+    assert len(assembly.take(100.0)) == 1
+    assembly.add(parts(2)["window"], 100.0, 1)
+    assert assembly.take(100.0) != []

@@ -137,3 +137,20 @@ def test_what_was_written_just_before_the_file_was_replaced_is_read(tmp_path: Pa
         kept.await_batches(1, 2, 3)
     (fault,) = kept.faults
     assert "ends in half a line" in fault
+
+
+def test_a_line_without_an_end_takes_no_memory_and_is_said_once(tmp_path: Path) -> None:
+    file = tmp_path / "s.jsonl"
+    append(file, snapshot(1))
+    with following(file) as kept:
+        kept.await_batches(1)
+        with file.open("ab") as out:
+            for _ in range(30):
+                out.write(b"x" * (1 << 20))
+        await_true(lambda: len(kept.faults) == 1, "the line is said")
+        with file.open("ab") as out:
+            out.write(b"x\n")
+        append(file, snapshot(2))
+        kept.await_batches(1, 2)
+    assert len(kept.faults) == 1
+    assert "line 2 since it was opened: it has over" in kept.faults[0]

@@ -11,9 +11,11 @@ from confluent_kafka import Producer
 
 from aggregator.dashboard.kafka_feed import KafkaFeed
 from aggregator.kafka_sink import KafkaSink
+from aggregator.snapshot import to_json
 from contract.access import KafkaAccess
 from deploy.local.ports import free_port
 from tests.dashboard.fleet import snapshot
+from tests.dashboard.test_incoming import HOSTILE
 from tests.support import await_true, unique
 
 if TYPE_CHECKING:
@@ -129,3 +131,29 @@ def test_goes_on_after_kafka_was_away(stack: Stack) -> None:
         await_true(lambda: kept.sources[-1].up, "Kafka again")
         KafkaSink(KafkaAccess(brokers=stack.kafka), topic).emit(snapshot(2))
         await_true(lambda: kept.snapshots[-1]["batch_id"] == 2, "what came after")
+
+
+def test_no_record_ends_the_feed_nor_after_a_restart(stack: Stack) -> None:
+    topic = unique("analytics")
+    stack.create_topics(topic, partitions=1)
+    sink = KafkaSink(KafkaAccess(brokers=stack.kafka), topic)
+    sink.emit(snapshot(1))
+    producer = Producer({"bootstrap.servers": stack.kafka})
+    good = to_json(snapshot(2))
+    hostile = (
+        (HOSTILE / "average-overflow.json").read_bytes(),
+        good.replace('"batch_id":2', '"batch_id":' + "2" * 5_000).encode(),
+        good.replace('"query_id":"', '"query_id":"\\ud800').encode(),
+        good.replace('"CA"', '"\\udfff"').encode(),
+        b"[" * 100_000,
+        b"\xff",
+    )
+    for value in hostile:
+        producer.produce(topic, value)
+    assert producer.flush(30) == 0
+    sink.emit(snapshot(3))
+    for _ in range(2):
+        with following(KafkaAccess(brokers=stack.kafka), topic) as kept:
+            kept.await_batches(1, 3)
+        assert len(kept.faults) == len(hostile)
+        assert all(source.up for source in kept.sources)

@@ -33,7 +33,8 @@ export class Trend {
         const series = this.#series(scope, state);
         series.set(at, value);
         for (const old of series.keys()) {
-          if (old >= at - HOUR_MS || series.size < 2) break;
+          // One that was ahead of all clocks goes, too.
+          if ((old >= at - HOUR_MS && old <= at + HOUR_MS) || series.size < 2) break;
           series.delete(old);
         }
       }
