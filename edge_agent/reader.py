@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from edge_agent.fault import Fault
+from edge_agent.fault import Fault, ProbeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,12 +84,21 @@ class Reader:
         self._answer(Answer(found, why, self._clock(), self._uptime()))
 
 
+SHORTAGES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+"""What the system says where it is the board that cannot read, and not the sensor that is away."""
+
+
 def read_once(probe: Probe) -> tuple[float | Fault, str]:
     """Read a probe, whatever it raises: degrees Celsius or the fault, and more about the fault."""
     try:
         return probe.read(), ""
+    except ProbeError as error:
+        return error.fault, error.why
+    except MemoryError:
+        return Fault.SYSTEM, "the board has no memory left"
     except OSError as error:
         words = error.strerror or str(error)
-        return Fault.MISSING, f"{error.filename}: {words}" if error.filename else words
-    except Exception as error:  # noqa: BLE001 one driver's mistake must not end the other probes
+        fault = Fault.SYSTEM if error.errno in SHORTAGES else Fault.MISSING
+        return fault, f"{error.filename}: {words}" if error.filename else words
+    except (Exception, SystemExit) as error:  # noqa: BLE001 one driver's mistake must not end its thread
         return Fault.MISSING, f"{type(error).__name__}: {error}"
