@@ -8,10 +8,14 @@ import queue
 import socket
 import sqlite3
 import threading
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from edge_agent.batch import Batch
+    from edge_agent.held import Key, Span
     from edge_agent.store import Store
 
 DRAIN: Final = 4096
@@ -25,12 +29,20 @@ class Outcome(NamedTuple):
         error: why it is not done; None if it is.
         used: bytes of the file; 0 where it is not known.
         free: bytes that the disk has left for us; None where it is not known.
+        taken: rows that came from another store.
+        lost: what is in neither, by guid and epoch.
     """
 
     batch: Batch
-    error: sqlite3.Error | None
+    error: Exception | None
     used: int = 0
     free: int | None = None
+    taken: int = 0
+    lost: Mapping[Key, Span] = MappingProxyType({})
+
+
+class GoneError(Exception):
+    """The store's files are not those that were opened."""
 
 
 class Writer:
@@ -86,12 +98,24 @@ class Writer:
 def commit(store: Store, batch: Batch) -> Outcome:
     """Commit in the caller's thread."""
     try:
+        _look(store)
+        taken = 0 if batch.source is None else store.take_over(batch.source)
+        lost: dict[Key, Span] = {}
+        if batch.before is not None:
+            lost = batch.before.lost(store.held, store.missing(batch.known))
         store.apply(batch)
-        return Outcome(batch, None, store.used(), _free(store))
-    except sqlite3.Error as error:
+        # What was written to a file that has no name is not on disk.
+        _look(store)
+        return Outcome(batch, None, store.used(), _free(store), taken, lost)
+    except (sqlite3.Error, GoneError) as error:
         return Outcome(batch, error)
     except Exception as error:  # noqa: BLE001 whatever it is, the main loop shall hear of it
         return Outcome(batch, sqlite3.InterfaceError(str(error)))
+
+
+def _look(store: Store) -> None:
+    if why := store.look():
+        raise GoneError(why)
 
 
 def _free(store: Store) -> int | None:
