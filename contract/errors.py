@@ -4,6 +4,7 @@ IsothermError
 ├── SettingsError         a setting is wrong; the message names the key, the value and the fix
 ├── ListenError           the address of --metrics cannot be had
 ├── ReadingRejectedError  one record is not a reading (contract.reasons)
+├── ForeignJsonError      somebody else's JSON cannot be used (contract.foreign_json)
 └── AgentError, BridgeError, AggregatorError, StackError: each program's own tree
 """
 

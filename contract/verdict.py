@@ -6,10 +6,10 @@ This is the authority. `contract.fast` gives the same verdicts sooner where msgs
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, Final, NoReturn
 
 from contract.fields import FIELDS, GAP_FIELDS, GAP_FORMAT, Clock, Field
+from contract.foreign_json import depth_exceeds, excerpt
 from contract.moment import parse_event_time
 from contract.reading import Gap, Origin, Reading
 from contract.reasons import ReadingRejectedError, Reason, Rejection
@@ -23,7 +23,6 @@ MAX_DEPTH: Final = 512
 the interpreter's own limit moves with its version and with the caller's stack."""
 
 _LONG_INTEGER: Final = 20
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 Found = dict[tuple[str, ...], Any]
@@ -58,7 +57,7 @@ def examine(raw: bytes) -> Found | Rejection:  # noqa: PLR0911 a chain of verdic
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         return Rejection(Reason.NOT_UTF8, f"byte {error.start}: {error.reason}")
-    if _depth_exceeds(text, MAX_DEPTH):
+    if depth_exceeds(text, MAX_DEPTH):
         return Rejection(Reason.NOT_JSON, f"nested deeper than {MAX_DEPTH}")
     try:
         record = _DECODER.decode(text)
@@ -116,7 +115,7 @@ def _check(field: Field, found: Found) -> Rejection | None:
     if not field.kind.accepts(value):
         return Rejection(Reason.WRONG_TYPE, f"{field.name} must be a JSON {field.kind}")
     if field.valid is not None and not field.valid(value):
-        return Rejection(field.reason, f"{field.name} = {_excerpt(value)}; {field.meaning}")
+        return Rejection(field.reason, f"{field.name} = {excerpt(value)}; {field.meaning}")
     found[field.path] = value
     return None
 
@@ -153,27 +152,6 @@ def _reading(found: Found) -> Reading:
         temperature=float(found["payload", "data", "temperature"]),
         origin=_origin(found) if ("origin",) in found else None,
     )
-
-
-def _excerpt(value: object) -> str:
-    # ascii(): a detail travels in a Kafka header and must survive lone surrogates.
-    text = ascii(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 a width for people
-
-
-def _depth_exceeds(text: str, limit: int) -> bool:
-    if text.count("[") + text.count("{") <= limit:
-        return False
-    depth = 0
-    for token in _BRACKETS.finditer(text):
-        mark = token[0]
-        if mark in "[{":
-            depth += 1
-            if depth > limit:
-                return True
-        elif mark in "]}":
-            depth -= 1
-    return False
 
 
 def _integer(digits: str) -> int | float:
