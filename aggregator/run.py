@@ -60,7 +60,9 @@ def run(settings: AggregatorSettings, log: Log) -> None:
     view = View(observed=observed, trigger=settings.trigger)
     with ExitStack() as stack:
         if settings.metrics is not None:
-            stack.enter_context(Endpoint(settings.metrics, pages(view)))
+            stack.enter_context(
+                Endpoint(settings.metrics, pages(view), log=log, hosts=settings.metrics_hosts)
+            )
         sinks = [*make_sinks(settings, sys.stdout, log, stack), observed]
         view.sinks = [sink for sink in sinks if isinstance(sink, BestEffortSink)]
         ledger = None

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from aggregator.scopes import WINDOW, Scopes, Sliding, scopes
 from aggregator.spans import interval
 from contract.access import KafkaAccess, access_of, access_setting, brokers
-from contract.address import Address, listen_address
+from contract.address import Address, host_names, listen_address
 from contract.errors import SettingsError
 from contract.settings import boolean, choice, optional, setting, text, whole
 from contract.topics import ANALYTICS_SUFFIX, DEAD_LETTER_SUFFIX, KAFKA_READINGS
@@ -165,6 +165,14 @@ class AggregatorSettings:
         metavar="HOST:PORT",
         help="Where to answer over HTTP: /metrics, /healthz, /readyz, for whoever can reach it. "
         "Default: nowhere.",
+    )
+    metrics_hosts: str | None = setting(
+        "job.metrics_hosts",
+        optional(host_names),
+        default=None,
+        help="Names, with commas between them, by which /metrics may be asked beside IP addresses, "
+        "localhost, and where it listens beyond loopback the machine's own name and names without "
+        "a dot.",
     )
     late: float = setting(
         "audit.late",

@@ -41,14 +41,10 @@ def pages(
 def observed(
     settings: BridgeSettings, vitals: Callable[[], Sequence[Vitals]], log: Log
 ) -> Iterator[None]:
-    """Have the bridge answer at `bridge.metrics` for the time of the context, if that is set.
-
-    Raises:
-        ListenError: the address cannot be had.
-    """
+    """Have the bridge answer at `bridge.metrics` for the time of the context, if that is set."""
     if settings.metrics is None:
         yield
         return
-    with Endpoint(settings.metrics, pages(vitals, Reach(settings.kafka))):
-        log.info("metrics", url=f"http://{settings.metrics}/metrics")
+    answers = pages(vitals, Reach(settings.kafka))
+    with Endpoint(settings.metrics, answers, log=log, hosts=settings.metrics_hosts):
         yield

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from bridge.security import check
 from contract.access import access_setting
-from contract.address import Address, listen_address, parse_address, parse_host_port
+from contract.address import Address, host_names, listen_address, parse_address, parse_host_port
 from contract.settings import (
     choice,
     duration,
@@ -218,6 +218,14 @@ class BridgeSettings:
         metavar="HOST:PORT",
         help="Where to answer over HTTP: /metrics, /healthz, /readyz, for whoever can reach it. "
         "Default: nowhere.",
+    )
+    metrics_hosts: str | None = setting(
+        "bridge.metrics_hosts",
+        optional(host_names),
+        default=None,
+        help="Names, with commas between them, by which /metrics may be asked beside IP addresses, "
+        "localhost, and where it listens beyond loopback the machine's own name and names without "
+        "a dot.",
     )
 
     def __post_init__(self) -> None:

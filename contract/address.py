@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _HOST_PORT: Final = re.compile(
     r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<name>[^\s:/?#@\[\]]+))(?::(?P<port>[0-9]{1,5}))?"
 )
+_HOST_NAME: Final = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _MAX_PORT: Final = 65_535
 
 
@@ -75,6 +76,14 @@ def parse_host_port(text: str, default_port: int | None = None) -> Address:
 def listen_address(value: Any) -> Address:
     """Parser: where to listen, HOST:PORT."""
     return parse_host_port(text(value))
+
+
+def host_names(value: Any) -> str:
+    """Parser: names of hosts without ports, with commas between them."""
+    names = [name.strip().lower() for name in text(value).split(",")]
+    if not all(_HOST_NAME.fullmatch(name) for name in names):
+        raise ValueError("write names of hosts, without ports, with commas between them")
+    return ",".join(names)
 
 
 def _host_port(text: str, default_port: int | None) -> tuple[str, int]:

@@ -1,24 +1,35 @@
-"""A program's HTTP endpoint: /metrics and what it says of its health, in threads of its own."""
+"""A program's HTTP endpoint: /metrics and what it says of its health, in threads of its own.
+
+It is never what keeps a program from its main job: an address that is not there yet (before DHCP),
+or that another process has, is tried again until it can be had.
+"""
 
 from __future__ import annotations
 
-import socket
 import threading
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from contract.errors import ListenError
+from contract.address import Address
+from contract.backoff import Backoff
 from contract.exposition import CONTENT_TYPE
+from contract.http_server import Server, encode
+from contract.listening import is_quick, listener, why
+from contract.log import Log
+from contract.request_check import HostNames, is_foreign, is_link
+from contract.tasks import Tasks, where
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Mapping
 
-    from contract.address import Address
+    from contract.http_server import Request
 
-_SLOW_CLIENT_S: Final = 5.0
-_POLL_S: Final = 0.2
+_BACKLOG: Final = 64
+_CLOSE_S: Final = 1.0
 """The longest that the end of the program waits for the server's."""
+_FIRST_S: Final = 1.0
+_LONGEST_S: Final = 15.0
 _TEXT: Final = "text/plain; charset=utf-8"
 
 
@@ -52,80 +63,123 @@ class Endpoint:
     Args:
         address: where to listen; port 0 takes a free one.
         pages: what to answer, by path; asked at each request, in any thread.
-
-    Raises:
-        ListenError: the address cannot be had.
+        log: a line when it listens, and one when the address cannot be had.
+        hosts: names by which it may be asked beside those of `HostNames`, with commas between.
+        again: the delays between two tries to listen.
     """
 
-    def __init__(self, address: Address, pages: Mapping[str, Callable[[], Page]]) -> None:
+    def __init__(
+        self,
+        address: Address,
+        pages: Mapping[str, Callable[[], Page]],
+        *,
+        log: Log | None = None,
+        hosts: str | None = None,
+        again: Backoff | None = None,
+    ) -> None:
+        self._address = address
         self._pages = pages
-        try:
-            self._server = _Server(address, self)
-        except OSError as error:
-            raise ListenError(
-                f"--metrics {address}: {error.strerror or error}; choose another address"
-            ) from error
-        self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(_POLL_S,), name="metrics", daemon=True
-        )
+        self._log = log or Log("metrics")
+        self._names = HostNames(address.host, (hosts or "").split(","))
+        self._again = again or Backoff(_FIRST_S, _LONGEST_S)
+        self._tasks = Tasks(self._log)
+        self._stop = threading.Event()
+        self._server: Server | None = None
+        self._listener: socket.socket | None = None
+        self._missed = False
+        self._failed = ""
+        # A name may take a name server's time, which the program has not.
+        if is_quick(address):
+            self._try()
+
+    @property
+    def port(self) -> int:
+        """Where it listens, or is to listen."""
+        return self._address.port
+
+    @property
+    def listens(self) -> bool:
+        """Whether it has its address."""
+        return self._listener is not None
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._thread = self._tasks.start(
+            "metrics", self._serve, stopping=self._stop.is_set, again=Backoff(_FIRST_S, _LONGEST_S)
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._stop.set()
+        server = self._server
+        if server is not None:
+            server.stop()
+        self._thread.join(_CLOSE_S)
 
-    def answer(self, path: str) -> Page:
-        """What to say to a GET of a path."""
-        page = self._pages.get(path.partition("?")[0])
-        if page is not None:
-            return page()
-        # /sensors/CA, /sensors/TX and so on are one.
-        here = ", ".join(dict.fromkeys("/" + path.split("/")[1] for path in self._pages))
-        return Page(HTTPStatus.NOT_FOUND, _TEXT, f"here are {here}\n")
+    def answer(self, request: Request) -> bytes:
+        """What to say to a request; never raises."""
+        head = request.method == "HEAD"
+        page, more = self._page(request)
+        return encode(page.status, page.kind, page.body, only_head=head, more=more)
 
+    def _serve(self) -> None:
+        while not (self.listens or self._try()):
+            if self._stop.wait(self._again.next()):
+                return
+        assert self._listener is not None
+        self._server = Server(self._listener, self.answer)
+        try:
+            if not self._stop.is_set():
+                self._server.run()
+        finally:
+            self._listener.close()
+            self._listener = self._server = None
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    # A client that is slow to ask must not keep the program from ending.
-    block_on_close = False
+    def _try(self) -> bool:
+        try:
+            self._listener = listener(self._address, backlog=_BACKLOG)
+        except OSError as error:
+            if not self._missed:
+                self._missed = True
+                self._log.warning(
+                    "metrics cannot listen; tries again until it can",
+                    address=self._address,
+                    why=why(error),
+                    fix="free the address, or choose another with --metrics",
+                )
+            return False
+        self._missed = False
+        self._again.reset()
+        # Begun again, it is to be found where it was.
+        port = self._listener.getsockname()[1]
+        self._address = Address("", self._address.host, port)
+        self._log.info("metrics", url=f"http://{self._address}/metrics")
+        return True
 
-    def __init__(self, address: Address, endpoint: Endpoint) -> None:
-        self.endpoint = endpoint
-        if ":" in address.host:
-            self.address_family = socket.AF_INET6
-        super().__init__((address.host, address.port), _Handler)
+    def _page(self, request: Request) -> tuple[Page, str]:
+        if not self._names.allow(request.headers.get("host")):
+            text = (
+                "this port does not go by that name: ask for it by its IP address, or add the "
+                "name to the setting metrics_hosts\n"
+            )
+            return Page(HTTPStatus.MISDIRECTED_REQUEST, _TEXT, text), ""
+        if is_foreign(request.headers) and not is_link(request.headers):
+            return Page(HTTPStatus.FORBIDDEN, _TEXT, "not for pages of other sites\n"), ""
+        if request.method not in ("GET", "HEAD"):
+            text = "only GET and HEAD\n"
+            return Page(HTTPStatus.METHOD_NOT_ALLOWED, _TEXT, text), "Allow: GET, HEAD\r\n"
+        page = self._pages.get(request.path)
+        if page is None:
+            # /sensors/CA, /sensors/TX and so on are one.
+            here = ", ".join(dict.fromkeys("/" + path.split("/")[1] for path in self._pages))
+            return Page(HTTPStatus.NOT_FOUND, _TEXT, f"here are {here}\n"), ""
+        try:
+            return page(), ""
+        except Exception as error:  # noqa: BLE001 whatever it is, the next request is answered
+            self._say(request.path, where(error))
+            text = "this cannot be said; see the program's log\n"
+            return Page(HTTPStatus.INTERNAL_SERVER_ERROR, _TEXT, text), ""
 
-    def server_bind(self) -> None:
-        # http.server would look its own host name up, which may take seconds.
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away in the middle is nobody's fault."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    server_version = "isotherm"
-    sys_version = ""
-    timeout = _SLOW_CLIENT_S
-
-    def do_GET(self) -> None:
-        status, kind, text = self.server.endpoint.answer(self.path)
-        body = text.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    do_HEAD = do_GET  # noqa: N815 http.server's name
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 http.server's name
-        """Quiet: a scrape is no change of state."""
+    def _say(self, path: str, failed: str) -> None:
+        if failed != self._failed:
+            self._failed = failed
+            self._log.error("a request cannot be answered", path=path, why=failed)

@@ -2,7 +2,6 @@
 
 IsothermError
 ├── SettingsError         a setting is wrong; the message names the key, the value and the fix
-├── ListenError           the address of --metrics cannot be had
 ├── ReadingRejectedError  one record is not a reading (contract.reasons)
 ├── ForeignJsonError      somebody else's JSON cannot be used (contract.foreign_json)
 └── AgentError, BridgeError, AggregatorError, StackError: each program's own tree
@@ -52,12 +51,6 @@ class SettingsError(IsothermError, ValueError):
         self.fix = fix
         given = "is not set" if value is None else f"= {_without_password(key, value)}"
         super().__init__(f"{key} {given}: {fix}")
-
-
-class ListenError(IsothermError, OSError):
-    """The address of `--metrics` cannot be had: another process has it, or it is not of here."""
-
-    exit_code = EXIT_USAGE
 
 
 def _without_password(key: str, value: object) -> str:

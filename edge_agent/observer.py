@@ -6,13 +6,13 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from contract.address import Address
 from contract.exposition import exposition
 from edge_agent.metrics import METRICS, PREFIX, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from contract.address import Address
     from contract.log import Log
 
 FRESH: Final = 1.0
@@ -56,16 +56,17 @@ class Observer:
 
 
 @contextmanager
-def listening(address: Address | None, observer: Observer, log: Log) -> Iterator[None]:
+def listening(
+    address: Address | None, observer: Observer, log: Log, *, hosts: str | None = None
+) -> Iterator[None]:
     """Answer at an address for the time of the context, if there is one.
 
-    Raises:
-        ListenError: the address cannot be had.
+    An address that is not there yet is waited for beside the main loop.
     """
     if address is None:
         yield
         return
-    from contract.endpoint import (  # noqa: PLC0415 10 MB that most boards can do without
+    from contract.endpoint import (  # noqa: PLC0415 1 MB that most boards can do without
         Endpoint,
         metrics,
         verdict,
@@ -75,7 +76,5 @@ def listening(address: Address | None, observer: Observer, log: Log) -> Iterator
         "/metrics": lambda: metrics(observer.exposition()),
         "/healthz": lambda: verdict(observer.faults()),
     }
-    with Endpoint(address, pages) as endpoint:
-        shown = Address("", address.host, endpoint.port)
-        log.info("metrics", url=f"http://{shown}/metrics")
+    with Endpoint(address, pages, log=log, hosts=hosts):
         yield

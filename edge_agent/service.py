@@ -126,7 +126,10 @@ class Service:
         """
         settings = self._settings
         topic = readings_topic(settings.client_id)
-        with Stop(hangup=True) as stop, listening(settings.metrics, self._observer, self._log):
+        observed = listening(
+            settings.metrics, self._observer, self._log, hosts=settings.metrics_hosts
+        )
+        with Stop(hangup=True) as stop, observed:
             self._log.info("started", probes=len(settings.probes), topic=topic, mqtt=settings.mqtt)
             try:
                 self._board.run(stop, self._reload)

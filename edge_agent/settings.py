@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.address import listen_address
+from contract.address import host_names, listen_address
 from contract.errors import SettingsError
 from contract.settings import (
     boolean,
@@ -141,6 +141,14 @@ class AgentSettings:
         help="Where to answer /metrics and /healthz over HTTP, such as 127.0.0.1:9465.",
         flag="--metrics",
         metavar="HOST:PORT",
+    )
+    metrics_hosts: str | None = setting(
+        "agent.metrics_hosts",
+        optional(host_names),
+        default=None,
+        help="Names, with commas between them, by which /metrics may be asked beside IP addresses, "
+        "localhost, and where it listens beyond loopback the machine's own name and names without "
+        "a dot.",
     )
     outbox: str = setting(
         "outbox.path",

@@ -5,13 +5,10 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
-import pytest
-
 from bridge.endpoint import pages
 from bridge.health import Reach, missing, stuck
 from contract.address import Address
 from contract.endpoint import Endpoint
-from contract.errors import ListenError
 from tests.bridge.vitals import vitals
 
 if TYPE_CHECKING:
@@ -62,13 +59,6 @@ def test_a_client_that_asks_nothing_keeps_nobody_waiting() -> None:
         socket.create_connection(("127.0.0.1", endpoint.port)),
     ):
         assert get(endpoint.port, "/healthz")[0] == 200
-
-
-def test_an_address_that_is_taken_is_said_in_a_sentence() -> None:
-    with Endpoint(LOOPBACK, {}) as endpoint:
-        taken = Address("", "127.0.0.1", endpoint.port)
-        with pytest.raises(ListenError, match=f"--metrics {taken}: Address already in use"):
-            Endpoint(taken, {})
 
 
 def test_reach_keeps_a_fresh_answer_and_knocks_again_later() -> None:
