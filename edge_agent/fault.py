@@ -24,8 +24,8 @@ class Fault(StrEnum):
     STALE = "stale"
     """Nobody has written the value anew for longer than the probe's `max_age`."""
     SYSTEM = "system"
-    """The board itself is short of what a read takes: open files, memory, threads. Nothing is known
-    of the sensor."""
+    """The board itself lacks what a read takes: open files, memory, threads, a package. Nothing is
+    known of the sensor."""
 
 
 class ProbeError(Exception):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from contract.log import Log
+    from contract.tasks import Tasks
     from edge_agent.entry import Entry
     from edge_agent.held import Held
     from edge_agent.writer import Outcome
@@ -47,6 +48,7 @@ class Keeper:
         moved: called when the file was taken away, and another one follows it: what memory knows is
             to be put in the batch.
         recovered: called once a file that followed another one has all that could be had.
+        tasks: among which the thread is that commits.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Keeper:
         ours: Callable[[Saved], bool],
         moved: Callable[[Batch], None],
         recovered: Callable[[Outcome, int], None],
+        tasks: Tasks,
     ) -> None:
         self._path = path
         self._log = log
@@ -74,7 +77,7 @@ class Keeper:
         self._source: Store | None = None
         self._before: Held | None = None
         self._hindrance = ""
-        self._writer = Writer()
+        self._writer = Writer(tasks)
         self._backoff = Backoff(first=1.0, longest=30.0)
         self._claim: Claim | None = None
         self._opened: Opened | None = None

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from contract.fields import is_guid
+from contract.tasks import Tasks
 from edge_agent.clock import Timeline
 from edge_agent.dispatch import Dispatch
 from edge_agent.dropper import Dropper
@@ -66,6 +67,7 @@ class Outbox:
         rate: readings of the backlog per second.
         boot: this start of the board.
         monotonic: seconds.
+        tasks: the program's background threads; its own where there are none.
 
     Raises:
         OutboxInUseError: another agent has the file.
@@ -86,6 +88,7 @@ class Outbox:
         rate: float,
         boot: str,
         monotonic: Callable[[], float] = time.monotonic,
+        tasks: Tasks | None = None,
     ) -> None:
         self._log = log
         self._troubles = Troubles(log)
@@ -107,6 +110,7 @@ class Outbox:
             ours=self._names.wrote,
             moved=self._move,
             recovered=self._recover,
+            tasks=tasks or Tasks(log),
         )
         self._lanes = lanes = Lanes(
             keeper.read, self._timeline, destination=destination, rate=rate, clock=monotonic
