@@ -238,7 +238,7 @@ _LOST: Final = (
     Field(
         path=("payload", "data", "reason"),
         kind=Kind.STRING,
-        meaning="Why, in a word: drop_oldest, drop_newest or thin from our agent.",
+        meaning="Why, in a word: drop_oldest, drop_newest, thin or file_lost from our agent.",
         valid=is_why,
         json_schema={"minLength": 1, "maxLength": MAX_WHY_LENGTH},
     ),

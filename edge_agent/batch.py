@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edge_agent.entry import Entry
+    from edge_agent.held import Held
+    from edge_agent.store import Store
 
 
 @dataclass(kw_only=True)
@@ -21,6 +23,9 @@ class Batch:
         offsets: of the clocks, by boot, nanoseconds.
         facts: by name; see `edge_agent.store.Saved`.
         fresh: forget all sequence numbers first: the epoch is another.
+        source: a store whose file was taken away: its rows are taken over first.
+        before: what the store before this one held; None where it is the same.
+        known: ids of rows that memory has, though they may stand in no file.
     """
 
     entries: dict[int, Entry] = field(default_factory=dict)
@@ -30,6 +35,9 @@ class Batch:
     offsets: dict[str, int] = field(default_factory=dict)
     facts: dict[str, str | int] = field(default_factory=dict)
     fresh: bool = False
+    source: Store | None = None
+    before: Held | None = None
+    known: set[int] = field(default_factory=set)
 
     @property
     def hurries(self) -> bool:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+import stat
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -14,6 +15,7 @@ from edge_agent.batch import Batch
 from edge_agent.errors import OutboxInUseError
 from edge_agent.rows import unchecked
 from edge_agent.store import Saved, Store, connect, is_damage, offsets, read
+from edge_agent.whereabouts import SIDES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +27,6 @@ COMMIT: Final = 8_192
 """Salvaged entries in one transaction."""
 BARREN: Final = 64
 """So many chunks in a row without a row that can be read end the look for the lowest."""
-_SIDES: Final = ("", "-wal", "-shm")
 _LAST: Final = "SELECT * FROM fact WHERE name = 'last_id'"
 _DOWN: Final = "SELECT id FROM entry WHERE id < ? ORDER BY id DESC"
 
@@ -61,12 +62,23 @@ class Claim:
     """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._path = f"{path}.lock"
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._descriptor = os.open(self._path, flags, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._descriptor)
             raise OutboxInUseError(str(path)) from None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the lock still stands where others look for it."""
+        try:
+            found = os.stat(self._path)  # noqa: PTH116 beside fstat
+        except OSError:
+            return False
+        return os.path.samestat(found, os.fstat(self._descriptor))
 
     def release(self) -> None:
         """Give it back."""
@@ -101,7 +113,7 @@ def open_store(
             raise
         why = str(error)
     salvaged = _salvage_into(new, path)
-    aside = _set_aside(path, clock())
+    aside = set_aside(path, "damaged", clock())
     new.replace(path)
     store = Store(path)
     return Opened(store, store.load(), aside, why, salvaged)
@@ -109,7 +121,7 @@ def open_store(
 
 def _salvage_into(new: Path, path: Path) -> int:
     """Write what can be read to a file of its own, whole or, where the disk is full, not at all."""
-    for side in _SIDES:
+    for side in SIDES:
         Path(f"{new}{side}").unlink(missing_ok=True)
     store = Store(new)
     count = 0
@@ -154,17 +166,36 @@ def _open(path: Path, *, check: bool) -> Opened:
         raise
 
 
-def _set_aside(path: Path, now: float) -> Path:
+def set_aside(path: Path, why: str, now: float) -> Path:
+    """Rename what stands at the outbox's path, so that it is kept; its new name.
+
+    Args:
+        path: of the outbox.
+        why: a word of the name.
+        now: seconds since 1970, for the name.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-    number, aside = 0, path.with_name(f"{path.name}.damaged-{moment}")
-    while aside.exists():
+    number, aside = 0, path.with_name(f"{path.name}.{why}-{moment}")
+    while any(os.path.lexists(f"{aside}{side}") for side in SIDES):
         number += 1
-        aside = path.with_name(f"{path.name}.damaged-{moment}-{number}")
-    for side in _SIDES:
+        aside = path.with_name(f"{path.name}.{why}-{moment}-{number}")
+    for side in SIDES:
         # The log belongs to its file by name; without it what was committed last would be gone.
         with contextlib.suppress(FileNotFoundError):
             Path(f"{path}{side}").replace(f"{aside}{side}")
+            _shut(f"{aside}{side}")
     return aside
+
+
+def _shut(name: str) -> None:
+    """Let none but its owner and group look into a file that is kept."""
+    with contextlib.suppress(OSError):
+        mode = os.stat(name, follow_symlinks=False).st_mode  # noqa: PTH116 beside chmod
+        if stat.S_ISREG(mode) and mode & 0o007:
+            os.chmod(name, stat.S_IMODE(mode) & 0o770)  # noqa: PTH101 the same
 
 
 def _salvage(old: sqlite3.Connection) -> Iterator[list[Entry]]:

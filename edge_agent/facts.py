@@ -10,8 +10,9 @@ from contract.version import VERSION
 from edge_agent.metrics import View
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
+    from contract.tasks import Tasks
     from edge_agent.board import Board
     from edge_agent.outbox import Outbox
     from edge_agent.publisher import Publisher
@@ -25,6 +26,8 @@ class Facts:
         outbox: of the readings.
         publisher: of both.
         drivers: how each probe is read, by guid; the service changes it at each reload.
+        tasks: the background threads.
+        failures: how often a part that is not needed has failed.
         boot: this start of the board, 32 hex digits.
     """
 
@@ -35,12 +38,16 @@ class Facts:
         publisher: Publisher,
         *,
         drivers: Mapping[str, str],
+        tasks: Tasks,
+        failures: Callable[[], int],
         boot: str,
     ) -> None:
         self._board = board
         self._outbox = outbox
         self._publisher = publisher
         self._drivers = drivers
+        self._tasks = tasks
+        self._failures = failures
         self._boot = boot
 
     def status(self, *, online: bool) -> Status:
@@ -94,6 +101,8 @@ class Facts:
             dropped=self._outbox.dropped,
             in_memory=self._outbox.in_memory,
             fates=dict(self._outbox.fates),
+            task_ends=self._tasks.ends,
+            part_failures=self._failures(),
             probes=self._board.sampler.status(),
         )
 

@@ -21,3 +21,22 @@ class Fault(StrEnum):
     """No answer within the probe's timeout, and no next read before that one returns."""
     STUCK = "stuck"
     """The same value to the last bit for longer than its noise allows."""
+    STALE = "stale"
+    """Nobody has written the value anew for longer than the probe's `max_age`."""
+    SYSTEM = "system"
+    """The board itself lacks what a read takes: open files, memory, threads, a package. Nothing is
+    known of the sensor."""
+
+
+class ProbeError(Exception):
+    """A read that gave a fault, with more about it than the fault's name.
+
+    Args:
+        fault: which.
+        why: more about it, for people.
+    """
+
+    def __init__(self, fault: Fault, why: str) -> None:
+        self.fault = fault
+        self.why = why
+        super().__init__(f"{fault}: {why}")

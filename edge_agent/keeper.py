@@ -6,22 +6,28 @@ counters: so no number is given twice, whatever the disk remembers when it is ba
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Final
 
 from contract.backoff import Backoff
 from edge_agent.batch import Batch
-from edge_agent.depot import Claim, Opened, open_store
+from edge_agent.depot import Claim, Opened, open_store, set_aside
 from edge_agent.errors import OutboxInUseError
-from edge_agent.store import is_damage
-from edge_agent.writer import Writer, commit
+from edge_agent.private import make_folder
+from edge_agent.store import Saved, Store, is_damage
+from edge_agent.writer import GoneError, Writer, commit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from contract.log import Log
+    from contract.tasks import Tasks
     from edge_agent.entry import Entry
+    from edge_agent.held import Held
     from edge_agent.writer import Outcome
 
 STALL: Final = 5.0
@@ -38,6 +44,11 @@ class Keeper:
         clock: seconds, monotonic.
         reopened: called with what was found when the file had to be opened anew.
         released: called with what is committed now.
+        ours: whether a file that stands in the outbox's place is this very outbox.
+        moved: called when the file was taken away, and another one follows it: what memory knows is
+            to be put in the batch.
+        recovered: called once a file that followed another one has all that could be had.
+        tasks: among which the thread is that commits.
     """
 
     def __init__(
@@ -49,6 +60,10 @@ class Keeper:
         clock: Callable[[], float],
         reopened: Callable[[Opened], None],
         released: Callable[[Batch], None],
+        ours: Callable[[Saved], bool],
+        moved: Callable[[Batch], None],
+        recovered: Callable[[Outcome, int], None],
+        tasks: Tasks,
     ) -> None:
         self._path = path
         self._log = log
@@ -56,7 +71,13 @@ class Keeper:
         self._clock = clock
         self._reopened = reopened
         self._released = released
-        self._writer = Writer()
+        self._ours = ours
+        self._moved = moved
+        self._recovered = recovered
+        self._source: Store | None = None
+        self._before: Held | None = None
+        self._hindrance = ""
+        self._writer = Writer(tasks)
         self._backoff = Backoff(first=1.0, longest=30.0)
         self._claim: Claim | None = None
         self._opened: Opened | None = None
@@ -107,6 +128,11 @@ class Keeper:
         """Entries that are neither on disk nor on the shelf: lost if the process ends now."""
         return sum(len(batch.entries) for batch in self._uncommitted())
 
+    @property
+    def stranded(self) -> int:
+        """Entries in a file that has no name any more, and in no other yet."""
+        return 0 if self._source is None else self._source.held.rows
+
     def turn(self, now: float) -> float:
         """Begin and hear of commits; never blocks.
 
@@ -130,13 +156,14 @@ class Keeper:
         else:
             # Deletes ride with the next entries, if these come soon.
             due = self._started + 2 * self._interval
-        if now >= due:
+        if now >= due and self._locked():
             self._start(now)
         return max(0.0, due - now)
 
     def read(self, first: int, last: int, limit: int) -> Sequence[Entry] | None:
         """Entries on disk; None where it cannot be read now. Rows that are damaged are dropped."""
-        if self._opened is None:
+        if self._opened is None or self._source is not None:
+            # What the file before had is still being taken over.
             return None
         entries: list[Entry] = []
         while not entries:
@@ -158,7 +185,7 @@ class Keeper:
         self, entries: Iterable[Entry], seqs: dict[str, int], facts: dict[str, str | int]
     ) -> bool:
         """Write a new epoch and entries that move to it, at once; False where the disk fails."""
-        if self._opened is None or not self.safe or self._writer.busy:
+        if self._opened is None or not self.safe or self._writer.busy or not self._in_place():
             return False
         batch = Batch(
             entries={entry.id: entry for entry in entries}, seqs=seqs, facts=facts, fresh=True
@@ -192,8 +219,9 @@ class Keeper:
         self._writer.close()
         if busy:
             return
-        if self._opened is not None:
-            self._opened.store.close()
+        for store in (self._source, None if self._opened is None else self._opened.store):
+            if store is not None:
+                store.close()
         if self._claim is not None:
             self._claim.release()
 
@@ -220,6 +248,8 @@ class Keeper:
             if self.shelf.get(number) is entry:
                 del self.shelf[number]
         self._released(outcome.batch)
+        if outcome.batch.before is not None:
+            self._take_stock(outcome)
         if not self.safe:
             self.safe = True
             self._backoff.reset()
@@ -227,25 +257,61 @@ class Keeper:
             self.batch.entries.update(self.shelf)
             self._log.warning("over: the outbox is on disk again")
 
+    def _locked(self) -> bool:
+        """Whether no other agent can have the file; puts a lock that was removed back."""
+        if self._claim is None or self._claim.holds:
+            return True
+        try:
+            claim = Claim(self._path)
+        except FileNotFoundError:
+            # The folder is gone too: the commit finds that out.
+            return True
+        except OSError as error:
+            self._fail(GoneError(f"its lock was removed, and cannot be had again: {error}"))
+            return False
+        self._claim.release()
+        self._claim = claim
+        self._log.warning("the outbox's lock was removed under the agent: it is made anew")
+        return True
+
+    def _take_stock(self, outcome: Outcome) -> None:
+        """All that could be had stands in the file that follows the lost one."""
+        assert self._opened is not None
+        if self._source is not None:
+            self._source.close()
+        self._source = self._before = None
+        self._recovered(outcome, self._opened.store.held.rows)
+
     def _fail(self, error: Exception) -> None:
         self._retry_at = self._clock() + self._backoff.next()
         if isinstance(error, sqlite3.Error) and is_damage(error):
             self._damage = str(error)
-        if self.safe:
-            self.safe = False
+        if isinstance(error, GoneError):
+            # Nothing to wait for: another file can be made at once.
+            self._retry_at = self._clock()
+        if not self.safe:
+            return
+        self.safe = False
+        if isinstance(error, GoneError):
+            self._log.error(
+                "the outbox was taken away under the agent: it is opened anew",
+                file=self._path,
+                why=error,
+            )
+        else:
             self._log.error("the outbox goes on in memory: its disk does not serve", why=str(error))
 
     def _retry(self) -> None:
         """Open the file anew, and commit all that could not be committed."""
         self._retry_at = self._clock() + self._backoff.next()
         try:
-            if self._opened is not None:
-                self._opened.store.close()
-                self._opened = None
-            opened = self._open(check=False)
-        except (sqlite3.Error, OSError):
+            self._reopen()
+        except (sqlite3.Error, OSError) as error:
+            if str(error) != self._hindrance:
+                self._log.warning("the outbox cannot be opened anew yet", why=error)
+            self._hindrance = str(error)
             return
-        self._adopt(opened)
+        self._hindrance = ""
         if self.batch.fresh:
             # These numbers belong to the epoch that ended with the file.
             for batch in self._uncommitted():
@@ -259,13 +325,74 @@ class Keeper:
         whole.offsets.update(self.batch.offsets)
         whole.facts.update(self.batch.facts)
         whole.fresh = whole.fresh or self.batch.fresh
+        whole.source, whole.before = self._source, self._before
         self.batch = whole
+        if whole.before is not None:
+            self._moved(whole)
         self._start(self._clock())
 
-    def _open(self, *, check: bool) -> Opened:
+    def _reopen(self) -> None:
+        store = None if self._opened is None else self._opened.store
+        if self._claim is not None and not self._claim.holds:
+            # The lock went with the folder, and another agent would find none.
+            self._claim.release()
+            self._claim = None
+        if self._source is not None or (store is not None and not self._in_place()):
+            self._follow(store)
+            return
+        if store is not None:
+            self._before = store.held
+            store.close()
+            self._opened = None
+        opened = self._open(check=False)
+        if opened.set_aside is None:
+            self._before = None
+        self._adopt(opened)
+
+    def _follow(self, store: Store | None) -> None:
+        """Go on in another file: that which was opened has no name any more, but can be read."""
+        if self._source is None:
+            self._source = store
+            self._before = None if store is None else store.held
+        elif store is not None:
+            store.close()
+        self._opened = None
+        self._claim_path()
+        if any(os.path.lexists(f"{self._path}{side}") for side in ("", "-wal", "-shm")):
+            self._meet()
+        if self._opened is None:
+            found = Store(self._path)
+            self._opened = Opened(found, found.load())
+
+    def _meet(self) -> None:
+        """A file stands in the outbox's place: take it where it is ours, else set it aside."""
+        assert self._source is not None
+        if not self._source.readable():
+            with contextlib.suppress(sqlite3.Error):
+                found = Store(self._path)
+                saved = found.load()
+                if self._ours(saved):
+                    self._opened = Opened(found, saved)
+                    return
+                found.close()
+        aside = set_aside(self._path, "found", time.time())
+        self._log.warning("what stood in the outbox's place is set aside", file=aside)
+
+    def _in_place(self) -> bool:
+        """Whether the file that is open is the one that has the name."""
+        if self._opened is None or (self._claim is not None and not self._claim.holds):
+            return False
+        with contextlib.suppress(sqlite3.Error):
+            return not self._opened.store.look()
+        return True
+
+    def _claim_path(self) -> None:
         if self._claim is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self._path.parent)
             self._claim = Claim(self._path)
+
+    def _open(self, *, check: bool) -> Opened:
+        self._claim_path()
         return open_store(self._path, self._damage, check=check)
 
     def _adopt(self, opened: Opened) -> None:

@@ -29,6 +29,8 @@ class View(NamedTuple):
         dropped: readings that the outbox had to drop.
         in_memory: the outbox's disk does not serve.
         fates: readings by what became of them.
+        task_ends: how often a background thread ended though it should not.
+        part_failures: how often a part that the agent can do without has failed.
         probes: how each probe is, by guid.
     """
 
@@ -40,6 +42,8 @@ class View(NamedTuple):
     dropped: int
     in_memory: bool
     fates: Mapping[Fate, int]
+    task_ends: int
+    part_failures: int
     probes: Mapping[str, ProbeStatus]
 
 
@@ -109,6 +113,18 @@ METRICS: Final[tuple[Metric[View], ...]] = (
         "Readings that the broker answered for: delivered, unheard (nobody subscribes), refused.",
         _fates,
         "fate",
+    ),
+    Metric(
+        "task_ends_total",
+        "counter",
+        "How often a background task ended though it should not; the log says which and why.",
+        _one(lambda v: v.task_ends),
+    ),
+    Metric(
+        "part_failures_total",
+        "counter",
+        "How often a part that readings do not need has failed; the log says which and why.",
+        _one(lambda v: v.part_failures),
     ),
     Metric(
         "probe_readings_total",

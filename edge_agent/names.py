@@ -12,6 +12,7 @@ from edge_agent.stamper import Stamper
 if TYPE_CHECKING:
     from edge_agent.depot import Opened
     from edge_agent.entry import Entry
+    from edge_agent.store import Saved
 
 _BEYOND: Final = 1 << 52
 _BEYOND_BITS: Final = 51
@@ -85,6 +86,11 @@ class Names:
             self.moved = "" if damaged or not facts else str(facts.get("board"))
         self._lives = [*self._lives, self._life][-MOST_LIVES:]
         return True
+
+    def wrote(self, saved: Saved) -> bool:
+        """Whether a store is the one that this life has written to."""
+        epoch, lives = saved.facts.get("epoch"), str(saved.facts.get("lives", ""))
+        return self._disk is not None and epoch == self._disk.epoch and self._life in lives.split()
 
     @property
     def begins(self) -> bool:

@@ -2,43 +2,92 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import time
 from typing import TYPE_CHECKING, Final
 
-from edge_agent.fault import Fault
+from edge_agent.fault import Fault, ProbeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from edge_agent.file_age import FileAge
+
 LONGEST: Final = 64
 """Bytes that a number with its white space may have."""
 SETTLED: Final = 0.05
 """Seconds after which a writer that is in the middle of a number has written the rest."""
-_NUMBER: Final = re.compile(rb"\s*([+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)\s*")
+SHOWN: Final = 32
+"""Characters of what is no number that the log shows."""
+_BOM: Final = b"\xef\xbb\xbf"
+# Some programs leave a leading zero out, and some one behind the point.
+_NUMBER: Final = re.compile(rb"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*")
+_COMMA: Final = re.compile(rb"\s*[+-]?[0-9]*,[0-9]+\s*")
 
 
-def read_number(path: Path, sleep: Callable[[float], None] = time.sleep) -> float | Fault:
+def read_number(
+    path: Path, sleep: Callable[[float], None] = time.sleep, age: FileAge | None = None
+) -> float:
     """The number in a file, which holds nothing else.
 
     A number without a newline behind it may be the first half of one: it counts if it is still
     the same a moment later.
 
+    Args:
+        path: of the file.
+        sleep: waits so many seconds.
+        age: says whether it was written too long ago; None where that is no matter.
+
     Raises:
+        ProbeError: it holds no number, or was written too long ago.
         OSError: the file cannot be read.
     """
-    text = _content(path)
+    text = _content(path, age)
     if not text.endswith(b"\n"):
         sleep(SETTLED)
-        later = _content(path)
+        later = _content(path, age)
         if later != text and not later.endswith(b"\n"):
-            return Fault.CRC
+            raise ProbeError(Fault.CRC, f"{path} changes while it is read, and no line ends")
         text = later
-    found = _NUMBER.fullmatch(text)
-    return Fault.CRC if found is None or len(text) > LONGEST else float(found[1])
+    found = _NUMBER.fullmatch(text.removeprefix(_BOM))
+    if found is None or len(text) > LONGEST:
+        raise ProbeError(Fault.CRC, f"{path} {_complaint(text)}")
+    return float(found[1])
 
 
-def _content(path: Path) -> bytes:
-    with path.open("rb", buffering=0) as file:
-        return file.read(LONGEST + 1)
+def _complaint(text: bytes) -> str:
+    """What stands there instead of a number, and what should."""
+    if not text.strip():
+        return "is empty: it shall hold one number"
+    if len(text) > LONGEST:
+        return f"holds more than {LONGEST} bytes: it shall hold one number and nothing else"
+    shown = text.decode("utf-8", "replace").strip()[:SHOWN]
+    if _COMMA.fullmatch(text):
+        return f"holds {shown!r}: write the number with a point, as {shown.replace(',', '.')}"
+    return f"holds {shown!r}: it shall hold one number and nothing else, such as 21.5"
+
+
+def _content(path: Path, age: FileAge | None) -> bytes:
+    # A named pipe without a writer would hold the thread up for ever, and be waited for.
+    with open(path, "rb", buffering=0, opener=_open) as file:
+        if age is not None:
+            age.look(os.fstat(file.fileno()))
+        return file.read(LONGEST + 1) or b""
+
+
+def _open(name: str, flags: int) -> int:
+    descriptor = os.open(name, flags | os.O_NONBLOCK)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return descriptor
+    os.close(descriptor)
+    raise ProbeError(Fault.MISSING, f"{name} is no file but {_kind(mode)}: name a regular file")
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    return "a named pipe" if stat.S_ISFIFO(mode) else "a device or socket"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from contract.address import Address
     from contract.log import Log
+    from contract.tasks import Tasks
 
 FRESH: Final = 1.0
 """Seconds for which a view stands."""
@@ -26,13 +27,18 @@ class Observer:
 
     Args:
         view: makes a view; called in the main loop alone.
+        tasks: the agent's background threads, whose ends are no health.
         clock: seconds, monotonic.
     """
 
     def __init__(
-        self, view: Callable[[], View], clock: Callable[[], float] = time.monotonic
+        self,
+        view: Callable[[], View],
+        tasks: Tasks,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._view = view
+        self._tasks = tasks
         self._clock = clock
         self._seen = view()
 
@@ -52,7 +58,8 @@ class Observer:
         A broker that is away is no reason, nor is a probe with a fault.
         """
         age = self._clock() - self._seen.turned
-        return [f"the main loop has not turned for {age:.0f} s"] if age > STUCK else []
+        stuck = [f"the main loop has not turned for {age:.0f} s"] if age > STUCK else []
+        return stuck + self._tasks.faults()
 
 
 @contextmanager

@@ -13,11 +13,12 @@ from edge_agent.room import Bounds
 
 if TYPE_CHECKING:
     from contract.log import Log
+    from contract.tasks import Tasks
     from edge_agent.clock import BoardClock
     from edge_agent.settings import AgentSettings
 
 
-def open_outbox(settings: AgentSettings, clock: BoardClock, log: Log) -> Outbox:
+def open_outbox(settings: AgentSettings, clock: BoardClock, log: Log, tasks: Tasks) -> Outbox:
     """The outbox of a device.
 
     Raises:
@@ -39,4 +40,5 @@ def open_outbox(settings: AgentSettings, clock: BoardClock, log: Log) -> Outbox:
         interval=settings.commit_interval,
         rate=settings.backfill_rate,
         boot=boot_id(),
+        tasks=tasks,
     )

@@ -9,9 +9,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from contract.fields import is_guid
+from contract.tasks import Tasks
 from edge_agent.clock import Timeline
 from edge_agent.dispatch import Dispatch
 from edge_agent.dropper import Dropper
+from edge_agent.entry import Lost
 from edge_agent.keeper import Keeper
 from edge_agent.lanes import LIVE_ROWS, Lanes
 from edge_agent.names import Names
@@ -30,12 +33,17 @@ if TYPE_CHECKING:
     from edge_agent.clock import BoardClock
     from edge_agent.depot import Opened
     from edge_agent.entry import Entry
+    from edge_agent.held import Key, Span
     from edge_agent.message import Fate, Message
     from edge_agent.overflow import Overflow
     from edge_agent.room import Bounds
     from edge_agent.sample import Sample
+    from edge_agent.stamper import Stamper
+    from edge_agent.writer import Outcome
 
 NO_CLOCK: Final = "the clock is not in sync: readings wait for it"
+FILE_LOST: Final = "file_lost"
+"""The reason of the gaps for what was lost with the outbox's file."""
 OLD_CLOCK: Final = "the clock is not in sync: readings say so"
 LOOK: Final = 1.0
 """Seconds between two looks at a clock that is waited for."""
@@ -59,6 +67,7 @@ class Outbox:
         rate: readings of the backlog per second.
         boot: this start of the board.
         monotonic: seconds.
+        tasks: the program's background threads; its own where there are none.
 
     Raises:
         OutboxInUseError: another agent has the file.
@@ -79,6 +88,7 @@ class Outbox:
         rate: float,
         boot: str,
         monotonic: Callable[[], float] = time.monotonic,
+        tasks: Tasks | None = None,
     ) -> None:
         self._log = log
         self._troubles = Troubles(log)
@@ -88,6 +98,8 @@ class Outbox:
         # Named, and neither committed nor to be sent yet.
         self._fresh: dict[int, Entry] = {}
         self._rows = 0
+        # What was lost with a file, and is to be declared.
+        self._lost: dict[Key, Span] = {}
         self._keeper = keeper = Keeper(
             path,
             log=log,
@@ -95,6 +107,10 @@ class Outbox:
             clock=monotonic,
             reopened=self._adopt,
             released=self._release,
+            ours=self._names.wrote,
+            moved=self._move,
+            recovered=self._recover,
+            tasks=tasks or Tasks(log),
         )
         self._lanes = lanes = Lanes(
             keeper.read, self._timeline, destination=destination, rate=rate, clock=monotonic
@@ -169,7 +185,8 @@ class Outbox:
     @property
     def lost_at_end(self) -> int:
         """Entries that are lost if the process ends now: neither acknowledged nor on disk."""
-        return len(self._keeper.shelf) + self._keeper.uncommitted
+        keeper = self._keeper
+        return len(keeper.shelf) + keeper.uncommitted + keeper.stranded
 
     def fits(self, largest: Callable[[], int | None]) -> None:
         """Let it ask for the largest payload that the broker takes, bytes; None for any."""
@@ -184,10 +201,13 @@ class Outbox:
         synced = self._look()
         keeper = self._keeper
         names = self._names.stamper(safe=keeper.safe)
-        taken = []
-        for sample in map(self._timeline.right, samples):
-            entry = names.stamp(sample, id=self._new_id(), boot=self._boot, synced=synced)
-            taken.append(entry)
+        taken = [
+            names.stamp(sample, id=self._new_id(), boot=self._boot, synced=synced)
+            for sample in map(self._timeline.right, samples)
+        ]
+        if taken and self._lost:
+            taken += self._declare(names, taken[-1])
+        for entry in taken:
             if keeper.safe:
                 keeper.batch.entries[entry.id] = self._fresh[entry.id] = entry
                 keeper.batch.seqs[entry.guid] = entry.seq
@@ -259,6 +279,51 @@ class Outbox:
             self._troubles.end(NO_CLOCK)
             self._troubles.begin(OLD_CLOCK)
         return synced
+
+    def _declare(self, names: Stamper, now: Entry) -> list[Entry]:
+        """Gaps for what was lost with a file."""
+        lost, self._lost = self._lost, {}
+        return [
+            names.gap(
+                now._replace(guid=guid, state=span.state or now.state),
+                Lost(epoch, span.first, span.last, span.rows, FILE_LOST),
+                id=self._new_id(),
+            )
+            for (guid, epoch), span in lost.items()
+            if is_guid(guid)
+        ]
+
+    def _move(self, batch: Batch) -> None:
+        """Another file follows the one that was lost: it shall know what memory knows."""
+        names = self._names.stamper(safe=True)
+        batch.seqs.update(names.seqs)
+        batch.facts.update(self._names.facts())
+        batch.offsets.update(self._timeline.offsets)
+        settled = set(batch.gone)
+        batch.entries.update(
+            (entry.id, entry)
+            for entry in self._lanes.live
+            if entry.id not in settled and entry.id not in batch.entries
+        )
+        batch.known = {*batch.entries, *settled, *self._dispatch.flying}
+
+    def _recover(self, outcome: Outcome, rows: int) -> None:
+        """All that could be had is in the new file: count what it has, and what is lost."""
+        keeper = self._keeper
+        beside = len(keeper.batch.entries.keys() | keeper.shelf.keys()) - len(keeper.batch.gone)
+        self._rows = rows + beside + self._dispatch.settled + keeper.wrong
+        lost = sum(span.rows for span in outcome.lost.values())
+        if not lost:
+            self._log.info("no reading was lost with the outbox's file", taken_over=outcome.taken)
+            return
+        self._dropper.dropped += lost
+        for key, span in outcome.lost.items():
+            self._lost[key] = span if key not in self._lost else self._lost[key].joined(span)
+        self._log.error(
+            "readings were lost with the outbox's file: they are declared as gaps",
+            readings=lost,
+            taken_over=outcome.taken,
+        )
 
     def _release(self, batch: Batch) -> None:
         """Entries are committed: from now on they may be sent."""

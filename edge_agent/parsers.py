@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from contract.address import Address, parse_address
 from contract.fields import is_guid
 from contract.moment import is_event_time, parse_event_time
-from contract.settings import text
+from contract.settings import duration, text
 from contract.states import MEAN_TEMPERATURE
 from contract.topics import is_device
 
@@ -35,6 +35,16 @@ def discovery_prefix(value: Any) -> str | None:
     if not isinstance(value, str) or not value.strip("/") or set(value) & set("+#"):
         raise ValueError("write true, false, or a discovery prefix without + and #")
     return value.strip("/")
+
+
+def span_or_never(value: Any) -> float | None:
+    """Parser: a time span in seconds; false is none."""
+    if value in (False, "false"):
+        return None
+    try:
+        return duration(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or false") from None
 
 
 def device_id(value: Any) -> str:

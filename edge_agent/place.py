@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from edge_agent.errors import MissingExtraError
+from edge_agent.fault import Fault, ProbeError
 from edge_agent.probe import driver
 from edge_agent.site import Site, hardware_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from edge_agent.probe import Probe, ProbeSettings
+    from edge_agent.probe import Driver, Probe, ProbeSettings
     from edge_agent.settings import AgentSettings
 
 TIMEOUT: Final = 4.0
@@ -42,15 +44,44 @@ class Place:
     settings: ProbeSettings | None = None
 
 
+class Unopened:
+    """A probe that could not be opened, for want of a package mostly; each read tries again.
+
+    Args:
+        kind: its driver.
+        settings: of the probe.
+        site: where it is.
+    """
+
+    def __init__(self, kind: Driver, settings: ProbeSettings, site: Site) -> None:
+        self._kind = kind
+        self._settings = settings
+        self._site = site
+        self._probe: Probe | None = None
+
+    def read(self) -> float | Fault:
+        """The temperature in degrees Celsius."""
+        if self._probe is None:
+            try:
+                self._probe = self._kind.open(self._settings, self._site)
+            except MissingExtraError as error:
+                raise ProbeError(Fault.SYSTEM, str(error)) from error
+        return self._probe.read()
+
+
+def _opened(kind: Driver, settings: ProbeSettings, site: Site) -> Probe:
+    try:
+        return kind.open(settings, site)
+    except Exception:  # noqa: BLE001 one probe must not keep the others from being read
+        return Unopened(kind, settings, site)
+
+
 def places(settings: AgentSettings, kept: Iterable[Place] = ()) -> list[Place]:
-    """The probes of the configuration, opened.
+    """The probes of the configuration, opened; one that cannot be opened has a fault at each read.
 
     Args:
         settings: of the board.
         kept: places that are open; those that would become the same stay open.
-
-    Raises:
-        MissingExtraError: a driver needs a package that is not installed.
     """
     found = []
     known = {(place.settings, place.state): place for place in kept}
@@ -63,7 +94,7 @@ def places(settings: AgentSettings, kept: Iterable[Place] = ()) -> list[Place]:
             continue
         site = Site(state=state, hardware=hardware, sysfs=Path(settings.sysfs))
         place = Place(
-            probe=kind.open(probe, site),
+            probe=_opened(kind, probe, site),
             guid=probe.guid,
             state=state,
             timeout=probe.timeout,

@@ -1,13 +1,13 @@
 """What a probe is, and the registry of its drivers: one file in `edge_agent/probes` each.
 
-A driver's module has one name, ``DRIVER = Driver(...)``. It is imported when a probe in the
-configuration names it, and so are the packages that only it needs.
+A driver's module has one name, ``DRIVER = Driver(...)``, and stands in `edge_agent.probes.NAMES`.
+It is imported when a probe in the configuration names it, and so are the packages that only it
+needs.
 """
 
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,6 +32,7 @@ class Probe(Protocol):
         May take its time, and is called in a thread of its own, one call at a time.
 
         Raises:
+            ProbeError: a fault, with more about it.
             OSError: nothing answers there; the same as `Fault.MISSING`, with the system's words.
         """
         ...
@@ -98,7 +99,7 @@ class Driver:
 
 def driver_names() -> tuple[str, ...]:
     """All drivers, in alphabetical order."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(probes.__path__)))
+    return tuple(sorted(probes.NAMES))
 
 
 def driver(name: object) -> Driver:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 GATHER: Final = 0.25
 """Seconds for which a sample waits for those of the same tick, so that they share a message."""
 DRAIN: Final = 65_536
+MOST_HUNG: Final = 3
+"""Threads of one probe that hang for ever in reads of earlier configurations; no more are begun."""
+HANGS: Final = f"{MOST_HUNG} reads of earlier configurations still hang: start the agent again"
 
 
 class Sampler:
@@ -41,7 +44,13 @@ class Sampler:
         clock: the system clock, nanoseconds since 1970; used in any thread.
         uptime: nanoseconds since the board started; used in any thread.
         monotonic: seconds of the clock that timeouts and `next_look` go by.
-        before: another sampler whose account this one carries on, probe by probe.
+        before: another sampler whose account this one carries on, probe by probe, and whose reads
+            go on where the place is the same.
+
+    Attributes:
+        places: the board's probes.
+        readers: of each, in the same order.
+        faults: reads that gave no temperature.
     """
 
     def __init__(
@@ -56,25 +65,40 @@ class Sampler:
     ) -> None:
         self._places = self.places = places
         self._monotonic = monotonic
-        self._woken, self._waker = socket.socketpair()
-        self._woken.setblocking(False)
-        self._waker.setblocking(False)
-        self._readers = [
-            Reader(place, self._taker(number, place), clock=clock, uptime=uptime)
-            for number, place in enumerate(places)
+        if before is None:
+            self._woken, self._waker = socket.socketpair()
+            self._woken.setblocking(False)
+            self._waker.setblocking(False)
+        else:
+            before.hand_over()
+            self._woken, self._waker = before._woken, before._waker  # noqa: SLF001 its own kind
+        self._answers: deque[tuple[Reader, Answer]] = (
+            deque() if before is None else before._answers  # noqa: SLF001 the same
+        )
+        # A read that is under way goes on: another thread for the same probe might hang as well.
+        kept: dict[int, Reader] = {}
+        if before is not None:
+            kept = {id(reader.place): reader for reader in before.readers}
+        self.readers: list[Reader] = [
+            kept.get(id(place)) or Reader(place, self._taker(), clock=clock, uptime=uptime)
+            for place in places
         ]
+        self._numbers = {reader: number for number, reader in enumerate(self.readers)}
         self._judges = [Judge(place.stuck_after) for place in places]
         known = {} if before is None else before.records()
         self._records = [
             known.get(place.guid) or ProbeRecord(place.guid, log=log, clock=clock)
             for place in places
         ]
-        self._answers: deque[tuple[int, Answer]] = deque()
         self._deadlines: dict[int, float] = {}
         self._late: set[int] = set()
+        self._left: list[Reader] = []
+        self._handed_over = False
         self._gathered: list[Sample] = []
         self._gathered_until = math.inf
         self.faults: int = 0 if before is None else before.faults
+        if before is not None:
+            self._carry_on(before)
 
     def start(self, due: Iterable[int]) -> None:
         """Begin to read the probes at these places, but for those that are still being read."""
@@ -83,9 +107,11 @@ class Sampler:
                 self._faulty(number, Fault.TIMEOUT)
             elif number in self._deadlines:
                 self._records[number].skip()
+            elif self._hangs(number):
+                self._faulty(number, Fault.TIMEOUT, HANGS)
             else:
                 self._deadlines[number] = self._monotonic() + self._places[number].timeout
-                self._readers[number].ask()
+                self.readers[number].ask()
 
     def collect(self) -> list[Sample]:
         """The samples that are there; those of one tick come together if they take no longer.
@@ -94,8 +120,7 @@ class Sampler:
         """
         with contextlib.suppress(BlockingIOError):
             self._woken.recv(DRAIN)
-        while self._answers:
-            self._take(*self._answers.popleft())
+        self._absorb()
         now = self._monotonic()
         for number in [n for n, deadline in self._deadlines.items() if deadline <= now]:
             del self._deadlines[number]
@@ -133,26 +158,64 @@ class Sampler:
 
     def close(self) -> list[Sample]:
         """End; the samples that nobody collected. Waits for no read that is under way."""
-        self.collect()
-        for reader in self._readers:
-            reader.close()
-        self._woken.close()
-        self._waker.close()
+        if not self._handed_over:
+            self.collect()
+            for reader in self.readers:
+                reader.close()
+            self._woken.close()
+            self._waker.close()
         return self._release()
 
-    def _taker(self, number: int, place: Place) -> Callable[[Answer], None]:
-        def take(answer: Answer) -> None:
-            self._answers.append((number, answer))
-            if place.blocks:
+    def hand_over(self) -> None:
+        """Another sampler carries on; what was read until now is still to be had from `close`."""
+        self._absorb()
+        self._handed_over = True
+
+    def _carry_on(self, before: Sampler) -> None:
+        self._left = [reader for reader in before._left if reader.busy]
+        for number, reader in enumerate(before.readers):
+            mine = self._numbers.get(reader)
+            if mine is None:
+                reader.close()
+                if reader.busy:
+                    self._left.append(reader)
+                continue
+            self._judges[mine] = before._judges[number]
+            if number in before._late:
+                self._late.add(mine)
+            elif number in before._deadlines:
+                self._deadlines[mine] = before._deadlines[number]
+
+    def _hangs(self, number: int) -> bool:
+        """Whether so many threads of this probe hang that another one is no good."""
+        if not self._left or self.readers[number].threaded:
+            return False
+        self._left = [reader for reader in self._left if reader.busy]
+        guid = self._places[number].guid
+        return sum(reader.place.guid == guid for reader in self._left) >= MOST_HUNG
+
+    def _taker(self) -> Callable[[Reader, Answer], None]:
+        answers, waker = self._answers, self._waker
+
+        def take(reader: Reader, answer: Answer) -> None:
+            answers.append((reader, answer))
+            if reader.place.blocks:
                 # A full buffer is a wake-up already; a closed one has nobody to wake.
                 with contextlib.suppress(OSError):
-                    self._waker.send(b"\0")
+                    waker.send(b"\0")
 
         return take
 
+    def _absorb(self) -> None:
+        while self._answers:
+            reader, answer = self._answers.popleft()
+            # One that was left behind has nobody to listen.
+            if (number := self._numbers.get(reader)) is not None:
+                self._take(number, answer)
+
     def _take(self, number: int, answer: Answer) -> None:
         if self._deadlines.pop(number, None) is None:
-            self._late.remove(number)
+            self._late.discard(number)
             return
         found = answer.found
         if not isinstance(found, Fault):

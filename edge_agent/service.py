@@ -6,12 +6,14 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from contract.errors import EXIT_FINE, IsothermError
+from contract.tasks import Tasks, where
 from contract.topics import readings_topic, status_topic
 from contract.version import VERSION
 from edge_agent.board import Board
 from edge_agent.clock import SystemClock, boot_id
 from edge_agent.connect import connect
 from edge_agent.facts import Facts
+from edge_agent.guarded import Guarded, Idle
 from edge_agent.home_assistant import HomeAssistant, Sensor
 from edge_agent.message import Fate
 from edge_agent.notices import Notices
@@ -63,7 +65,9 @@ class Service:
             status_topic=status_topic(device),
         )
         self._clock = SystemClock(trust=settings.clock_trust)
-        self._outbox = open_outbox(settings, self._clock, log)
+        self._tasks = Tasks(log)
+        self._failures = 0
+        self._outbox = open_outbox(settings, self._clock, log, self._tasks)
         self._notices = Notices(self._outbox, log)
         self._publisher = Publisher(
             self._link,
@@ -95,6 +99,8 @@ class Service:
             self._outbox,
             self._publisher,
             drivers=self._drivers,
+            tasks=self._tasks,
+            failures=lambda: self._failures,
             boot=boot_id(),
         )
         self._reporter = Reporter(
@@ -107,13 +113,17 @@ class Service:
         )
         self._link.will = self._reporter.will
         self._supervisor = Supervisor(facts.line)
-        self._observer = Observer(facts.view)
+        self._observer = Observer(facts.view, self._tasks)
         self._outbox.fits(lambda: self._publisher.largest)
-        duties: list[Duty] = [self._reporter, self._outbox, self._supervisor]
-        if self._home is not None:
-            duties.append(self._home)
+        self._home_part = self._guarded("home assistant", self._home or Idle())
+        duties: list[Duty] = [
+            self._guarded("status", self._reporter),
+            self._outbox,
+            self._guarded("systemd", self._supervisor),
+            self._home_part,
+        ]
         if settings.metrics is not None:
-            duties.append(self._observer)
+            duties.append(self._guarded("metrics", self._observer))
         self._board.duties = duties
         self._board.wakers = [self._outbox.fileno()]
         self._introduce()
@@ -142,6 +152,12 @@ class Service:
         self._account()
         return EXIT_FINE
 
+    def _guarded(self, name: str, duty: Duty) -> Guarded:
+        def failed() -> None:
+            self._failures += 1
+
+        return Guarded(name, duty, self._log, failed)
+
     def _end(self) -> None:
         self._supervisor.stopping()
         self._outbox.stop()
@@ -154,8 +170,9 @@ class Service:
 
     def _keep(self, samples: Sequence[Sample]) -> None:
         self._outbox.put(samples)
-        if self._home is not None:
-            self._home.show(samples, self._newly_faulty())
+        home = self._home
+        if home is not None:
+            self._home_part.do(lambda: home.show(samples, self._newly_faulty()))
 
     def _newly_faulty(self) -> list[str]:
         signs = self._facts.signs()
@@ -172,8 +189,9 @@ class Service:
             new = self._load()
             settings = reloaded(self._settings, new)
             before, sampler = self._board.sampler, self._sampler(settings, self._board.sampler)
-        except IsothermError as error:
-            self._log.error("the new configuration is refused, the old one stays", why=str(error))
+        except Exception as error:  # noqa: BLE001 a running agent outlives any configuration
+            why = error if isinstance(error, IsothermError) else where(error)
+            self._log.error("the new configuration is refused, the old one stays", why=why)
             return
         later = needs_restart(self._settings, new)
         self._settings = settings
@@ -188,10 +206,10 @@ class Service:
     def _introduce(self) -> None:
         self._drivers.clear()
         self._drivers.update({probe.guid: probe.driver for probe in self._settings.probes})
-        if self._home is not None:
-            self._home.introduce(
-                [Sensor(probe.guid, probe.interval) for probe in self._settings.probes]
-            )
+        home = self._home
+        if home is not None:
+            sensors = [Sensor(probe.guid, probe.interval) for probe in self._settings.probes]
+            self._home_part.do(lambda: home.introduce(sensors))
 
     def _schedule(self, settings: AgentSettings) -> Schedule:
         return Schedule([probe.interval for probe in settings.probes], time.monotonic())

@@ -13,15 +13,19 @@ import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
+from edge_agent.held import Held, Span
+from edge_agent.private import make_private
 from edge_agent.ranges import spans
 from edge_agent.rows import COLUMNS, checked, to_entry, to_row, unchecked
+from edge_agent.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from edge_agent.batch import Batch
     from edge_agent.entry import Entry
+    from edge_agent.held import Key
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -45,6 +49,12 @@ CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value, checksum INTEGER)
 """
 _PUT: Final = f"INSERT OR REPLACE INTO entry ({COLUMNS}) VALUES ({','.join('?' * 16)})"  # noqa: S608 our own words
 _READ: Final = f"SELECT {COLUMNS} FROM entry WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"  # noqa: S608 our own words
+_FIGURES: Final = "max(state), count(*), min(seq), max(seq)"
+_HELD: Final = f"SELECT guid, epoch, {_FIGURES} FROM entry {{}} GROUP BY guid, epoch"  # noqa: S608 our own words
+_BETWEEN: Final = "WHERE id BETWEEN ? AND ?"
+_ALL: Final = "SELECT * FROM entry WHERE id > ? ORDER BY id LIMIT ?"
+_TAKE: Final = f"INSERT OR IGNORE INTO entry VALUES ({','.join('?' * 17)})"  # noqa: S608 our own words
+TAKE_ROWS: Final = 1_000
 _SEQ: Final = "INSERT OR REPLACE INTO sensor VALUES (?, ?, ?)"
 _BOOT: Final = "INSERT OR REPLACE INTO boot VALUES (?, ?, ?)"
 _FACT: Final = "INSERT OR REPLACE INTO fact VALUES (?, ?, ?)"
@@ -99,6 +109,7 @@ class Store:
     @_damage_is_an_error
     def __init__(self, path: Path) -> None:
         self.path = path
+        make_private(path)
         self._writer = connect(path)
         try:
             self._writer.execute("PRAGMA synchronous=FULL")
@@ -106,6 +117,8 @@ class Store:
             self._writer.execute(f"PRAGMA journal_size_limit={4 << 20}")
             _make_tables(self._writer)
             self._reader = connect(path)
+            self.held = Held(_held(self._writer))
+            self._whereabouts = Whereabouts(path)
         except BaseException:
             self._writer.close()
             raise
@@ -147,9 +160,13 @@ class Store:
         try:
             if batch.fresh:
                 run.execute("DELETE FROM sensor")
+            # What is written anew, and what stands there still of what is to go.
+            replaced = self._count(spans(sorted(batch.entries)))
             run.executemany(_PUT, map(to_row, batch.entries.values()))
             run.executemany(_SEQ, map(checked, batch.seqs.items()))
-            run.executemany("DELETE FROM entry WHERE id BETWEEN ? AND ?", spans(sorted(batch.gone)))
+            gone = list(spans(sorted(batch.gone)))
+            deleted = self._count(gone)
+            run.executemany("DELETE FROM entry WHERE id BETWEEN ? AND ?", gone)
             run.executemany(
                 "UPDATE entry SET aside = ? WHERE id = ?",
                 [(why, number) for number, why in batch.aside.items()],
@@ -161,6 +178,71 @@ class Store:
             with contextlib.suppress(sqlite3.Error):
                 run.execute("ROLLBACK")
             raise
+        for counts in replaced:
+            self.held.remove(counts)
+        self.held.add(batch.entries.values())
+        for counts in deleted:
+            self.held.remove(counts)
+
+    def look(self) -> str:
+        """Why its files are not those that were opened; empty while they are.
+
+        Raises:
+            sqlite3.Error: SQLite has noticed it before us.
+        """
+        (pages,) = self._writer.execute("PRAGMA page_count").fetchone()
+        (size,) = self._writer.execute("PRAGMA page_size").fetchone()
+        return self._whereabouts.look(pages * size)
+
+    def readable(self) -> bool:
+        """Whether its rows can be read, though its file may have no name any more."""
+        try:
+            self._reader.execute("SELECT count(*) FROM entry").fetchone()
+        except sqlite3.Error:
+            return False
+        return True
+
+    def take_over(self, source: Store) -> int:
+        """Take in the rows of another store, as far as they can be read; how many came.
+
+        Raises:
+            sqlite3.Error: they cannot be written.
+        """
+        run, at, count = self._writer, 0, 0
+        run.execute("BEGIN IMMEDIATE")
+        try:
+            while rows := source.raw(at):
+                run.executemany(_TAKE, rows)
+                at, count = rows[-1][0], count + len(rows)
+            run.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                run.execute("ROLLBACK")
+            raise
+        self.held = Held(_held(run))
+        return count
+
+    def raw(self, after: int) -> list[tuple[Any, ...]]:
+        """Rows beyond an id as they stand there; none at the end, or where it cannot be read on."""
+        try:
+            return self._reader.execute(_ALL, (after, TAKE_ROWS)).fetchall()
+        except sqlite3.Error:
+            return []
+
+    @_damage_is_an_error
+    def missing(self, ids: Iterable[int]) -> list[int]:
+        """Those of these ids that it has not; call it in the writing thread."""
+        ask = self._writer.execute
+        return [
+            number
+            for number in ids
+            if ask("SELECT 1 FROM entry WHERE id = ?", (number,)).fetchone() is None
+        ]
+
+    def _count(self, ranges: Iterable[tuple[int, int]]) -> list[dict[Key, int]]:
+        return [
+            {key: span.rows for key, span in _held(self._writer, found).items()} for found in ranges
+        ]
 
     @_damage_is_an_error
     def used(self) -> int:
@@ -238,6 +320,17 @@ def read(
         else:
             entries.append(entry)
     return entries, wrong
+
+
+def _held(
+    connection: sqlite3.Connection, between: tuple[int, int] | None = None
+) -> dict[Key, Span]:
+    """Rows of each sensor and epoch; between two ids, or all."""
+    where, values = (_BETWEEN, between) if between else ("", ())
+    return {
+        (str(guid), epoch.hex() if isinstance(epoch, bytes) else str(epoch)): Span(*span)
+        for guid, epoch, *span in connection.execute(_HELD.format(where), values)
+    }
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:

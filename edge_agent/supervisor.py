@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 STATUS_GAP: Final = 5.0
 """Seconds between two status lines at least."""
 _MICROSECONDS: Final = 1_000_000
+_MOST_DIGITS: Final = 20
+"""Of an integer of 64 bits."""
 
 
 class Supervisor:
@@ -96,4 +98,6 @@ def _watchdog(environ: Mapping[str, str]) -> float:
     if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return math.inf
     microseconds = environ.get("WATCHDOG_USEC", "")
-    return int(microseconds) / _MICROSECONDS if microseconds.isdecimal() else math.inf
+    if not microseconds.isdecimal() or len(microseconds) > _MOST_DIGITS:
+        return math.inf
+    return int(microseconds) / _MICROSECONDS or math.inf

@@ -7,11 +7,17 @@ import os
 import queue
 import socket
 import sqlite3
-import threading
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from contract.backoff import Backoff
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from contract.tasks import Tasks
     from edge_agent.batch import Batch
+    from edge_agent.held import Key, Span
     from edge_agent.store import Store
 
 DRAIN: Final = 4096
@@ -25,25 +31,44 @@ class Outcome(NamedTuple):
         error: why it is not done; None if it is.
         used: bytes of the file; 0 where it is not known.
         free: bytes that the disk has left for us; None where it is not known.
+        taken: rows that came from another store.
+        lost: what is in neither, by guid and epoch.
     """
 
     batch: Batch
-    error: sqlite3.Error | None
+    error: Exception | None
     used: int = 0
     free: int | None = None
+    taken: int = 0
+    lost: Mapping[Key, Span] = MappingProxyType({})
+
+
+class GoneError(Exception):
+    """The store's files are not those that were opened."""
 
 
 class Writer:
-    """Commits one batch at a time; `fileno` can be read when it is done."""
+    """Commits one batch at a time; `fileno` can be read when it is done.
 
-    def __init__(self) -> None:
+    Args:
+        tasks: among which its thread is.
+    """
+
+    def __init__(self, tasks: Tasks) -> None:
+        self._in_hand: Batch | None = None
+        self._closed = False
         self._work: queue.SimpleQueue[tuple[Store, Batch] | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
         self._waker.setblocking(False)
-        self._thread = threading.Thread(target=self._run, name="outbox-writer", daemon=True)
-        self._thread.start()
+        self._thread = tasks.start(
+            "outbox-writer",
+            self._run,
+            stopping=lambda: self._closed,
+            again=Backoff(first=1.0, longest=30.0),
+            on_end=self._give_up,
+        )
         self.busy = False
 
     def fileno(self) -> int:
@@ -70,6 +95,7 @@ class Writer:
 
     def close(self) -> None:
         """End, without waiting for a disk that does not answer."""
+        self._closed = True
         self._work.put(None)
         if not self.busy:
             self._thread.join()
@@ -78,20 +104,45 @@ class Writer:
 
     def _run(self) -> None:
         while (job := self._work.get()) is not None:
-            self._done.put(commit(*job))
-            with contextlib.suppress(BlockingIOError):
-                self._waker.send(b"\0")
+            self._in_hand = job[1]
+            self._report(commit(*job))
+
+    def _report(self, outcome: Outcome) -> None:
+        self._in_hand = None
+        self._done.put(outcome)
+        # A full buffer is a wake-up already; a closed one has nobody to wake.
+        with contextlib.suppress(OSError):
+            self._waker.send(b"\0")
+
+    def _give_up(self, error: BaseException | None) -> None:
+        """The thread has ended with a batch in hand: the main loop shall not wait for it."""
+        if self._in_hand is not None:
+            self._report(
+                Outcome(self._in_hand, sqlite3.InterfaceError(f"the writer ended: {error}"))
+            )
 
 
 def commit(store: Store, batch: Batch) -> Outcome:
     """Commit in the caller's thread."""
     try:
+        _look(store)
+        taken = 0 if batch.source is None else store.take_over(batch.source)
+        lost: dict[Key, Span] = {}
+        if batch.before is not None:
+            lost = batch.before.lost(store.held, store.missing(batch.known))
         store.apply(batch)
-        return Outcome(batch, None, store.used(), _free(store))
-    except sqlite3.Error as error:
+        # What was written to a file that has no name is not on disk.
+        _look(store)
+        return Outcome(batch, None, store.used(), _free(store), taken, lost)
+    except (sqlite3.Error, GoneError) as error:
         return Outcome(batch, error)
     except Exception as error:  # noqa: BLE001 whatever it is, the main loop shall hear of it
         return Outcome(batch, sqlite3.InterfaceError(str(error)))
+
+
+def _look(store: Store) -> None:
+    if why := store.look():
+        raise GoneError(why)
 
 
 def _free(store: Store) -> int | None:

@@ -38,6 +38,8 @@ IN_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
 def filesystem(path: Path, mounts: str | None = None) -> str | None:
     """The type of the filesystem in which a path lies, such as ``ext4``; None where it is not told.
 
+    It is not told inside a chroot whose root is no mount of its own.
+
     Args:
         path: need not exist.
         mounts: the kernel's list, see proc_pid_mountinfo(5); None: that of this process.
@@ -51,10 +53,13 @@ def filesystem(path: Path, mounts: str | None = None) -> str | None:
     best, found = -1, None
     for line in mounts.splitlines():
         left, _, right = line.partition(" - ")
-        point = Path(_OCTAL.sub(lambda match: chr(int(match[1], 8)), left.split()[4]))
+        where, what = left.split()[4:5], right.split()[:1]
+        if not where or not what:
+            continue
+        point = Path(_OCTAL.sub(lambda match: chr(int(match[1], 8)), where[0]))
         # The later of two mounts at one point hides the other.
         if place.is_relative_to(point) and len(point.parts) >= best:
-            best, found = len(point.parts), right.split()[0]
+            best, found = len(point.parts), what[0]
     return found
 
 

@@ -17,7 +17,6 @@ from edge_agent.doctor.outbox import check_outbox
 from edge_agent.doctor.outbox_probe import look_at_outbox
 from edge_agent.doctor.probes import check_probes
 from edge_agent.doctor.unit import check_unit, unit_facts
-from edge_agent.errors import MissingExtraError
 from edge_agent.place import places
 from edge_agent.probe_commands import read_all
 
@@ -67,12 +66,7 @@ def examine(settings: AgentSettings, config: str) -> Iterator[Finding]:
 
 
 def _probes(settings: AgentSettings) -> Iterator[Finding]:
-    try:
-        opened = places(settings)
-    except MissingExtraError as error:
-        yield fail("probes", str(error))
-        return
-    samples, status = read_all(opened)
+    samples, status = read_all(places(settings))
     yield from check_probes(
         {probe.guid: probe.driver for probe in settings.probes},
         {sample.guid: sample.temperature for sample in samples},

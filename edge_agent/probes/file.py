@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from contract.settings import choice, setting, text
 from edge_agent.degrees import celsius
-from edge_agent.fault import Fault
+from edge_agent.file_age import FileAge
 from edge_agent.number_file import read_number
+from edge_agent.parsers import span_or_never
 from edge_agent.probe import Driver, ProbeSettings
 
 if TYPE_CHECKING:
@@ -34,6 +35,13 @@ class FileSettings(ProbeSettings):
         default="C",
         help="Of the number: C, F, or mC for thousandths of a degree Celsius, as hwmon has it.",
     )
+    max_age: float | None = setting(
+        "max_age",
+        span_or_never,
+        default="1h",
+        help="How long ago the file may have been written, such as 10m; false: no matter. Files of "
+        "the kernel, under /sys and /proc, are always new.",
+    )
 
 
 class FileProbe:
@@ -42,20 +50,21 @@ class FileProbe:
     Args:
         path: of the file.
         unit: one of `UNITS`.
+        max_age: seconds that it may be old; None: no matter.
     """
 
-    def __init__(self, path: Path, unit: str) -> None:
+    def __init__(self, path: Path, unit: str, max_age: float | None = None) -> None:
         self._path = path
         self._unit = unit
+        self._age = None if max_age is None else FileAge(path, max_age)
 
-    def read(self) -> float | Fault:
+    def read(self) -> float:
         """The temperature in degrees Celsius."""
-        found = read_number(self._path)
-        return found if isinstance(found, Fault) else UNITS[self._unit](found)
+        return UNITS[self._unit](read_number(self._path, age=self._age))
 
 
 def _open(settings: FileSettings, _site: Site) -> FileProbe:
-    return FileProbe(Path(settings.path), settings.unit)
+    return FileProbe(Path(settings.path), settings.unit, settings.max_age)
 
 
 DRIVER = Driver(settings=FileSettings, open=_open)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contract.settings import setting, whole
-from edge_agent.fault import Fault
 from edge_agent.number_file import read_number
 from edge_agent.probe import Driver, ProbeSettings
 
@@ -41,10 +40,9 @@ class ThermalZoneProbe:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def read(self) -> float | Fault:
+    def read(self) -> float:
         """The temperature in degrees Celsius."""
-        found = read_number(self._path)
-        return found if isinstance(found, Fault) else found / 1_000
+        return read_number(self._path) / 1_000
 
 
 def _open(settings: ThermalZoneSettings, site: Site) -> ThermalZoneProbe:

@@ -34,6 +34,9 @@ LOOKS: Final = 3
 """How often to look at a bus that converts together: its files are empty while a conversion runs,
 and another probe may have begun one just before we looked."""
 
+LONGEST: Final = 4_096
+"""Bytes that are read: what a file of sysfs can hold."""
+
 _ADDRESS: Final = re.compile(rf"(?:{'|'.join(FAMILIES)})-[0-9a-f]{{12}}")
 _TEXT: Final = re.compile(
     rb"((?:[0-9a-f]{2} ){9}): crc=[0-9a-f]{2} (YES|NO)\n(?:[0-9a-f]{2} ){9}t=(-?[0-9]{1,6})\s*"
@@ -121,7 +124,8 @@ class W1Probe:
         text = b""
         for _ in range(LOOKS):
             together = bus.convert()
-            text = (self._folder / "w1_slave").read_bytes()
+            with (self._folder / "w1_slave").open("rb", buffering=0) as file:
+                text = file.read(LONGEST)
             if text or not together:
                 break
         return temperature(text, self._family)

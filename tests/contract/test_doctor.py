@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,6 @@ from contract.doctor.secrets import check_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 MOUNTS = """\
 21 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw
@@ -64,8 +64,17 @@ def test_a_path_lies_in_the_nearest_mount(tmp_path: Path, path: str, kind: str) 
     assert filesystem(tmp_path.joinpath(path), MOUNTS) == kind
 
 
-def test_this_machine_s_own_mounts_can_be_read(tmp_path: Path) -> None:
-    assert filesystem(tmp_path) is not None
+def test_where_the_root_is_no_mount_the_place_is_unknown_and_no_fault(tmp_path: Path) -> None:
+    # So a chroot sees it: the kernel lists only what is mounted below.
+    mounts = "".join(MOUNTS.splitlines(keepends=True)[1:])
+    assert filesystem(tmp_path.joinpath("/etc/x"), mounts) is None
+    assert filesystem(tmp_path.joinpath("/run/x"), mounts) == "ramfs"
+    assert filesystem(tmp_path, "") is None
+    assert filesystem(tmp_path, "no mount\n\n21 1 8:1 / / rw - \n") is None
+
+
+def test_this_machine_s_own_mounts_can_be_read() -> None:
+    assert filesystem(Path("/proc/self")) == "proc"
 
 
 def test_a_place_that_is_not_there_yet_is_judged_by_the_folder_above(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import re
 
+from contract.log import Log
+from contract.tasks import Tasks
 from edge_agent.fault import Fault
 from edge_agent.message import Fate
 from edge_agent.metrics import METRICS, PREFIX, View
@@ -15,7 +17,8 @@ class _Loop:
     def __init__(self) -> None:
         self.now = 100.0
         self.rows = 1
-        self.observer = Observer(self._view, lambda: self.now)
+        self.tasks = Tasks(Log("agent"))
+        self.observer = Observer(self._view, self.tasks, lambda: self.now)
 
     def _view(self) -> View:
         probe = ProbeStatus(Fault.CRC, "", 0, 7, {Fault.CRC: 2}, 1)
@@ -28,6 +31,8 @@ class _Loop:
             dropped=5,
             in_memory=True,
             fates=dict.fromkeys(Fate, 6),
+            task_ends=0,
+            part_failures=0,
             probes={'a"b': probe},
         )
 
@@ -54,6 +59,13 @@ def test_a_main_loop_that_stands_still_is_no_health() -> None:
     assert loop.observer.faults() == ["the main loop has not turned for 11 s"]
     loop.turn()
     assert loop.observer.faults() == []
+
+
+def test_a_thread_that_has_ended_is_no_health() -> None:
+    loop = _Loop()
+    loop.tasks.start("writer", lambda: None, stopping=lambda: False).join()
+    (fault,) = loop.observer.faults()
+    assert fault.startswith("the task writer has ended")
 
 
 def test_every_metric_has_help_and_type_and_the_names_that_prometheus_wants() -> None:

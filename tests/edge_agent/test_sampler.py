@@ -11,8 +11,10 @@ from edge_agent.degrees import celsius, fahrenheit
 from edge_agent.fault import Fault
 from edge_agent.place import Place
 from edge_agent.probe import Probe
+from edge_agent.probe_status import LINES, ProbeRecord
 from edge_agent.sample import Sample
-from edge_agent.sampler import GATHER, Sampler
+from edge_agent.sampler import GATHER, HANGS, MOST_HUNG, Sampler
+from tests.support import await_true
 
 NOW = 1_479_302_799_447_974_000
 UPTIME = 5_000_000_000
@@ -224,3 +226,141 @@ def test_another_sampler_carries_the_account_on() -> None:
     assert (status["g0"].fault, status["g0"].readings) == (Fault.CRC, 1)
     assert (status["new"].fault, status["new"].readings) == (None, 0)
     assert after.faults == 1
+
+
+def _next(rig: _Rig, *probes: Probe, places: list[Place] | None = None) -> None:
+    """Read the configuration again: these probes, or the same places."""
+    before = rig.sampler
+    if places is None:
+        places = [
+            Place(probe=probe, guid=f"g{number}", state="CA") for number, probe in enumerate(probes)
+        ]
+    rig.sampler = Sampler(
+        places,
+        log=start_logging("agent", stream=rig.told),
+        clock=lambda: NOW,
+        uptime=lambda: UPTIME,
+        monotonic=lambda: rig.now,
+        before=before,
+    )
+    before.close()
+
+
+def _threads() -> int:
+    return sum(thread.name == "probe g0" for thread in threading.enumerate())
+
+
+def test_a_read_that_hangs_is_no_second_thread_after_a_reload_and_ends_as_it_should() -> None:
+    hung = _Hung()
+    with _rig(hung) as rig:
+        rig.sampler.start([0])
+        hung.reading.wait(PATIENCE)
+        rig.now += 5.0
+        rig.sampler.collect()
+        for _ in range(5):
+            _next(rig, places=list(rig.sampler.places))
+            rig.sampler.start([0])
+        assert _threads() == 1
+        status = rig.sampler.status()["g0"]
+        assert (status.fault, status.faults) == (Fault.TIMEOUT, {Fault.TIMEOUT: 6})
+        hung.let_go.set()
+        rig.await_wake()
+        rig.sampler.collect()
+        # It is asked again, and well.
+        rig.sampler.start([0])
+        rig.await_wake()
+        assert [sample.temperature for sample in rig.sampler.collect()] == [33.8]
+
+
+def test_a_read_that_is_under_way_at_a_reload_gives_its_sample() -> None:
+    hung = _Hung()
+    with _rig(hung) as rig:
+        rig.sampler.start([0])
+        hung.reading.wait(PATIENCE)
+        _next(rig, places=list(rig.sampler.places))
+        hung.let_go.set()
+        rig.await_wake()
+        assert [sample.temperature for sample in rig.sampler.collect()] == [33.8]
+
+
+def test_what_was_read_before_a_reload_is_not_lost() -> None:
+    with _rig(_Script(1.0)) as rig:
+        rig.sampler.start([0])
+        before = rig.sampler
+        rig.sampler = Sampler(
+            before.places,
+            log=start_logging("agent", stream=rig.told),
+            clock=lambda: NOW,
+            uptime=lambda: UPTIME,
+            before=before,
+        )
+        assert [sample.temperature for sample in before.close()] == [33.8]
+        assert rig.sampler.collect() == []
+
+
+def test_threads_that_hang_do_not_pile_up_however_often_the_probe_changes() -> None:
+    probes = [_Hung() for _ in range(MOST_HUNG + 3)]
+    with _rig(probes[0]) as rig:
+        rig.sampler.start([0])
+        probes[0].reading.wait(PATIENCE)
+        for probe in probes[1:]:
+            _next(rig, probe)
+            rig.sampler.start([0])
+        try:
+            assert _threads() == MOST_HUNG
+            status = rig.sampler.status()["g0"]
+            assert (status.fault, status.why) == (Fault.TIMEOUT, HANGS)
+        finally:
+            for probe in probes:
+                probe.let_go.set()
+        await_true(lambda: _threads() == 0, "the threads to end")
+        # Those let go, whose answers nobody wants, the probe is read again.
+        assert rig.sampler.collect() == []
+        rig.sampler.start([0])
+        rig.await_wake()
+        assert [sample.temperature for sample in rig.sampler.collect()] == [33.8]
+
+
+def test_a_thread_that_cannot_be_started_is_a_fault_and_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    hung = _Hung()
+    hung.let_go.set()
+    with _rig(hung) as rig:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            assert rig.tick() == []
+        status = rig.sampler.status()["g0"]
+        assert status.fault is Fault.SYSTEM
+        assert "can't start new thread" in status.why
+        rig.sampler.start([0])
+        rig.await_wake()
+        assert [sample.temperature for sample in rig.sampler.collect()] == [33.8]
+
+
+def test_a_probe_that_flaps_fills_no_log_and_its_last_state_is_told() -> None:
+    told = io.StringIO()
+    now = 0.0
+    log = start_logging("agent", stream=told)
+    record = ProbeRecord("g", log=log, clock=lambda: NOW, monotonic=lambda: now)
+    for _ in range(3_600):
+        record.faulty(Fault.CRC)
+        record.well()
+        now += 1.0
+    record.faulty(Fault.RANGE, "why")
+    lines = told.getvalue().splitlines()
+    assert LINES <= len(lines) <= LINES + 61
+    assert record.changes == 7_201
+    # It flaps no more: what it came to is told once, and then there is quiet.
+    for _ in range(600):
+        record.faulty(Fault.RANGE, "why")
+        now += 1.0
+    more = told.getvalue().splitlines()
+    assert len(more) - len(lines) <= 1
+    lines = more
+    assert "has a fault guid=g fault=range why=why" in lines[-1]
+    left_out = sum(int(line.rpartition("left_out=")[2]) for line in lines if "left_out" in line)
+    assert len(lines) + left_out == 7_201

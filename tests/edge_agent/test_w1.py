@@ -104,8 +104,9 @@ def test_a_sensor_may_come_later_go_and_come_back(tmp_path: Path) -> None:
 def test_a_file_that_may_not_be_read_is_missing_and_says_why(tmp_path: Path) -> None:
     tree = FakeSys(tmp_path)
     tree.sensor().chmod(0)
+    probe = _probe(tree)
     with unprivileged():
-        fault, why = read_once(_probe(tree))
+        fault, why = read_once(probe)
     assert (fault, why.endswith("Permission denied")) == (Fault.MISSING, True)
 
 

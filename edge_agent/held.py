@@ -1,0 +1,97 @@
+"""How many rows of each sensor and epoch a store holds: what is lost if its file is."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from edge_agent.entry import Entry
+
+Key = tuple[str, str]
+"""The guid and the epoch."""
+
+RECENT: Final = 4_000
+"""So many of the newest rows are known one by one: those that are on their way are among them."""
+
+
+class Span(NamedTuple):
+    """Rows of one sensor and epoch.
+
+    Attributes:
+        state: where the sensor is, one of the 51 codes.
+        rows: how many.
+        first: no row has a lower seq; there may be none as low.
+        last: the same for higher.
+    """
+
+    state: str
+    rows: int
+    first: int
+    last: int
+
+    def joined(self, other: Span) -> Span:
+        """Both as one."""
+        first, last = min(self.first, other.first), max(self.last, other.last)
+        return Span(self.state, self.rows + other.rows, first, last)
+
+
+class Held:
+    """The account of one store; kept with each commit, so that it needs no look at the file.
+
+    Args:
+        spans: what it holds at first.
+    """
+
+    def __init__(self, spans: Mapping[Key, Span]) -> None:
+        self._spans = dict(spans)
+        self._recent: dict[int, Key] = {}
+        self._order: deque[int] = deque()
+
+    @property
+    def rows(self) -> int:
+        """All of them."""
+        return sum(span.rows for span in self._spans.values())
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Rows that were written, and did not stand there before."""
+        for entry in entries:
+            key = (entry.guid, entry.epoch)
+            _, count, first, last = self._spans.get(key, ("", 0, entry.seq, entry.seq))
+            self._spans[key] = Span(
+                entry.state, count + 1, min(first, entry.seq), max(last, entry.seq)
+            )
+            self._recent[entry.id] = key
+            self._order.append(entry.id)
+        while len(self._order) > RECENT:
+            self._recent.pop(self._order.popleft(), None)
+
+    def remove(self, counts: Mapping[Key, int]) -> None:
+        """Rows that were deleted."""
+        for key, count in counts.items():
+            span = self._spans.get(key)
+            if span is None:
+                continue
+            if span.rows <= count:
+                del self._spans[key]
+            else:
+                self._spans[key] = span._replace(rows=span.rows - count)
+
+    def lost(self, kept: Held, known: Iterable[int]) -> dict[Key, Span]:
+        """What stood here and is in no other place.
+
+        Args:
+            kept: what the store that follows has of it.
+            known: ids of rows that it has not, and that are not lost: memory has them, or they
+                were settled.
+        """
+        elsewhere = Counter(self._recent[number] for number in known if number in self._recent)
+        found = {}
+        for key, span in self._spans.items():
+            still = kept._spans.get(key)
+            rows = span.rows - elsewhere[key] - (0 if still is None else still.rows)
+            if rows > 0:
+                found[key] = span._replace(rows=rows)
+        return found
