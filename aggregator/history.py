@@ -29,7 +29,8 @@ WHERE query_id IS NOT NULL
 QUALIFY idle OR row_number() OVER (PARTITION BY query_id, batch_id, idle ORDER BY taken DESC) = 1;
 
 CREATE VIEW total AS
-SELECT taken, batch_id, entry.key AS scope, TRY_CAST(entry.value ->> 'total_messages' AS HUGEINT) AS messages,
+SELECT taken, batch_id, entry.key AS scope,
+    TRY_CAST(entry.value ->> 'total_messages' AS HUGEINT) AS messages,
     TRY_CAST(entry.value ->> 'total_sensors' AS BIGINT) AS sensors,
     approximate IS NOT NULL AND entry.key = 'since_start' AS approximate
 FROM (SELECT taken, batch_id, approximate, unnest(map_entries(scopes)) AS entry
