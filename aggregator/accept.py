@@ -16,7 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
-from contract.fields import CLOCKS, EPOCH_PATTERN, FORMAT, MAX_TEMPERATURE, MIN_TEMPERATURE
+from contract.fields import (
+    CLOCKS,
+    EPOCH_PATTERN,
+    FORMAT,
+    MAX_SEQ,
+    MAX_TEMPERATURE,
+    MIN_TEMPERATURE,
+)
 from contract.moment import EVENT_TIME_PATTERN, is_event_time
 from contract.states import STATES
 from contract.verdict import MAX_DEPTH
@@ -148,6 +155,7 @@ def _judge(rows: Any) -> tuple[Mapping[str, Any], Any]:
     counted = _all_of(
         pc.match_substring_regex(epoch, EPOCH_PATTERN),
         pc.greater_equal(seq, 1),
+        pc.less_equal(seq, MAX_SEQ),
         pc.is_in(clock, _CLOCKS),
     )
     good = _all_of(

@@ -40,7 +40,7 @@ def compute(connection: duckdb.DuckDBPyConnection) -> Analytics:
     Sums are Kahan sums (DuckDB's ``fsum``), so that an average does not depend on the order.
     """
     by_state = connection.execute(
-        "SELECT state, fsum(total) / sum(readings), sum(readings)::BIGINT, count(DISTINCT guid) "
+        "SELECT state, fsum(total) / sum(readings), sum(readings), count(DISTINCT guid) "
         "FROM sensor GROUP BY state ORDER BY state"
     ).fetchall()
     (total_sensors,) = connection.execute("SELECT count(DISTINCT guid) FROM sensor").fetchall()[0]
@@ -69,7 +69,7 @@ def compute_ledger(
         table: its name.
     """
     by_state = connection.execute(
-        f"SELECT state, fsum(total), sum(readings)::BIGINT FROM {table} GROUP BY state"  # noqa: S608 a table of ours
+        f"SELECT state, fsum(total), sum(readings) FROM {table} GROUP BY state"  # noqa: S608 a table of ours
     ).fetchall()
     sums = {state: (total, readings) for state, total, readings in by_state}
     sensors = dict(population.by_state)

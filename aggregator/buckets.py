@@ -54,8 +54,8 @@ FROM ({readings}) GROUP BY ALL
 
 _JUDGE: Final = """
 SELECT max(last) FILTER (NOT ahead),
-    coalesce(sum(readings) FILTER (NOT ahead AND bucket < $end), 0)::BIGINT,
-    coalesce(sum(readings) FILTER (ahead), 0)::BIGINT
+    coalesce(sum(readings) FILTER (NOT ahead AND bucket < $end), 0),
+    coalesce(sum(readings) FILTER (ahead), 0)
 FROM came
 """
 
@@ -66,7 +66,7 @@ WHERE NOT ahead AND bucket >= $since
 
 _CLOSE: Final = (
     """
-INSERT INTO event_total SELECT bucket, state, sum(readings)::BIGINT, fsum(total) FROM event_open
+INSERT INTO event_total SELECT bucket, state, sum(readings), fsum(total) FROM event_open
 WHERE bucket >= make_timestamp($start) AND bucket < make_timestamp($end) GROUP BY ALL
 """,
     """

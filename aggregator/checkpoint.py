@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aggregator.errors import CheckpointError
+from aggregator.letters import Flood
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,6 +84,27 @@ def read_offsets(folder: Path, batch_id: int) -> Mapping[int, int] | None:
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
     return offsets
+
+
+def read_ranges(folder: Path, batch_id: int) -> list[Flood] | None:
+    """Which records a batch has; None where Spark does not tell."""
+    end = read_offsets(folder, batch_id)
+    try:
+        start = (
+            read_offsets(folder, batch_id - 1)
+            if batch_id
+            else _start(folder / "sources" / "0" / "0")
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+    if start is None or end is None:
+        return None
+    # A partition that was not there before began with its first record.
+    return [
+        Flood(number, start.get(number, 0), last - 1)
+        for number, last in sorted(end.items())
+        if last > start.get(number, 0)
+    ]
 
 
 def _start(file: Path) -> Mapping[int, int]:

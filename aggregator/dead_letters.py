@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from aggregator.errors import DeadLetterError
+from aggregator.errors import DeadLetterError, LetterTooLargeError
 from aggregator.letters import (
+    LEAST_PART_BYTES,
     NO_MARK,
+    PART_BYTES,
     Flood,
     Mark,
     Record,
@@ -17,9 +19,10 @@ from aggregator.letters import (
     split,
 )
 from aggregator.stopping import StoppingError
+from contract.reasons import Reason, Rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from threading import Event
     from typing import Any
 
@@ -36,8 +39,12 @@ driver's memory nor keeps a transaction open for longer than Kafka waits for it.
 class Box(Protocol):
     """The dead-letter topic, and the mark beside it that says how far the letters have come."""
 
-    def open(self, query_id: str) -> Mark:
+    def open(self, query_id: str, part_bytes: int = PART_BYTES) -> Mark:
         """Shut out an earlier life of the query, and read back its mark.
+
+        Args:
+            query_id: Spark's name of the query.
+            part_bytes: of key and value in the largest record that will come.
 
         Raises:
             DeadLetterError: not now.
@@ -49,6 +56,7 @@ class Box(Protocol):
         The mark takes the place of the one before.
 
         Raises:
+            LetterTooLargeError: one is larger than Kafka takes.
             DeadLetterError: Kafka does not take them, or does not say that it did; `open` tells.
         """
 
@@ -97,6 +105,7 @@ class DeadLetters:
         self._clock = clock
         self._stop = stop
         self._mark: Mark | None = None
+        self._part_bytes = PART_BYTES
         self.why = ""
         self.written = 0
         self.failures = 0
@@ -118,12 +127,46 @@ class DeadLetters:
             StoppingError: the person asked for the end.
         """
         counting, pending = split(rows)
-        if not pending:
-            return counting
+        if pending:
+            self._patiently(query_id, lambda mark: self._write(pending, batch_id, mark))
+        return counting
+
+    def set_aside(
+        self, query_id: str, batch_id: int, sources: Callable[[], Iterable[Source]], detail: str
+    ) -> None:
+        """Write a letter for each record of a trigger that could not be counted, after `write`.
+
+        Args:
+            query_id: Spark's name of the query.
+            batch_id: the trigger's micro-batch.
+            sources: gives the records, by partition and offset; the same ones again in a replay.
+            detail: why they could not be counted.
+
+        Raises:
+            DeadLetterError, StoppingError: as `write`.
+        """
+        why = Rejection(Reason.UNCOUNTABLE, detail)
+        self._patiently(query_id, lambda mark: self._set_aside(sources(), why, batch_id, mark))
+
+    def _patiently(self, query_id: str, write: Callable[[Mark], None]) -> None:
         try:
-            if self._mark is None:
-                self._mark = self._box.open(query_id)
-            self._write(pending, batch_id, self._mark)
+            while True:
+                try:
+                    if self._mark is None:
+                        self._mark = self._box.open(query_id, self._part_bytes)
+                    write(self._mark)
+                    break
+                except LetterTooLargeError:
+                    if self._part_bytes <= LEAST_PART_BYTES:
+                        raise
+                    # What was committed before stands in the mark that is read back.
+                    self.close()
+                    self._part_bytes //= 2
+                    self._log.warning(
+                        "the dead-letter topic takes no record of that size: larger letters are "
+                        "written in smaller parts; a higher max.message.bytes would mend it",
+                        part_bytes=self._part_bytes,
+                    )
         except DeadLetterError as error:
             self.failures += 1
             self.why = str(error)
@@ -132,7 +175,6 @@ class DeadLetters:
         if self.why:
             self.why = ""
             self._log.info("dead letters are written again", written=self.written)
-        return counting
 
     def close(self) -> None:
         """Let go of Kafka."""
@@ -140,25 +182,47 @@ class DeadLetters:
         self._box.close()
 
     def _write(self, pending: Sequence[Source | Flood], batch_id: int, before: Mark) -> None:
-        offsets = dict(before.offsets)
+        found = self._sources(pending, before.done(batch_id))
+        judged = ((source, rejection(source.value)) for source in found)
+        self._stream(
+            ((source, why) for source, why in judged if why is not None),
+            before.offsets,
+            lambda offsets: Mark(batch_id, offsets),
+        )
+
+    def _set_aside(
+        self, sources: Iterable[Source], why: Rejection, batch_id: int, before: Mark
+    ) -> None:
+        done = before.done_aside(batch_id)
+        # The others' letters of this batch, if there were any, are all written.
+        others = before.done(batch_id)
+        self._stream(
+            ((source, why) for source in sources if source.offset >= done.get(source.partition, 0)),
+            done,
+            lambda offsets: Mark(batch_id, others, offsets),
+        )
+
+    def _stream(
+        self,
+        letters: Iterable[tuple[Source, Rejection]],
+        before: Mapping[int, int],
+        mark: Callable[[Mapping[int, int]], Mark],
+    ) -> None:
+        offsets = dict(before)
         records: list[Record] = []
-        letters = size = 0
-        for source in self._sources(pending, before.done(batch_id)):
-            why = rejection(source.value)
-            if why is None:
-                continue
-            made = dead_letter(source, why, self._topic, self._clock())
-            records += made
-            letters += 1
-            size += len(source.value or b"")
+        written = size = 0
+        for source, why in letters:
+            records += dead_letter(source, why, self._topic, self._clock(), self._part_bytes)
+            written += 1
+            size += len(source.key or b"") + len(source.value or b"")
             offsets[source.partition] = source.offset + 1
             if len(records) >= MOST_RECORDS or size >= MOST_BYTES:
-                self._put(records, Mark(batch_id, dict(offsets)), letters)
-                records, letters, size = [], 0, 0
+                self._put(records, mark(dict(offsets)), written)
+                records, written, size = [], 0, 0
                 if self._stop.is_set():
                     raise StoppingError
         if records:
-            self._put(records, Mark(batch_id, offsets), letters)
+            self._put(records, mark(offsets), written)
 
     def _sources(
         self, pending: Sequence[Source | Flood], done: Mapping[int, int]
@@ -183,6 +247,7 @@ class MemoryBox:
         records: all letters, parts included.
         marks: by query.
         transactions: how many were committed.
+        largest: bytes of the largest record that is taken; None for any.
         refuse: how many of the next transactions fail before they are committed.
         unsure: how many of the next are committed without saying so.
     """
@@ -191,12 +256,14 @@ class MemoryBox:
         self.records: list[Record] = []
         self.marks: dict[str, Mark] = {}
         self.transactions = 0
+        self.largest: int | None = None
         self.refuse = 0
         self.unsure = 0
         self._query_id: str | None = None
 
-    def open(self, query_id: str) -> Mark:
+    def open(self, query_id: str, part_bytes: int = PART_BYTES) -> Mark:
         """See `Box.open`."""
+        assert part_bytes >= LEAST_PART_BYTES
         self._query_id = query_id
         return self.marks.get(query_id, NO_MARK)
 
@@ -206,6 +273,8 @@ class MemoryBox:
         if self.refuse:
             self.refuse -= 1
             raise DeadLetterError("told to refuse")
+        if self.largest is not None and any(_size(r) > self.largest for r in records):
+            raise LetterTooLargeError("too large")
         self.records += records
         self.marks[self._query_id] = mark
         self.transactions += 1
@@ -216,3 +285,8 @@ class MemoryBox:
     def close(self) -> None:
         """See `Box.close`."""
         self._query_id = None
+
+
+def _size(record: Record) -> int:
+    headers = sum(len(name) + len(value) for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers

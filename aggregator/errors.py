@@ -10,9 +10,11 @@ AggregatorError
 ├── LedgerError              the ledger does not fit the checkpoint, or cannot be read or written
 │   └── BrokenLedgerError    its numbers do not agree with each other, or with the checkpoint
 ├── DeadLetterError          the dead-letter topic does not take a rejected record (retriable)
+│   ├── LetterTooLargeError  the topic does not take records of that size
 │   └── FencedError          another job writes the dead letters of this checkpoint
 ├── SinkError                a snapshot could not be written where the person asked for it
 ├── HistoryError             the history holds nothing, or the SQL over it is wrong
+├── WorkerError              a process that worked for Spark is gone (retriable)
 └── QueryError               Spark ended the query for another reason
 """
 
@@ -81,6 +83,10 @@ class DeadLetterError(AggregatorError):
     exit_code = EXIT_DEPENDENCY
 
 
+class LetterTooLargeError(DeadLetterError):
+    """The dead-letter topic does not take records as large as a letter's parts."""
+
+
 class FencedError(DeadLetterError):
     """Another job writes the dead letters of this checkpoint; the older one ends."""
 
@@ -96,6 +102,15 @@ class HistoryError(AggregatorError):
     """The history holds nothing, or the SQL over it is wrong."""
 
     exit_code = EXIT_USAGE
+
+
+class WorkerError(AggregatorError):
+    """A process that worked for Spark is gone, such as one that the system killed for its memory.
+
+    Nothing of its batch is counted, so it is tried again.
+    """
+
+    retriable = True
 
 
 class QueryError(AggregatorError):

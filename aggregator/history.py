@@ -29,14 +29,15 @@ WHERE query_id IS NOT NULL
 QUALIFY idle OR row_number() OVER (PARTITION BY query_id, batch_id, idle ORDER BY taken DESC) = 1;
 
 CREATE VIEW total AS
-SELECT taken, batch_id, entry.key AS scope, (entry.value ->> 'total_messages')::BIGINT AS messages,
-    (entry.value ->> 'total_sensors')::BIGINT AS sensors,
+SELECT taken, batch_id, entry.key AS scope,
+    TRY_CAST(entry.value ->> 'total_messages' AS HUGEINT) AS messages,
+    TRY_CAST(entry.value ->> 'total_sensors' AS BIGINT) AS sensors,
     approximate IS NOT NULL AND entry.key = 'since_start' AS approximate
 FROM (SELECT taken, batch_id, approximate, unnest(map_entries(scopes)) AS entry
     FROM snapshot WHERE NOT idle);
 
 CREATE VIEW temperature AS
-SELECT taken, scope, pair ->> 0 AS state, (pair ->> 1)::DOUBLE AS degrees
+SELECT taken, scope, pair ->> 0 AS state, TRY_CAST(pair ->> 1 AS DOUBLE) AS degrees
 FROM (
     SELECT taken, entry.key AS scope,
         unnest((entry.value -> 'average_temperature_by_state')::JSON[]) AS pair

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from aggregator.errors import DeadLetterError, FencedError
+from aggregator.errors import DeadLetterError, FencedError, LetterTooLargeError
+from aggregator.letters import PART_BYTES
 from aggregator.librdkafka import QUIET, Heard, client_settings
 from aggregator.marks import Marks, mark_record
 from aggregator.stopping import StoppingError
@@ -33,6 +34,7 @@ TRANSACTION_TIMEOUT_MS: Final = 30_000
 """After this Kafka aborts what a job left open that died and was not started again; until then
 readers of committed records wait."""
 
+_HEADER_BYTES: Final = 2_000
 _PATIENCE_S: Final = 10.0
 _TURN_S: Final = 0.25
 _FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH})  # noqa: SLF001 the library's own name
@@ -58,7 +60,7 @@ class KafkaBox:
         self._query_id = ""
         self._failures: list[Any] = []
 
-    def open(self, query_id: str) -> Mark:
+    def open(self, query_id: str, part_bytes: int = PART_BYTES) -> Mark:
         """See `Box.open`."""
         self._query_id = query_id
         self._producer = Producer(
@@ -67,6 +69,8 @@ class KafkaBox:
                 "transactional.id": PREFIX + query_id,
                 "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
                 "message.timeout.ms": TRANSACTION_TIMEOUT_MS,
+                # A topic's max.message.bytes bounds what is sent at once.
+                "batch.size": part_bytes + _HEADER_BYTES,
                 # The partitioner of Java and kafka-python, and of the bridge.
                 "partitioner": "murmur2_random",
             },
@@ -159,6 +163,12 @@ class KafkaBox:
                 return FencedError(
                     f"another job runs with this checkpoint and writes its dead letters to "
                     f"{self._topic}; end one of them"
+                )
+            if why.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+                return LetterTooLargeError(
+                    f"rejected records wait for their dead letters: topic {self._topic} at "
+                    f"{self._access.brokers} takes no records of that size; raise its "
+                    "max.message.bytes"
                 )
             why = self._heard.why(why.str())
         return DeadLetterError(

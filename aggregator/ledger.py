@@ -110,7 +110,14 @@ class Ledger:
         self._connection.commit()
         self.progress = Progress(query_id=self.progress.query_id, batch_id=batch_id)
 
-    def add(self, query_id: str, batch_id: int, tally: Tally, at: int) -> bool:
+    def add(
+        self,
+        query_id: str,
+        batch_id: int,
+        tally: Tally,
+        at: int,
+        commit: Callable[[], bool] = lambda: True,
+    ) -> bool:
         """Count one micro-batch, in one transaction.
 
         Args:
@@ -118,9 +125,11 @@ class Ledger:
             batch_id: of the micro-batch.
             tally: what it brought.
             at: when it was in hand, nanoseconds since 1970.
+            commit: asked when all is written, and may read it; without it nothing changes.
 
         Returns:
-            False where the batch had been counted before: then nothing changes.
+            False where the batch had been counted before, or was not committed: then nothing
+            changes.
 
         Raises:
             LedgerError: the ledger belongs to another query, lacks a batch before this one, or
@@ -139,6 +148,10 @@ class Ledger:
             self._connection.begin()
             try:
                 self._write(query_id, batch_id, tally, at)
+                if not commit():
+                    self._connection.rollback()
+                    self._known = self._beyond = None
+                    return False
                 self._connection.commit()
             except BaseException:
                 self._connection.rollback()

@@ -149,12 +149,12 @@ def status(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     progress = connection.execute("SELECT query_id, batch_id FROM progress").fetchall()
     query_id, batch_id = progress[0] if progress else (None, None)
     sensors, readings = connection.execute(
-        "SELECT count(DISTINCT guid), coalesce(sum(readings), 0)::BIGINT FROM sensor"
+        "SELECT count(DISTINCT guid), coalesce(sum(readings), 0) FROM sensor"
     ).fetchall()[0]
     expected, received, explained, duplicated, missing = connection.execute(
-        "SELECT coalesce(sum(expected), 0)::BIGINT, coalesce(sum(received), 0)::BIGINT, "
-        "coalesce(sum(explained), 0)::BIGINT, coalesce(sum(duplicated), 0)::BIGINT, "
-        "coalesce(sum(missing), 0)::BIGINT FROM sequence"
+        "SELECT coalesce(sum(expected), 0), coalesce(sum(received), 0), "
+        "coalesce(sum(explained), 0), coalesce(sum(duplicated), 0), "
+        "coalesce(sum(missing), 0) FROM sequence"
     ).fetchall()[0]
     rejected = connection.execute("FROM rejected ORDER BY reason").fetchall()
     others = beyond.read(connection)

@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PART_BYTES: Final = 900_000
-"""A letter above this is written in parts, as the bridge does it, so that Kafka takes it with its
-default limits (max.message.bytes of 1,048,588 for a batch, headers included)."""
+"""Key and value of a record: a letter above this is written in parts, as the bridge does it, so
+that Kafka and its client take it with their default limits (1,000,000 bytes, headers included)."""
+
+LEAST_PART_BYTES: Final = PART_BYTES >> 8
+"""Below this the headers are most of a record."""
+
+KEY_BYTES: Final = 4_096
+"""A longer key is no guid. Its bytes go in front of the value's, so that all parts fit."""
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -45,10 +51,13 @@ class Mark(NamedTuple):
     Attributes:
         batch_id: of the last letters.
         offsets: by partition of the readings topic, the offset behind the last letter.
+        aside: the same for those of this batch that could not be counted, whose letters come when
+            all others are written.
     """
 
     batch_id: int
     offsets: Mapping[int, int]
+    aside: Mapping[int, int] = {}
 
     def done(self, batch_id: int) -> Mapping[int, int]:
         """By partition, the offset before which a batch has its letters.
@@ -57,6 +66,10 @@ class Mark(NamedTuple):
         anew begins at 0 again.
         """
         return self.offsets if batch_id <= self.batch_id else {}
+
+    def done_aside(self, batch_id: int) -> Mapping[int, int]:
+        """The same of what a batch could not count."""
+        return self.aside if batch_id <= self.batch_id else {}
 
 
 NO_MARK: Final = Mark(-1, {})
@@ -112,28 +125,41 @@ def rejection(value: bytes | None) -> Rejection | None:
     """The verdict on a record, the workers' own; None for what is fine."""
     if value is None:
         return Rejection(Reason.NOT_JSON, "no value (a tombstone)")
-    verdict = judge_row(value)
+    try:
+        verdict = judge_row(value)
+    except Exception as error:  # noqa: BLE001 as in `partials`: one record must not hold up others
+        return Rejection(Reason.UNCOUNTABLE, f"judging it raised {type(error).__name__}")
     return verdict if isinstance(verdict, Rejection) else None
 
 
-def dead_letter(source: Source, why: Rejection, topic: str, time: int) -> list[Record]:
+def dead_letter(
+    source: Source, why: Rejection, topic: str, time: int, part_bytes: int = PART_BYTES
+) -> list[Record]:
     """The records of the dead-letter topic for one letter: one, or its parts where it is large.
 
     Headers are the bridge's, with the place in the readings topic instead of the MQTT topic. The
     key is the record's own; parts without a key have the hash of their bytes, so that they too
-    stand in one partition in order.
+    stand in one partition in order. A key above `KEY_BYTES` stands in front of the value, with its
+    length in the header ``key_bytes``, and the letter's own key is its hash.
 
     Args:
         source: what was rejected.
         why: the verdict.
         topic: where it stands.
         time: when it was rejected, nanoseconds since 1970.
+        part_bytes: of key and value in one record.
     """
-    value = source.value or b""
-    chunks = [value[start : start + PART_BYTES] for start in range(0, len(value), PART_BYTES)]
-    key = source.key
-    if key is None and len(chunks) > 1:
+    key, value = source.key, source.value or b""
+    more: Headers = ()
+    if key is not None and len(key) > min(KEY_BYTES, part_bytes // 2):
+        more = (("key_bytes", str(len(key)).encode()),)
+        if source.value is None:
+            more += (("value", b"null"),)
+        key, value = hashlib.sha256(key).hexdigest().encode(), key + value
+    if key is None and len(value) > part_bytes:
         key = hashlib.sha256(value).hexdigest().encode()
+    room = part_bytes - len(key or b"")
+    chunks = [value[start : start + room] for start in range(0, len(value), room)]
     headers = (
         ("reason", why.reason.encode()),
         ("detail", why.detail.encode()),
@@ -141,6 +167,7 @@ def dead_letter(source: Source, why: Rejection, topic: str, time: int) -> list[R
         ("partition", str(source.partition).encode()),
         ("offset", str(source.offset).encode()),
         ("time", format_event_time(time).encode()),
+        *more,
         ("parts", str(max(len(chunks), 1)).encode()),
     )
     return [

@@ -34,11 +34,24 @@ def mark_record(query_id: str, mark: Mark) -> tuple[bytes, bytes]:
     return json.dumps(mark._asdict()).encode(), query_id.encode()
 
 
-def parse_mark(value: bytes) -> Mark:
-    """The mark in a record's value."""
-    found = json.loads(value)
-    offsets = {int(partition): offset for partition, offset in found["offsets"].items()}
-    return Mark(found["batch_id"], offsets)
+def parse_mark(value: bytes | None) -> Mark | None:
+    """The mark in a record's value; None where it is none of ours."""
+    try:
+        found = json.loads(value or b"")
+        offsets, aside = (_offsets(found.get(name, {})) for name in ("offsets", "aside"))
+        return Mark(_whole(found["batch_id"], -1), offsets, aside)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _offsets(found: Any) -> dict[int, int]:
+    return {int(partition): _whole(offset, 0) for partition, offset in found.items()}
+
+
+def _whole(value: Any, least: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 1 << 63:
+        raise ValueError(value)
+    return value
 
 
 class Marks:
@@ -136,7 +149,8 @@ class Marks:
             if error is None:
                 position = message.offset() + 1
                 if message.key() == key:
-                    found = parse_mark(message.value())
+                    # Who writes here beside us must not stop the job.
+                    found = parse_mark(message.value()) or found
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 the library's own name
                 # Behind the last record stands a commit marker, which no reader is given.
                 position = max(position, message.offset())

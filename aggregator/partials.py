@@ -128,7 +128,8 @@ def partials(
 
     A key may come out several times (after `MOST_READINGS`, of what `accept` leaves over, and from
     several partitions): what reads the rows adds them up. Never raises for any bytes; a null value
-    (a tombstone) is `not_json`.
+    (a tombstone) is `not_json`, and a record at which judging fails is `uncountable`: else it would
+    end the job again at each start.
 
     Args:
         batches: record batches with a binary column ``value``, and those that `Rejects` needs
@@ -151,7 +152,7 @@ def partials(
     for batch in batches:
         held += batch.num_rows
         values = batch.column("value")
-        certain, rest = accept(values)
+        certain, rest = _accept(values)
         if certain is not None:
             accepted.append(certain)
         left = values.take(pa.array(rest, pa.int64())).to_pylist()
@@ -172,7 +173,14 @@ def partials(
     yield from _batch(schema, rejects.NAMES, letters.rest())
 
 
-def _add(  # noqa: C901, PLR0912 in one piece: a call costs a tenth of the loop
+def _accept(values: Any) -> tuple[Any, list[int]]:
+    try:
+        return accept(values)
+    except Exception:  # noqa: BLE001 whatever Arrow meets in these records, each is then judged alone
+        return None, list(range(len(values)))
+
+
+def _add(  # noqa: C901, PLR0912, PLR0915 in one piece: a call costs a tenth of the loop
     values: list[bytes | None],
     sensors: _Sensors,
     gaps: list[GapRow],
@@ -185,7 +193,11 @@ def _add(  # noqa: C901, PLR0912 in one piece: a call costs a tenth of the loop
     get = sensors.get
     late_before, future_after = bounds
     for index, value in enumerate(values):
-        verdict = judge_row(value) if value is not None else None
+        try:
+            verdict = judge_row(value) if value is not None else None
+        except Exception:  # noqa: BLE001 one record must not hold up all others
+            refused.append((index, Reason.UNCOUNTABLE))
+            continue
         if verdict.__class__ is not Row:
             if verdict.__class__ is GapRow:
                 gaps.append(verdict)

@@ -6,11 +6,14 @@ import sys
 import time
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from aggregator.admin import AdminTopic
+from aggregator.aside import Aside
 from aggregator.best_effort import BestEffortSink
-from aggregator.checkpoint import Checkpoint, read_checkpoint, read_offsets
+from aggregator.checkpoint import Checkpoint, read_checkpoint, read_offsets, read_ranges
 from aggregator.dead_letters import DeadLetters
 from aggregator.errors import AggregatorError
 from aggregator.kafka import Attendance, wait_for_topic
@@ -21,22 +24,24 @@ from aggregator.ledger import Ledger
 from aggregator.metrics import METRICS, PREFIX
 from aggregator.observed import Observed
 from aggregator.outputs import make_sinks
+from aggregator.partials import Punctuality
 from aggregator.progress import ProgressListener
 from aggregator.query import Run
 from aggregator.restarts import Restarts
 from aggregator.sensors import as_json
 from aggregator.session import jvm, spark_session
+from aggregator.source import adding
 from aggregator.standing import Standing
 from aggregator.stopping import Gate, stop_on_signals
 from aggregator.trigger import Triggers
-from aggregator.view import View, missing
+from aggregator.view import View, missing, notes
 from contract.endpoint import Endpoint, json_page, verdict
 from contract.endpoint import metrics as page
 from contract.exposition import exposition
 from contract.states import STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from aggregator.beyond import Approximate
     from aggregator.settings import AggregatorSettings
@@ -89,6 +94,7 @@ def run(settings: AggregatorSettings, log: Log) -> None:
         view.letters = letters = _letters(settings, gate, log)
         if letters is not None:
             stack.callback(letters.close)
+        view.aside = aside = _aside(settings, letters, gate, log)
         view.lag = lag = stack.enter_context(Lag(KafkaEnds(settings.access, settings.topic)))
         if folder is not None and checkpoint.committed is not None:
             lag.counted(read_offsets(folder, checkpoint.committed))
@@ -106,6 +112,7 @@ def run(settings: AggregatorSettings, log: Log) -> None:
             clock=time.time_ns,
             offline_after=settings.offline_after,
             letters=letters,
+            aside=aside,
             lag=lambda batch: lag.counted(None if folder is None else read_offsets(folder, batch)),
             full=lambda _: warn_full(settings.ledger_sensors, log),
         )
@@ -158,10 +165,15 @@ def pages(view: View) -> dict[str, Callable[[], Page]]:
     return {
         "/metrics": lambda: page(exposition(PREFIX, METRICS, view)),
         # It ends by itself where it cannot go on.
-        "/healthz": lambda: verdict([]),
+        "/healthz": lambda: _health(view),
         "/readyz": lambda: verdict(missing(view)),
         **{f"/sensors/{state}": partial(_sensors, view, state) for state in STATES},
     }
+
+
+def _health(view: View) -> Page:
+    well = verdict([])
+    return well._replace(body=well.body + "".join(f"{note}\n" for note in notes(view)))
 
 
 def _sensors(view: View, state: str) -> Page:
@@ -182,5 +194,27 @@ def _letters(settings: AggregatorSettings, gate: Gate, log: Log) -> DeadLetters 
         topic=settings.topic,
         clock=time.time_ns,
         stop=gate.stop,
+        log=log,
+    )
+
+
+def _aside(
+    settings: AggregatorSettings, letters: DeadLetters | None, gate: Gate, log: Log
+) -> Aside | None:
+    folder = settings.checkpoint_folder
+    if folder is None:
+        # Spark does not tell us then which records a batch has.
+        return None
+    sums, schema = adding(settings, Punctuality(late=settings.late, future=settings.future))
+
+    def summed(values: Sequence[bytes | None]) -> Any:
+        batch = pa.RecordBatch.from_pydict({"value": pa.array(values, pa.binary())})
+        return pa.Table.from_batches(list(sums([batch])), schema)
+
+    return Aside(
+        ranges=lambda batch: read_ranges(folder, batch),
+        reader=KafkaReader(settings.access, settings.topic, gate.stop),
+        sums=summed,
+        letters=letters,
         log=log,
     )

@@ -22,7 +22,7 @@ MOST: Final = 200
 """Sensors in one answer: as many as a person can look at."""
 
 _OF_STATE: Final = """
-SELECT guid, sum(readings)::BIGINT, fsum(total) / sum(readings), max(last_seen), max(last_event),
+SELECT guid, sum(readings), fsum(total) / sum(readings), max(last_seen), max(last_event),
     count(*) OVER ()
 FROM sensor WHERE state = ? AND readings > 0
 GROUP BY guid ORDER BY max(last_seen) >= ?, guid LIMIT ?

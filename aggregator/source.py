@@ -42,8 +42,14 @@ def summing(settings: AggregatorSettings, punctuality: Punctuality) -> tuple[Any
         settings: whether there is an event window.
         punctuality: what late and future mean.
     """
-    schema, ddl = (SCHEMA, DDL) if settings.sliding is None else (WITH_MOMENTS, DDL_WITH_MOMENTS)
-    return partial(partials, punctuality=punctuality, schema=schema), ddl
+    sums, _ = adding(settings, punctuality)
+    return sums, DDL if settings.sliding is None else DDL_WITH_MOMENTS
+
+
+def adding(settings: AggregatorSettings, punctuality: Punctuality) -> tuple[Any, Any]:
+    """The same, with the columns as Arrow has them."""
+    schema = SCHEMA if settings.sliding is None else WITH_MOMENTS
+    return partial(partials, punctuality=punctuality, schema=schema), schema
 
 
 def sensors(spark: SparkSession, settings: AggregatorSettings) -> DataFrame:

@@ -41,11 +41,11 @@ class Tally:
 
 
 _SUMS: Final = """
-SELECT coalesce(sum(readings) FILTER (epoch IS NOT NULL), 0)::BIGINT
+SELECT coalesce(sum(readings) FILTER (epoch IS NOT NULL), 0)
         + count(lost), count(lost),
-    coalesce(sum(lost), 0)::BIGINT, coalesce(sum(unsynced), 0)::BIGINT,
-    min(first_event), max(last_event), coalesce(sum(late), 0)::BIGINT,
-    coalesce(sum(future), 0)::BIGINT
+    coalesce(sum(lost), 0), coalesce(sum(unsynced), 0),
+    min(first_event), max(last_event), coalesce(sum(late), 0),
+    coalesce(sum(future), 0)
 FROM partial
 """
 
@@ -67,8 +67,8 @@ name AS (
     SELECT count(*) AS arrivals, greatest(count(lost) - 1, 0) AS gaps_again,
         sum(lost) - max(lost) AS told_again
     FROM arrival GROUP BY guid, epoch, seq)
-SELECT coalesce(sum(arrivals - 1), 0)::BIGINT, coalesce(sum(gaps_again), 0)::BIGINT,
-    coalesce(sum(told_again), 0)::BIGINT
+SELECT coalesce(sum(arrivals - 1), 0), coalesce(sum(gaps_again), 0),
+    coalesce(sum(told_again), 0)
 FROM name
 """
 
@@ -84,7 +84,7 @@ def tally(rows: Any) -> Tally:
         connection.register("partial", rows)
         connection.execute("CREATE TEMP VIEW sensor AS FROM partial WHERE reason IS NULL")
         rejected = connection.execute(
-            "SELECT reason, sum(readings)::BIGINT FROM partial "
+            "SELECT reason, sum(readings) FROM partial "
             "WHERE reason IS NOT NULL AND lost IS NULL GROUP BY reason ORDER BY reason"
         ).fetchall()
         (sums,) = connection.execute(_SUMS).fetchall()

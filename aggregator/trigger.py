@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aggregator.analytics import Analytics
+from aggregator.aside import lies_in_records
 from aggregator.audit import Audit, Counts
 from aggregator.population import Moved, Silence
 from aggregator.scopes import EVENT, SINCE_START, WINDOW
@@ -17,6 +18,7 @@ from contract.moment import NS_PER_SECOND
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from aggregator.aside import Aside
     from aggregator.audit import EventTime
     from aggregator.beyond import Approximate
     from aggregator.buckets import EventWindow
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from aggregator.ledger import Ledger
     from aggregator.population import Offline
     from aggregator.sinks import Sink
+    from aggregator.tally import Tally
 
 
 class Triggers:
@@ -36,6 +39,7 @@ class Triggers:
         clock: nanoseconds since 1970.
         offline_after: seconds of silence after which a sensor is offline.
         letters: writes dead letters of what is rejected; None where they are not wanted.
+        aside: takes what cannot be counted out of a batch; None leaves the batch to fail.
         lag: how far behind the topic's end a batch is; None where that is not known.
         full: is told once, when the first sensor came for which the ledger has no room.
     """
@@ -49,6 +53,7 @@ class Triggers:
         clock: Callable[[], int],
         offline_after: float = 600.0,
         letters: DeadLetters | None = None,
+        aside: Aside | None = None,
         lag: Callable[[int], int | None] = lambda _batch_id: None,
         full: Callable[[Approximate], None] = lambda _approximate: None,
     ) -> None:
@@ -57,6 +62,7 @@ class Triggers:
         self._sinks = sinks
         self._clock = clock
         self._letters = letters
+        self._aside = aside
         self._lag = lag
         self._full = full
         self._batch_id = ledger.progress.batch_id if ledger and ledger.progress else None
@@ -123,16 +129,14 @@ class Triggers:
 
     def _batch(self, query_id: str, batch_id: int, collect: Callable[[], Any]) -> None:
         start, end = self._last, self._clock()
+        exact = self._since_start.approximate is None
         rows = collect()
         if self._letters is not None:
             # Before anything is counted: what the ledger has, Spark does not bring again.
             rows = self._letters.write(query_id, batch_id, rows)
-        gave = tally(rows)
+        gave, self._since_start = self._counted(query_id, batch_id, rows, end)
         audit = gave.audit
         if self._ledger is not None:
-            self._ledger.add(query_id, batch_id, gave, end)
-            exact = self._since_start.approximate is None
-            self._since_start = _since_start(self._ledger)
             if exact and self._since_start.approximate is not None:
                 self._full(self._since_start.approximate)
             audit = self._ledger.counts(WINDOW).audit()
@@ -161,6 +165,40 @@ class Triggers:
                 approximate=self._since_start.approximate,
             )
         )
+
+    def _counted(self, query_id: str, batch_id: int, rows: Any, at: int) -> tuple[Tally, _Since]:
+        """Count the rows, but for those that cannot be."""
+        try:
+            return self._count(query_id, batch_id, rows, at)
+        except Exception as error:
+            if self._aside is None or not lies_in_records(error):
+                raise
+            rows = self._aside.without(
+                query_id,
+                batch_id,
+                rows,
+                error,
+                lambda part: self._count(query_id, batch_id, part, at, keep=False),
+            )
+        return self._count(query_id, batch_id, rows, at)
+
+    def _count(
+        self, query_id: str, batch_id: int, rows: Any, at: int, *, keep: bool = True
+    ) -> tuple[Tally, _Since]:
+        gave = tally(rows)
+        if self._ledger is None:
+            return gave, _Since()
+        since: list[_Since] = []
+        ledger = self._ledger
+
+        def read() -> bool:
+            since.append(_since_start(ledger))
+            return keep
+
+        # Before the commit: what cannot be read afterwards would be there for ever.
+        if ledger.add(query_id, batch_id, gave, at, read):
+            return gave, since[-1]
+        return gave, since[-1] if since else _since_start(ledger)
 
     def _offline(self, now: int) -> Offline | None:
         if self._ledger is None:

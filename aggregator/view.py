@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from aggregator.aside import Aside
     from aggregator.best_effort import BestEffortSink
     from aggregator.dead_letters import DeadLetters
     from aggregator.kafka import Attendance
     from aggregator.lag import Lag
     from aggregator.observed import Observed
     from aggregator.sensors import Sensors
+    from contract.tasks import Tasks
 
 STALE_TRIGGERS: Final = 3
 """After so many triggers without a snapshot the job is not ready; after 30 s at the least."""
@@ -33,6 +35,8 @@ class View:
         sinks: those that may fail.
         lag: how far behind it is.
         letters: its dead letters.
+        aside: what it could not count.
+        tasks: its threads.
         attendance: whether Kafka is there.
         ledger: its file.
         capacity: how many sensors it has room for; None without one.
@@ -44,6 +48,8 @@ class View:
     sinks: Sequence[BestEffortSink] = ()
     lag: Lag | None = None
     letters: DeadLetters | None = None
+    aside: Aside | None = None
+    tasks: Tasks | None = None
     attendance: Attendance | None = None
     ledger: Path | None = None
     capacity: int | None = None
@@ -62,8 +68,21 @@ def missing(view: View) -> list[str]:
         found.append(f"Kafka: {view.attendance.missing.value} is missing")
     if view.letters is not None and view.letters.why:
         found.append(view.letters.why)
+    if view.tasks is not None:
+        found += view.tasks.faults()
     if view.observed.last is None:
         found.append("there is no snapshot yet")
     elif view.age > max(_STALE_S, STALE_TRIGGERS * view.trigger):
         found.append(f"the last snapshot is {view.age:.0f} s old")
     return found
+
+
+def notes(view: View) -> list[str]:
+    """What a person should know of a job that is healthy, one sentence each."""
+    if view.aside is None or not view.aside.records:
+        return []
+    told = (
+        f"{view.aside.records} records of {view.aside.batches} batches could not be counted, and "
+        "are set aside as uncountable; see the log and the dead letters"
+    )
+    return [told]

@@ -24,7 +24,9 @@ GAP_FORMAT: Final = "urn:isotherm:gap:1"
 MIN_TEMPERATURE: Final = -150.0
 MAX_TEMPERATURE: Final = 310.0
 MAX_GUID_LENGTH: Final = 128
-MAX_SEQ: Final = 2**63 - 1
+MAX_SEQ: Final = 2**53 - 1
+"""The largest whole number that all readers of JSON have exactly (RFC 8259 section 6): a sensor
+that counts a million records a second reaches it after 285 years."""
 MAX_WHY_LENGTH: Final = 64
 EPOCH_PATTERN: Final = r"^[0-9a-f]{16}$"
 _EPOCH = re.compile(EPOCH_PATTERN.strip("^$"))

@@ -21,6 +21,8 @@ class Reason(StrEnum):
     BAD_EVENT_TIME = "bad_event_time"
     UNKNOWN_FORMAT = "unknown_format"
     BAD_TEMPERATURE = "bad_temperature"
+    UNCOUNTABLE = "uncountable"
+    """Never of a verdict: the record is fine by the contract, and the job cannot count it."""
 
 
 @dataclass(frozen=True, slots=True)

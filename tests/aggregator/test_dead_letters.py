@@ -10,12 +10,14 @@ import pytest
 
 from aggregator import dead_letters as module
 from aggregator.dead_letters import DeadLetters, MemoryBox
-from aggregator.errors import DeadLetterError
-from aggregator.letters import Flood, Source
+from aggregator.errors import DeadLetterError, LetterTooLargeError
+from aggregator.letters import LEAST_PART_BYTES, PART_BYTES, Flood, Mark, Source, dead_letter
+from aggregator.marks import mark_record, parse_mark
 from aggregator.partials import SCHEMA, partials
 from aggregator.rejects import Rejects
 from aggregator.stopping import StoppingError
 from contract.log import Log
+from contract.reasons import Reason, Rejection
 from tests.aggregator.records import reading, source
 
 if TYPE_CHECKING:
@@ -101,6 +103,113 @@ def test_a_large_one_goes_in_parts_of_one_key() -> None:
     assert [dict(record.headers)["part"] for record in box.records] == [b"1", b"2", b"3"]
     assert len({record.key for record in box.records}) == 1
     assert box.records[0].key is not None
+
+
+KEYS = (None, b"", b"\xff\xfe", b"k" * 5_000, b"k" * 130_000, b"k" * 1_900_000)
+VALUES = (None, b"", b"x", b"\x00" * 900_000, b"x" * 2_000_000)
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("part_bytes", (LEAST_PART_BYTES, PART_BYTES))
+def test_a_letter_always_fits_and_has_all_bytes(
+    key: bytes | None, value: bytes | None, part_bytes: int
+) -> None:
+    if part_bytes < PART_BYTES:
+        key, value = (None if text is None else text[:60_000] for text in (key, value))
+    why = Rejection(Reason.NOT_JSON, "d" * 150)
+    parts = dead_letter(Source(7, 8, key, value), why, "t" * 249, 0, part_bytes)
+    for number, part in enumerate(parts, 1):
+        headers = dict(part.headers)
+        assert (int(headers["part"]), int(headers["parts"])) == (number, len(parts))
+        assert len(part.key or b"") + len(part.value or b"") <= part_bytes
+        assert sum(len(name) + len(text) for name, text in part.headers) < 1_000
+    assert len({part.key for part in parts}) == 1
+    joined = b"".join(part.value or b"" for part in parts)
+    headers = dict(parts[0].headers)
+    if (length := int(headers.get("key_bytes", b"0"))) > 0:
+        assert (joined[:length], joined[length:]) == (key, value or b"")
+        assert (headers.get("value") == b"null") == (value is None)
+    else:
+        assert joined == (value or b"")
+        assert parts[0].key == key or len(parts) > 1
+        assert (parts[0].value is None) == (value is None)
+
+
+def test_a_topic_that_takes_smaller_records_gets_smaller_parts() -> None:
+    large, other = b"x" * 300_000, b"y" * 50_000
+    box, topic = MemoryBox(), Topic({0: [(1, b"k", large), (2, None, other)]})
+    box.largest = 100_000
+    letters = writer(box, topic)
+    letters.write("q", 0, topic.rows())
+    assert b"".join(record.value or b"" for record in box.records) == large + other
+    transactions = box.transactions
+    letters.write("q", 1, Topic({0: [(3, b"k", large)]}).rows())
+    assert box.transactions == transactions + 1
+    assert (letters.written, letters.why) == (3, "")
+
+
+def test_a_topic_that_takes_nothing_is_a_sentence_and_not_a_loop() -> None:
+    box, topic = MemoryBox(), Topic({0: [(1, b"k", b"bad")]})
+    box.largest = 10
+    letters = writer(box, topic)
+    with pytest.raises(LetterTooLargeError):
+        letters.write("q", 0, topic.rows())
+    assert (letters.why, letters.failures) == ("too large", 1)
+    box.largest = None
+    letters.write("q", 0, topic.rows())
+    assert (letters.why, letters.written) == ("", 1)
+
+
+@pytest.mark.parametrize("crash", ("refuse", "unsure"))
+def test_what_was_set_aside_is_written_once_though_it_stands_before_the_others(crash: str) -> None:
+    box, topic = MemoryBox(), Topic({0: MIXED})
+    aside = [Source(0, offset, b"key", reading()) for offset in (0, 3, 18)]
+    first = writer(box, topic)
+    first.write("q", 4, topic.rows())
+    setattr(box, crash, 1)
+    with pytest.raises(DeadLetterError):
+        first.set_aside("q", 4, lambda: aside, "it does not fit")
+    again = writer(box, topic)
+    again.write("q", 4, topic.rows())
+    again.set_aside("q", 4, lambda: aside, "it does not fit")
+    again.write("q", 4, topic.rows())
+    assert sorted(places(box)) == sorted([(0, 0), (0, 3), (0, 18)] + [(0, at) for at in BAD])
+    told = [dict(record.headers) for record in box.records if record.value == reading()]
+    assert {(at["reason"], at["detail"]) for at in told} == {(b"uncountable", b"it does not fit")}
+    # The next batch has its own.
+    again.set_aside("q", 5, lambda: [Source(0, 2, b"key", reading())], "it does not fit")
+    assert places(box)[-1] == (0, 2)
+
+
+MARK = Mark(7, {0: 12}, {1: 5})
+
+
+@pytest.mark.parametrize(
+    "value",
+    (
+        None,
+        b"",
+        b"[" * 100_000,
+        b"\xff",
+        b"7",
+        b"{}",
+        b'{"batch_id": "7", "offsets": {}}',
+        b'{"batch_id": 1e400, "offsets": {}}',
+        b'{"batch_id": 1' + b"0" * 5_000 + b', "offsets": {}}',
+        b'{"batch_id": 7, "offsets": {"0": -1}}',
+        b'{"batch_id": 7, "offsets": {"0": 9223372036854775808}}',
+        b'{"batch_id": 7, "offsets": {"x": 1}}',
+        b'{"batch_id": 7, "offsets": 7}',
+    ),
+)
+def test_a_mark_that_is_not_ours_is_none(value: bytes | None) -> None:
+    assert parse_mark(value) is None
+
+
+def test_a_mark_comes_back_also_one_of_the_version_before() -> None:
+    assert parse_mark(mark_record("q", MARK)[0]) == MARK
+    assert parse_mark(b'{"batch_id": 7, "offsets": {"0": 12}}') == Mark(7, {0: 12})
 
 
 def test_without_rejects_kafka_is_not_touched() -> None:

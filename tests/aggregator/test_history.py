@@ -75,3 +75,31 @@ def test_the_command_shows_the_last_totals(tmp_path: Path) -> None:
     done = CliRunner().invoke(group, ["history", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert "10000" in done.output
+
+
+def test_lines_that_are_not_ours_keep_nothing_from_the_others(tmp_path: Path) -> None:
+    sink = HistorySink(tmp_path)
+    sink.emit(snapshot())
+    sink.close()
+    (file,) = (file for file in tmp_path.iterdir() if file.stat().st_size)
+    ours = file.read_bytes()
+    hostile = [
+        b"[" * 100_000,
+        b'{"query_id":' + b'{"a":' * 50_000,
+        ours.replace(b'"total_messages":10000', b'"total_messages":1' + b"0" * 5_000)
+        .replace(b"70.70635838150288", b"1e400")
+        .strip(),
+        ours.replace(b'"batch_id":7', b'"batch_id":1e400').strip(),
+        ours.replace(b'"batch_id":7', b'"batch_id":8')
+        .replace(b'"query_id":"', b'"query_id":"\\ud800')
+        .strip(),
+        b"\xff\xfe",
+        b'{"scopes": 7, "query_id": "x"}',
+        b'{"scopes": {"window": 7}, "query_id": "x", "batch_id": 1}',
+        b'{"scopes": {"window": {"average_temperature_by_state": 7}}, "query_id": "x"}',
+    ]
+    file.write_bytes(b"\n".join([*hostile, ours]))
+    assert (10_000,) in query(tmp_path, "SELECT messages FROM total").fetchall()
+    hottest = "SELECT max(degrees) FROM temperature WHERE isfinite(degrees) AND state = 'FL'"
+    assert query(tmp_path, hottest).fetchall() == [(70.70635838150288,)]
+    assert CliRunner().invoke(group, ["history", str(tmp_path)]).exit_code == 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # its stub
@@ -14,12 +16,14 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # its stub
     ConfigResource,
 )
 
-from aggregator.dead_letters import MemoryBox
+from aggregator.dead_letters import DeadLetters, MemoryBox
 from aggregator.errors import DeadLetterError, FencedError
 from aggregator.kafka_box import KafkaBox
 from aggregator.kafka_reader import KafkaReader
-from aggregator.letters import NO_MARK, Flood, Mark, Record
+from aggregator.letters import NO_MARK, Flood, Mark, Record, Source
+from aggregator.partials import SCHEMA
 from contract.access import KafkaAccess
+from contract.log import Log
 from tests.support import topic_records, unique
 
 if TYPE_CHECKING:
@@ -133,7 +137,7 @@ def test_a_topic_that_refuses_a_letter_gets_none_of_the_transaction(place: Place
     limit(place, "1000")
     box = place.box()
     box.open("q")
-    with pytest.raises(DeadLetterError, match=f"topic {place.letters} .* does not take them"):
+    with pytest.raises(DeadLetterError, match=f"topic {place.letters} .* raise its max.message"):
         box.put(letters(b"small", b"x" * 5000), Mark(0, {0: 2}))
     box.close()
     limit(place, "1048588")
@@ -141,6 +145,49 @@ def test_a_topic_that_refuses_a_letter_gets_none_of_the_transaction(place: Place
     box.put(letters(b"small", b"x" * 5000), Mark(0, {0: 2}))
     box.close()
     assert len(topic_records(place.stack.kafka, place.letters)) == 2
+
+
+@pytest.mark.parametrize("most", (1_048_588, 50_000))
+def test_what_kafka_takes_as_a_record_it_takes_as_a_letter(place: Place, most: int) -> None:
+    limit(place, str(most))
+    came = [
+        Source(0, offset, key, value)
+        for offset, (key, value) in enumerate(
+            (
+                (b"k" * 130_000, b"v" * 900_000),
+                (b"\xff", None),
+                (None, b"v" * 1_000_000),
+                (b"", b""),
+            )
+        )
+    ]
+    rows = pa.Table.from_pylist(
+        [
+            {"partition": 0, "offset": offset, "raw_key": key, "raw": value}
+            for _, offset, key, value in came
+        ],
+        SCHEMA,
+    )
+    letters = DeadLetters(
+        place.box(),
+        lambda _flood: iter(()),
+        topic=place.topic,
+        clock=lambda: 0,
+        stop=threading.Event(),
+        log=Log("test"),
+    )
+    letters.write("q", 0, rows)
+    letters.close()
+    assert letters.written == len(came)
+    whole: dict[bytes, bytes] = defaultdict(bytes)
+    for record in topic_records(place.stack.kafka, place.letters):
+        whole[record.headers["offset"]] += record.value or b""
+    assert whole == {
+        b"0": b"k" * 130_000 + b"v" * 900_000,
+        b"1": b"",
+        b"2": b"v" * 1_000_000,
+        b"3": b"",
+    }
 
 
 def limit(place: Place, size: str) -> None:

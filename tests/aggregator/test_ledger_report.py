@@ -12,8 +12,10 @@ from aggregator.commands import group
 from aggregator.errors import BrokenLedgerError, LedgerError
 from aggregator.ledger import Ledger
 from aggregator.ledger_report import exported, opened, problems, status
+from aggregator.scopes import SINCE_START
 from tests.aggregator.records import BAD, gap, reading, tallied
 
+TOP = 2**63 - 1
 BATCHES = (
     [reading("a", "CA", 60.0, seq=1), reading("a", "CA", 62.0, seq=2), reading("b", "NV", 50.7)],
     [reading("a", "CA", 64.0, seq=5), gap("a", first=3, last=4, count=2, seq=6), *BAD],
@@ -48,6 +50,32 @@ def test_status_names_the_last_batch_and_the_totals(path: Path) -> None:
     ]
     assert found["duplicated"] == 1
     assert found["rejected not_json"] == 3
+
+
+def test_seqs_that_the_contract_once_allowed_can_still_be_counted_and_shown(path: Path) -> None:
+    with duckdb.connect(path) as connection:
+        connection.execute(
+            "INSERT INTO sensor SELECT more.guid, 'CA', '00000000000000a1', 1, 60, $top, $top, "
+            "first_event, last_event, last_seen, 0, 0 FROM sensor, "
+            "(SELECT unnest(['y', 'z']) AS guid) AS more WHERE sensor.guid = 'b'",
+            {"top": TOP},
+        )
+        connection.execute(
+            "UPDATE audit SET expected = expected + 2 * $top::HUGEINT, received = received + 2 "
+            "WHERE scope = 'since_start'",
+            {"top": TOP},
+        )
+    with opened(path) as connection:
+        assert problems(connection) == []
+        found = status(connection)
+        assert (found["expected"], found["missing"]) == (7 + 2 * TOP, 2 * TOP - 2)
+        assert {row["expected"] for row in exported(connection)} >= {TOP}
+    with Ledger(path) as ledger:
+        ledger.add("q", 3, tallied([reading("y", seq=1), reading("z", seq=2)]), 0)
+        counts = ledger.counts(SINCE_START)
+        assert (counts.expected, counts.received) == (7 + 2 * TOP, 9)
+    with opened(path) as connection:
+        assert problems(connection) == []
 
 
 def test_a_ledger_that_is_well_has_no_problems(path: Path) -> None:

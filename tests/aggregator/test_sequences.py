@@ -8,6 +8,7 @@ import pytest
 from aggregator.audit import Audit
 from aggregator.ledger import Ledger
 from aggregator.scopes import SINCE_START, WINDOW
+from contract.fields import MAX_SEQ
 from tests.aggregator.oracle import Oracle
 from tests.aggregator.records import EPOCH, assert_same, gap, reading, tallied
 
@@ -177,7 +178,7 @@ def test_a_gap_of_an_epoch_of_which_nothing_came(pair: Pair) -> None:
 
 
 def test_the_largest_seq(pair: Pair) -> None:
-    top = 9_223_372_036_854_775_807
+    top = MAX_SEQ
     pair.add(readings(1), [reading("b", seq=top), reading("c", seq=top - 1)])
     pair.add([reading("c", seq=top)])
     pair.add([gap("b", first=2, last=top - 1, count=top - 2, seq=1)])
@@ -186,6 +187,24 @@ def test_the_largest_seq(pair: Pair) -> None:
     assert found.missing == top - 2
     pair.add([reading("b", seq=top)])
     assert pair.ledger.counts(SINCE_START).audit().duplicated == 1
+
+
+def test_gaps_of_more_readings_than_64_bits_count_to() -> None:
+    guids = [f"g{number}" for number in range(1_100)]
+    gaps = [gap(guid, first=1, last=MAX_SEQ, count=MAX_SEQ, seq=1) for guid in guids]
+    # Each comes twice, so that what was told again is as much.
+    came = tallied(gaps, gaps)
+    total = len(guids) * MAX_SEQ
+    assert total > 2**63
+    # The oracle writes every seq out.
+    with Ledger(Path(":memory:")) as ledger:
+        ledger.add("q", 0, came, 0)
+        found = ledger.counts(SINCE_START).audit()
+    # A gap's own place, 1, was received, so it explains one less.
+    assert (found.expected, found.explained) == (total, total - len(guids))
+    assert (found.received, found.duplicated) == (len(guids), len(guids))
+    alone = came.audit
+    assert (alone.explained, alone.gaps, alone.duplicated) == (total, len(guids), len(guids))
 
 
 def stream(draw: random.Random) -> Iterator[Partitions]:

@@ -9,7 +9,7 @@ const AUDIT = [
   ["gaps", "Gap records"], ["duplicated", "Duplicated"], ["unsynced", "Clock not in sync"],
 ];
 const LATE = [["late", "Late"], ["future", "From the future"]];
-const REASONS = ["too_large", "not_utf8", "not_json", "missing_field", "wrong_type", "bad_guid", "unknown_state", "bad_event_time", "unknown_format", "bad_temperature"];
+const REASONS = ["too_large", "not_utf8", "not_json", "missing_field", "wrong_type", "bad_guid", "unknown_state", "bad_event_time", "unknown_format", "bad_temperature", "uncountable"];
 
 const sum = (reasons) => (reasons ? Object.values(reasons).reduce((a, b) => a + b, 0) : undefined);
 const signed = (value) => (value < 0 ? `−${count(-value)}` : count(value));
