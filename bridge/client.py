@@ -8,19 +8,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
+from bridge.errors import PacketTooLargeError
 from bridge.frames import Frame, Framer, pubacks
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Sequence
 
+    from bridge.backpressure import Backpressure
     from contract.address import Address
 
 _READ_BYTES = 256 * 1024
 _COALESCE_S = 0.002
 _COALESCE_MESSAGE_S = 2e-6
 _USUAL_WINDOW = 20
+_ROOM_S = 0.25
 _PUBACK = 0x40
 _PINGREQ = 0xC0
 _PINGRESP = b"\xd0\x00"
@@ -50,6 +55,8 @@ class SessionOptions:
         filters: topic filters to subscribe to at QoS 1.
         version: 5 or 3 (3.1.1).
         receive_maximum: how many unacknowledged messages the broker may send (MQTT 5.0 only).
+        max_packet_size: bytes; no larger packet is taken. MQTT 5.0 brokers are told (section
+            3.1.2.11.4), and then drop a larger message for this session.
         session_expiry: how long the broker keeps the session while we are away, seconds.
         username, password: None where the broker asks for none.
         tls: the context for ``mqtts``.
@@ -59,7 +66,8 @@ class SessionOptions:
     client_id: str
     filters: tuple[str, ...]
     version: int = 5
-    receive_maximum: int = 1000
+    receive_maximum: int = 20_000
+    max_packet_size: int = 4 * 1024 * 1024
     session_expiry: int = 7 * 86400
     username: str | None = None
     password: str | None = None
@@ -78,7 +86,7 @@ class BulkClient(paho.Client):
         self,
         options: SessionOptions,
         arrived: Callable[[Arrivals], None],
-        idle: threading.Event | None = None,
+        backpressure: Backpressure | None = None,
     ) -> None:
         modern = options.version == 5  # noqa: PLR2004 the protocol's own number
         super().__init__(
@@ -101,17 +109,22 @@ class BulkClient(paho.Client):
         self._passed_over = False
         self._resuming = False
         self._arrived = arrived
-        self._idle = idle
+        self._backpressure = backpressure
         # No longer than the broker takes to fill its window, or a small one stands empty.
         window = options.receive_maximum if modern else _USUAL_WINDOW
         self._coalesce_s = min(_COALESCE_S, window * _COALESCE_MESSAGE_S)
         self._modern = modern
         self._connection = 0
         self._number = threading.Lock()
-        self._framer = Framer(properties=modern)
+        self._limit = options.max_packet_size
+        # Where the broker was told and keeps to it, none comes. MQTT 3.1.1 cannot tell it, and a
+        # broker that does not keep to it sends the same message on each new connection: from then
+        # on such ones are passed over, so that what is behind them comes.
+        self._strict = modern
+        self._framer = self._new_framer()
         self._for_paho = b""
         self._answered = threading.Event()
-        self.read_error: OSError | None = None
+        self.read_error: Exception | None = None
         """What ended the connection; paho forgets it."""
 
     def reconnect(self) -> MQTTErrorCode:
@@ -124,7 +137,7 @@ class BulkClient(paho.Client):
             self._passed_over = False
             if self._resuming:
                 self.paused = self._resuming = False
-        self._framer = Framer(properties=self._modern)
+        self._framer = self._new_framer()
         self._for_paho = b""
         self.read_error = None
         return super().reconnect()
@@ -163,10 +176,12 @@ class BulkClient(paho.Client):
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Read what is there: hand on the PUBLISH frames, have paho handle the rest."""
-        if self._idle is not None:
+        if self._backpressure is not None:
+            if not self._room(self._backpressure):
+                return MQTTErrorCode.MQTT_ERR_SUCCESS
             # A broker writes one message at a time; while they cannot be delivered yet, a short
             # wait saves a turn of the loop for each.
-            self._idle.wait(self._coalesce_s)
+            self._backpressure.idle.wait(self._coalesce_s)
         try:
             data = super()._sock_recv(_READ_BYTES)
         except BlockingIOError:
@@ -180,7 +195,7 @@ class BulkClient(paho.Client):
         with self._msgtime_mutex:
             self._last_bytes_received = paho.time_func()
         connection = self._connection
-        frames, self._for_paho = self._framer.feed(data)
+        frames, self._for_paho = self._split(data)
         if _PINGRESP in self._for_paho:
             self._answered.set()
         while self._for_paho:
@@ -188,7 +203,7 @@ class BulkClient(paho.Client):
             if result is not MQTTErrorCode.MQTT_ERR_SUCCESS or self.socket() is None:
                 self._for_paho = b""
                 return result
-        if frames and not self._pass_over():
+        if frames := self._admit(frames):
             self._arrived(Arrivals(connection, frames))
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
@@ -204,10 +219,48 @@ class BulkClient(paho.Client):
             self.paused = self._passed_over
             return self._resuming
 
-    def _pass_over(self) -> bool:
+    def _admit(self, frames: list[Frame]) -> list[Frame]:
+        """The frames to hand on: in a pause those at QoS 0 alone, which never come again."""
         with self._number:
-            self._passed_over = self._passed_over or self.paused
-            return self.paused
+            if not self.paused:
+                return frames
+            unbounded = [frame for frame in frames if not frame.mid]
+            self._passed_over = self._passed_over or len(unbounded) < len(frames)
+            return unbounded
+
+    def _room(self, backpressure: Backpressure) -> bool:
+        """Whether to read; waits a little for it."""
+        # Before the CONNACK, and in a pause, what is read takes no room.
+        if backpressure.room.is_set() or self.paused or not self.is_connected():
+            return True
+        if backpressure.room.wait(_ROOM_S):
+            return True
+        # A PINGRESP may be among what lies unread, so its absence proves nothing: the broker has
+        # sent something. PINGREQs go on.
+        with self._msgtime_mutex:
+            self._last_bytes_received = paho.time_func()
+        self._ping_t = 0.0
+        return False
+
+    def _new_framer(self) -> Framer:
+        return Framer(properties=self._modern, limit=self._limit, strict=self._strict)
+
+    def _split(self, data: bytes) -> tuple[list[Frame], bytes]:
+        """Have the framer split what was read.
+
+        Raises:
+            MalformedPacketError: the connection must end; for a packet that is too large the broker
+                has been told (section 3.14.2.1), where MQTT has words for it.
+        """
+        try:
+            return self._framer.feed(data)
+        except PacketTooLargeError as error:
+            self._strict = False
+            self.read_error = error
+            if self._modern:
+                self.disconnect(ReasonCode(PacketTypes.DISCONNECT, "Packet too large"))
+                self.loop_write()
+            raise
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if not self._for_paho:

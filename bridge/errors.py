@@ -2,9 +2,11 @@
 
 BridgeError
 ├── MalformedPacketError   the MQTT byte stream is not MQTT; the connection is closed
+│   └── PacketTooLargeError    a packet above what CONNECT announced
 ├── SinkError              Kafka did not take a batch
 │   ├── SinkUnavailableError   not now: unreachable, topic missing, not enough replicas (retriable)
 │   ├── SinkClosingError       the bridge is stopping; the batch stays with the MQTT broker
+│   ├── BatchTooSlowError      it did not get through in the time of a transaction
 │   ├── RecordsRefusedError    Kafka will never take some of the records
 │   └── FencedError            another process runs under the same client id
 └── MissingClientError     the chosen Kafka client is not installed
@@ -28,6 +30,21 @@ class MalformedPacketError(BridgeError, ValueError):
     """Bytes from the MQTT broker that are not MQTT; reconnecting gives a clean start."""
 
     retriable = True
+
+
+class PacketTooLargeError(MalformedPacketError):
+    """A packet above `mqtt.max_packet_size`.
+
+    Args:
+        size: of the packet, bytes.
+        limit: the setting.
+    """
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"the broker sends a packet of {size} bytes, above mqtt.max_packet_size = {limit}; "
+            "find who publishes it, or raise the setting"
+        )
 
 
 class SinkError(BridgeError):
@@ -54,6 +71,15 @@ class SinkUnavailableError(SinkError, ConnectionError):
 
 class SinkClosingError(SinkError):
     """A delivery was given up since the bridge is stopping; the MQTT broker keeps the messages."""
+
+
+class BatchTooSlowError(SinkError):
+    """A batch did not get through in the time of a transaction, and for certain nothing of it did.
+
+    Tried again whole it would fare no better: deliver less at a time.
+    """
+
+    retriable = True
 
 
 class RecordsRefusedError(SinkError):

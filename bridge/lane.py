@@ -7,10 +7,11 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from bridge.availability import Availability
+from bridge.backpressure import Backpressure
 from bridge.client import SessionOptions
 from bridge.health import Vitals
 from bridge.positions import Positions
-from bridge.pump import Pump
+from bridge.pump import Bounds, Pump
 from bridge.security import mqtt_context
 from bridge.session import Session
 from bridge.sinks import make_sink
@@ -46,7 +47,7 @@ class Lane:
         self._kafka = kafka
         self._exactly_once = settings.delivery == "exactly-once"
         self._was_connected = False
-        idle = threading.Event()
+        backpressure = Backpressure()
         self._session = Session(
             SessionOptions(
                 address=settings.mqtt,
@@ -54,6 +55,7 @@ class Lane:
                 filters=settings.subscribe,
                 version=5 if settings.mqtt_version == "5" else 3,
                 receive_maximum=settings.receive_maximum,
+                max_packet_size=settings.max_packet_size,
                 session_expiry=int(settings.session_expiry),
                 username=settings.username or settings.mqtt.username,
                 password=settings.password(),
@@ -62,7 +64,7 @@ class Lane:
             self,
             Backoff(),
             log,
-            idle,
+            backpressure,
         )
         stopping = threading.Event()
         self._pump = Pump(
@@ -76,7 +78,8 @@ class Lane:
             positions=Positions() if self._exactly_once else None,
             on_open=self._session.resume,
             stopping=stopping,
-            idle=idle,
+            backpressure=backpressure,
+            bounds=Bounds(window_bytes=settings.window_bytes, max_lines=settings.max_lines),
             window=settings.receive_maximum if self._exactly_once else 0,
         )
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import paho.mqtt.client as paho
     from paho.mqtt.reasoncodes import ReasonCode
 
+    from bridge.backpressure import Backpressure
     from bridge.client import Arrivals, SessionOptions
     from contract.backoff import Backoff
     from contract.log import Log
@@ -65,7 +66,7 @@ class Session:
         events: who hears of it.
         backoff: the delays between attempts.
         log: for refusals that a person must mend.
-        idle: set while frames could be delivered at once; else reading them may wait a little.
+        backpressure: tells when to read.
     """
 
     def __init__(
@@ -74,14 +75,14 @@ class Session:
         events: SessionEvents,
         backoff: Backoff,
         log: Log,
-        idle: threading.Event | None = None,
+        backpressure: Backpressure | None = None,
     ) -> None:
         self._options = options
         self._events = events
         self._backoff = backoff
         self._log = log
         self._closing = threading.Event()
-        self._client = BulkClient(options, events.arrived, idle)
+        self._client = BulkClient(options, events.arrived, backpressure)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
         self._client.on_disconnect = self._on_disconnect
@@ -241,6 +242,7 @@ def _connect_properties(options: SessionOptions) -> Properties | None:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho's own gap
     properties.SessionExpiryInterval = options.session_expiry
     properties.ReceiveMaximum = options.receive_maximum
+    properties.MaximumPacketSize = options.max_packet_size
     return properties
 
 
