@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-
 from typing import TYPE_CHECKING
 
 from tests.aggregator.records import reading
 from tests.chaos.journal import Name, read_journals
-
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _READ_BYTES = 65_536
+_SLOW_BYTES = 2_048
 # SO_LINGER with 0 s: close() sends RST.
 _RESET = struct.pack("ii", 1, 0)
 
@@ -31,6 +32,8 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self.delay = 0.0
         """Seconds that each piece waits that the client sends."""
+        self.rate = 0.0
+        """Bytes a second that pass in each direction of a connection; 0 for any number."""
         self._silent = False
         self._links: list[_Link] = []
         self._lock = threading.Lock()
@@ -104,7 +107,9 @@ class _Link:
             (self._server, self._client, lambda: 0.0),
         ):
             there.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=self._pass_on, args=(there, back, delay), daemon=True).start()
+            threading.Thread(
+                target=self._pass_on, args=(proxy, there, back, delay), daemon=True
+            ).start()
 
     def reset(self) -> None:
         self._over.set()
@@ -117,11 +122,17 @@ class _Link:
             end.close()
 
     def _pass_on(
-        self, there: socket.socket, back: socket.socket, delay: Callable[[], float]
+        self,
+        proxy: Proxy,
+        there: socket.socket,
+        back: socket.socket,
+        delay: Callable[[], float],
     ) -> None:
         with contextlib.suppress(OSError):
-            while data := there.recv(_READ_BYTES):
+            while data := there.recv(_SLOW_BYTES if proxy.rate else _READ_BYTES):
                 if (seconds := delay()) and self._over.wait(seconds):
+                    return
+                if (rate := proxy.rate) and self._over.wait(len(data) / rate):
                     return
                 if self.silent.is_set():
                     self._over.wait()
