@@ -22,6 +22,8 @@ PAUSE: Final = 1.0
 PATIENCE: Final = 60.0
 """Seconds that a part may take to end after SIGTERM."""
 
+_ORDERLY: Final = (0, 128 + signal.SIGTERM)
+
 
 class Part(Protocol):
     """Something that can be started again."""
@@ -225,7 +227,8 @@ class Supervisor:
         code = child.stop(kill=True)
         end = End(name, asked, child.fate(), code, last)
         self.ends.append(end)
-        if not asked or (asked == "term" and code != 0):
+        # Java says by its code that it ended by SIGTERM.
+        if not asked or (asked == "term" and code not in _ORDERLY):
             self._report(f"{name} ended{' after SIGTERM' if asked else ''}: {end.fate}: {last}")
 
     def _hurry(self, name: str, waited: float) -> None:

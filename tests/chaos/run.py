@@ -136,7 +136,7 @@ class _Runner:
 
     def drain(self) -> Evidence:
         """Have all arrive, end the agents, and gather what there is."""
-        self._say("no more readings; everything drains")
+        self._say("no more readings; everything passes on what it has")
         for agent in AGENTS:
             self._pipeline.configure(agent, "1h")
             child = self._supervisor.parts[agent].child
