@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MB: Final = 1 << 20
+_TRIES: Final = 20
 
 
 class Disk:
@@ -37,9 +38,17 @@ class Disk:
 
     def fill(self) -> None:
         """From now on not a byte more can be written: its size is what it holds."""
-        found = os.statvfs(self._folder)
-        # A size of 0 would be none at all (tmpfs(5)).
-        self._resize(max(1, found.f_blocks - found.f_bfree) * found.f_bsize)
+        for tries_left in reversed(range(_TRIES)):
+            found = os.statvfs(self._folder)
+            try:
+                # A size of 0 would be none at all (tmpfs(5)).
+                self._resize(max(1, found.f_blocks - found.f_bfree) * found.f_bsize)
+            except subprocess.CalledProcessError:
+                # Somebody wrote in between, and it cannot be smaller than what it holds.
+                if not tries_left:
+                    raise
+            else:
+                return
 
     def free(self) -> None:
         """Let it have its whole size again."""

@@ -18,7 +18,7 @@ from deploy.local.ports import LOOPBACK
 from tests.chaos.hostile import HalfOpen, Message, Record, Visit
 from tests.chaos.plan import BRIDGE
 from tests.chaos.verdict import Sent
-from tests.support import unique
+from tests.support import await_true, unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -108,10 +108,9 @@ class Stranger:
         client.connect_async(LOOPBACK, self._mqtt, clean_start=True)
         client.loop_start()
         try:
+            _await(client.is_connected)
             done = client.publish(topic, message.payload, qos=1, retain=message.retain)
-            done.wait_for_publish(PATIENCE)
-            if not done.is_published():
-                raise TimeoutError("no PUBACK")
+            _await(done.is_published)
         finally:
             client.disconnect()
             client.loop_stop()
@@ -165,6 +164,14 @@ class Stranger:
             time.sleep(parcel.seconds)
             for link in links:
                 link.close()
+
+
+def _await(condition: Callable[[], bool]) -> None:
+    try:
+        await_true(condition, "a PUBACK", PATIENCE)
+    except (AssertionError, RuntimeError, ValueError) as error:
+        # The last two are paho's, for a connection that ended at the wrong moment.
+        raise TimeoutError(str(error)) from error
 
 
 def _client(name: str) -> Client:
