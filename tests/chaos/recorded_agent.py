@@ -102,8 +102,8 @@ def record(journal: Journal) -> None:
         return saved
 
     @functools.wraps(frame)
-    def framing(self: Framer, mid: int, payload: bytes, *, again: bool = False) -> bytes:
-        packet = frame(self, mid, payload, again=again)
+    def framing(self: Framer, mid: int, payload: bytes, **named: Any) -> bytes:
+        packet = frame(self, mid, payload, **named)
         if _READINGS in packet[:64]:
             journal.note("sent", payload.decode())
         return packet

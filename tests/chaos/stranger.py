@@ -29,8 +29,8 @@ PATIENCE: Final = 180.0
 """Seconds for one parcel: a broker may be down, stopped or full for a while."""
 BRIDGE_ID: Final = "isotherm-bridge"
 ANALYTICS: Final = f"{KAFKA_READINGS}.analytics"
-LARGEST: Final = 10 * 1_000_000
-"""Bytes; what is above it the MQTT broker may keep from the bridge, which says what it takes."""
+LARGEST: Final = 4_000_000
+"""Bytes; what is above it the MQTT broker keeps from the bridge, which says what it takes."""
 _WEEK: Final = 7 * 86_400
 
 

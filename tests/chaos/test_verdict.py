@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections import defaultdict
@@ -202,9 +203,14 @@ def test_a_hostile_message_has_a_letter_for_each_line_or_one_for_all() -> None:
     ):
         assert re.match(wanted, problem(judge(replace(good, letters=letters))))
     each = [kept(line, mqtt_topic="t/1") for line in (b"b", b"a", b"b")]
-    parts = [kept(part, mqtt_topic="t/1") for part in (b"a\nb", b"\n\nb")]
-    assert judge(replace(good, letters=each)).problems == []
-    assert judge(replace(good, letters=parts)).problems == []
+    parts = [
+        kept(part, mqtt_topic="t/1", part=str(number))
+        for number, part in ((2, b"\n\nb"), (1, b"a\nb"))
+    ]
+    detail = f"the first 2 of 6 with SHA-256 {hashlib.sha256(sent.payload or b'').hexdigest()}"
+    cut = [kept(b"a\n", mqtt_topic="t/1", detail=detail)]
+    for letters in (each, parts, parts * 2, cut):
+        assert judge(replace(good, letters=letters)).problems == []
 
 
 def test_a_hostile_record_has_a_letter_that_names_its_place() -> None:
