@@ -10,7 +10,7 @@ import pytest
 
 from contract.topics import readings_topic
 from deploy.local.mosquitto import Mosquitto
-from tests.chaos.journal import Made, read_journals
+from tests.chaos.journal import Made, Name, read_journals
 from tests.chaos.recorded_agent import set_clock
 from tests.edge_agent.account import more
 from tests.edge_agent.brokers import running
@@ -59,7 +59,7 @@ def test_what_an_agent_names_commits_and_sends_stands_in_its_journal(tmp_path: P
             )
     # All that was committed is in the journal, and no other name is expected.
     assert found.temperatures.keys() == disk.named
-    assert {name: found.temperatures[name] for name in disk.rows} == disk.rows
+    assert {name: found.temperatures[Name(*name)] for name in disk.rows} == disk.rows
     # What came was sent, as often as it came.
     sent = Counter(line for sends in found.sent.values() for line in sends)
     assert not lines - sent
