@@ -77,7 +77,7 @@ class Oracle:
         seqs, gaps = self.seqs.get(name, set()), self.gaps.get(name, [])
         expected = max(seqs | {gap.last for gap in gaps})
         explained = sum(
-            min(sum(gap.count for gap in group), len(_range(group) - seqs))
+            min(sum(gap.count for gap in group), _holes(group, seqs))
             for group in _overlapping(gaps)
         )
         missing = expected - len(seqs) - explained
@@ -115,8 +115,10 @@ def _in_order(partition: Iterable[bytes]) -> Iterator[Reading | Gap]:
     yield from gaps
 
 
-def _range(gaps: Sequence[Gap]) -> set[int]:
-    return set(range(min(gap.first for gap in gaps), max(gap.last for gap in gaps) + 1))
+def _holes(group: Sequence[Gap], seqs: set[int]) -> int:
+    """How many numbers of the range did not come; counted, since a range may be absurdly long."""
+    first, last = min(gap.first for gap in group), max(gap.last for gap in group)
+    return last - first + 1 - sum(first <= seq <= last for seq in seqs)
 
 
 def _overlapping(gaps: Iterable[Gap]) -> list[list[Gap]]:

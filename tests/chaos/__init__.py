@@ -1,0 +1,1 @@
+"""The whole pipeline under faults that one number decides, and what must be true afterwards."""
