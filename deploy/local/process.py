@@ -31,8 +31,8 @@ class Guard:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
-    def watch(self, group: int) -> None:
-        """Put a process group under guard."""
+    def start(self) -> None:
+        """Start the helper, so that `watch` is one write: what is started before it is at risk."""
         if self._process is None or self._process.poll() is not None:
             self.close()
             self._process = subprocess.Popen(
@@ -40,6 +40,10 @@ class Guard:
                 stdin=subprocess.PIPE,
                 start_new_session=True,
             )
+
+    def watch(self, group: int) -> None:
+        """Put a process group under guard."""
+        self.start()
         self._tell(f"+{group}\n")
 
     def forget(self, group: int) -> None:
@@ -92,6 +96,7 @@ class Child:
         self._guard = guard
         # One that is interrupted before it is under guard would be left running.
         with log.open("ab") as stream, _undisturbed():
+            guard.start()
             try:
                 self._process = subprocess.Popen(
                     command,

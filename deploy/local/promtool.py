@@ -1,8 +1,8 @@
 """`python -m deploy.local.promtool`: where promtool is; it is fetched if need be, for tests only.
 
-Debian's package `prometheus` would start a server when it is installed, on a machine of somebody
-who only wants to run tests. So it is downloaded and unpacked into the user's cache folder, and one
-file of it is kept. Needs nothing but Python, and no rights.
+Up to Debian 12 it comes in the package `prometheus`, which would start a server when it is
+installed, on a machine of somebody who only wants to run tests. So it is downloaded and unpacked
+into the user's cache folder, and one file of it is kept. Needs nothing but Python, and no rights.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from deploy.errors import FetchError, MissingPartError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-PACKAGE: Final = "prometheus"
+PACKAGES: Final = ("promtool", "prometheus")
+"""Debian packages that hold it, newest first: Debian 13 gave it one of its own."""
 
 
 def cached(environ: Mapping[str, str] = os.environ) -> Path:
@@ -64,10 +65,9 @@ def fetch_promtool(
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix="fetching-") as work:
             (download or _download)(Path(work))
-            for package in Path(work).glob("*.deb"):
-                subprocess.run(["dpkg-deb", "--extract", package, work], check=True)
+            found = _unpacked(Path(work))
             # In one step: another that looks meanwhile finds all of it or nothing.
-            Path(work, "usr/bin/promtool").replace(target)
+            found.replace(target)
     except (OSError, subprocess.CalledProcessError) as error:
         raise FetchError(
             f"promtool, which the tests of the alerting rules need, cannot be fetched: {error}. "
@@ -76,12 +76,27 @@ def fetch_promtool(
         ) from error
 
 
+def _unpacked(folder: Path) -> Path:
+    packages = sorted(folder.glob("*.deb"))
+    for package in packages:
+        subprocess.run(["dpkg-deb", "--extract", package, folder], check=True)
+    found = folder / "usr/bin/promtool"
+    if not found.exists():
+        names = ", ".join(package.name for package in packages)
+        raise OSError(f"there is none in {names or 'what was downloaded'}")
+    return found
+
+
 def _download(folder: Path) -> None:
-    # Quiet but for errors; as root apt warns that its own user may not write here.
-    command = ["apt-get", "-qq", "download", PACKAGE]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise OSError(done.stderr.strip() or f"apt-get ended with {done.returncode}")
+    said = []
+    for package in PACKAGES:
+        # Quiet but for errors; as root apt warns that its own user may not write here.
+        command = ["apt-get", "-qq", "download", package]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return
+        said.append(done.stderr.strip() or f"{' '.join(command)} ended with {done.returncode}")
+    raise OSError("; ".join(said))
 
 
 def main() -> int:

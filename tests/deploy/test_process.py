@@ -109,19 +109,46 @@ def test_child_that_ignores_sigterm_is_killed(tmp_path: Path, guard: Guard) -> N
 
 def test_killed_starter_leaves_nothing(tmp_path: Path) -> None:
     log = tmp_path / "log"
+    # SIGKILL between a start and its entry under guard, which is one write, is past helping: so it
+    # comes after that. On a busy machine the family may be up before.
     starter = f"""
 import sys, time
 from pathlib import Path
 from deploy.local.process import Child, Guard
-Child("it", [sys.executable, "-c", {FAMILY!r}], log=Path({str(log)!r}), guard=Guard())
+child = Child("it", [sys.executable, "-c", {FAMILY!r}], log=Path({str(log)!r}), guard=Guard())
+print("guarded", flush=True)
 time.sleep(600)
 """
+    command = [sys.executable, "-c", starter]
     root = Path(__file__).parents[2]
-    with subprocess.Popen([sys.executable, "-c", starter], cwd=root) as process:
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "guarded\n"
         outer, inner = map(int, lines(log)[0].split())
         process.kill()
     assert gone(outer)
     assert gone(inner)
+
+
+def test_the_guard_is_there_before_what_it_guards(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    class Watcher(Guard):
+        def start(self) -> None:
+            order.append("start")
+            super().start()
+
+        def watch(self, group: int) -> None:
+            order.append("watch")
+            super().watch(group)
+
+    guard = Watcher()
+    with pytest.raises(StackError):
+        Child("it", ["/no/such"], log=tmp_path / "log", guard=guard)
+    assert order == ["start"]
+    Child("it", [sys.executable, "-c", ""], log=tmp_path / "log", guard=guard).wait(10)
+    assert order[1:3] == ["start", "watch"]
+    guard.close()
 
 
 def test_start_time_tells_processes_apart() -> None:

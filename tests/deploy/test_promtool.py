@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,38 @@ def test_a_fetched_package_is_unpacked_and_starts_nothing(tmp_path: Path) -> Non
     assert subprocess.check_output([tmp_path / "cache/promtool"], text=True) == "here\n"
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["promtool"]
     assert not (places[0] / "started").exists()
+
+
+@pytest.mark.parametrize("release", ("promtool", "prometheus"))
+def test_it_is_in_a_package_of_its_own_or_in_prometheus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str
+) -> None:
+    # Debian 13's prometheus has no promtool; Debian 12 has no package promtool.
+    package(tmp_path)
+    apt = tmp_path / "bin/apt-get"
+    apt.parent.mkdir()
+    apt.write_text(
+        f"""#!/bin/sh
+[ "$3" = {release} ] && exec cp {tmp_path}/p.deb .
+echo "E: Unable to locate package $3" >&2
+exit 100
+"""
+    )
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", str(apt.parent), prepend=os.pathsep)
+    fetch_promtool(tmp_path / "cache/promtool")
+    assert subprocess.check_output([tmp_path / "cache/promtool"], text=True) == "here\n"
+
+
+def test_a_package_without_it_is_named(tmp_path: Path) -> None:
+    def download(work: Path) -> None:
+        package(work)
+        (work / "root/usr/bin/promtool").unlink()
+        build = ["dpkg-deb", "--build", work / "root", work / "p.deb"]
+        subprocess.run(build, check=True, capture_output=True)
+
+    with pytest.raises(FetchError, match=r"there is none in p\.deb"):
+        fetch_promtool(tmp_path / "cache/promtool", download)
 
 
 def test_what_cannot_be_fetched_is_said_with_the_fix(tmp_path: Path) -> None:
