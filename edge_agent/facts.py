@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edge_agent.board import Board
     from edge_agent.outbox import Outbox
     from edge_agent.publisher import Publisher
+    from edge_agent.rival import Rival
 
 
 class Facts:
@@ -25,6 +26,7 @@ class Facts:
         outbox: of the readings.
         publisher: of both.
         drivers: how each probe is read, by guid; the service changes it at each reload.
+        rival: knows of another agent with our device.id.
         boot: this start of the board, 32 hex digits.
     """
 
@@ -35,13 +37,32 @@ class Facts:
         publisher: Publisher,
         *,
         drivers: Mapping[str, str],
+        rival: Rival,
         boot: str,
     ) -> None:
         self._board = board
         self._outbox = outbox
         self._publisher = publisher
         self._drivers = drivers
+        self._rival = rival
         self._boot = boot
+
+    @property
+    def life(self) -> str:
+        """Names this run of the agent."""
+        return self._outbox.mark.life
+
+    def notes(self) -> tuple[str, ...]:
+        """What a person may want to mend, a sentence each; none of it keeps us from measuring."""
+        notes = [self._rival.sentence]
+        if self._publisher.lacks:
+            notes.append(f"this broker cannot do all that we ask of it: {self._publisher.lacks}")
+        if self._outbox.aside:
+            notes.append(
+                f"readings that the broker alone refuses, set aside until the next start: "
+                f"{self._outbox.aside}"
+            )
+        return tuple(filter(None, notes))
 
     def status(self, *, online: bool) -> Status:
         """For the retained status and the will."""
@@ -80,6 +101,8 @@ class Facts:
         probes = self._board.sampler.status()
         ill = sum(probe.fault is not None for probe in probes.values())
         broker = "connected" if self._publisher.connected else "no broker"
+        if self._rival.here:
+            broker += " (another agent uses our device.id)"
         state = f"{broker}, {self._outbox.rows} readings wait, {len(probes)} probes"
         return f"{state}, {ill} with a fault" if ill else state
 
@@ -95,6 +118,11 @@ class Facts:
             in_memory=self._outbox.in_memory,
             fates=dict(self._outbox.fates),
             probes=self._board.sampler.status(),
+            aside=self._outbox.aside,
+            rival=self._rival.here,
+            promised=self._publisher.promised,
+            packet_limit=self._publisher.packet_limit,
+            notes=self.notes(),
         )
 
     def _account(self) -> dict[str, Any]:

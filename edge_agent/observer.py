@@ -54,6 +54,10 @@ class Observer:
         age = self._clock() - self._seen.turned
         return [f"the main loop has not turned for {age:.0f} s"] if age > STUCK else []
 
+    def notes(self) -> tuple[str, ...]:
+        """What a person may want to mend, though the agent goes on; from any thread."""
+        return self._seen.notes
+
 
 @contextmanager
 def listening(address: Address | None, observer: Observer, log: Log) -> Iterator[None]:
@@ -67,13 +71,18 @@ def listening(address: Address | None, observer: Observer, log: Log) -> Iterator
         return
     from contract.endpoint import (  # noqa: PLC0415 10 MB that most boards can do without
         Endpoint,
+        Page,
         metrics,
         verdict,
     )
 
+    def health() -> Page:
+        page = verdict(observer.faults())
+        return page._replace(body="\n".join([page.body.rstrip("\n"), *observer.notes(), ""]))
+
     pages = {
         "/metrics": lambda: metrics(observer.exposition()),
-        "/healthz": lambda: verdict(observer.faults()),
+        "/healthz": health,
     }
     with Endpoint(address, pages) as endpoint:
         shown = Address("", address.host, endpoint.port)
