@@ -78,6 +78,7 @@ class Facts:
             clock=self._outbox.trust,
             outbox=self._account(),
             probes=self._probes(),
+            proof=mark.proof,
         )
 
     def signs(self) -> Hashable:

@@ -70,7 +70,8 @@ class Board:
             for number in range(probes)
         )
         self.file.write_text(
-            f'[device]\nid = "{self.device}"\nstate = "CA"\ndestination = "d"\n[mqtt]\nurl = "{url}"\n{more}\n'
+            f'[device]\nid = "{self.device}"\nstate = "CA"\ndestination = "d"\n'
+            f'[mqtt]\nurl = "{url}"\n{more}\n'
             f'[outbox]\npath = "{self.outbox}"\ncommit_interval = "50ms"\n'
             f"[clock]\ntrust = true\n{tables}"
         )
