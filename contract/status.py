@@ -21,8 +21,8 @@ _NAME_LENGTH: Final = 16
 _HEX: Final = frozenset("0123456789abcdef")
 
 
-def _meaning(text: str) -> Any:
-    return dataclasses.field(metadata={"meaning": text})
+def _meaning(text: str, default: Any = dataclasses.MISSING) -> Any:
+    return dataclasses.field(default=default, metadata={"meaning": text})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,14 @@ class Status:
     next_id: int = _meaning("of the outbox's next entry; rises over all of its sensors together")
     clock: str = _meaning("what new readings say of the board's clock, as `origin.clock`")
     outbox: Mapping[str, Any] = _meaning("rows that wait, and what became of others")
-    probes: tuple[ProbeState, ...] = _meaning("how each probe is")
+    probes: tuple[ProbeState, ...] = _meaning(
+        "how each probe is; none in the last will, and where the broker does not take them all"
+    )
+    proof: str = _meaning(
+        "shows the agent, when it reads this back, that its own outbox or a copy of it wrote "
+        "`epoch`, `next_id` and `life`; 32 hex digits",
+        default="",
+    )
 
 
 class Mark(NamedTuple):
@@ -62,11 +69,13 @@ class Mark(NamedTuple):
         epoch: names the sequence counters.
         next_id: see `Status`.
         life: names the run of the agent that wrote it.
+        proof: see `Status`; empty where there is none.
     """
 
     epoch: str
     next_id: int
     life: str
+    proof: str = ""
 
 
 def encode_status(status: Status) -> bytes:
@@ -84,7 +93,9 @@ def decode_mark(payload: bytes) -> Mark | None:
         return None
     if not isinstance(wire, dict) or wire.get("schema") != SCHEMA:
         return None
-    mark = Mark(wire.get("epoch", ""), wire.get("next_id", 0), wire.get("life", ""))
+    proof = wire.get("proof", "")
+    proof = proof if isinstance(proof, str) and proof.isascii() else ""
+    mark = Mark(wire.get("epoch", ""), wire.get("next_id", 0), wire.get("life", ""), proof)
     return mark if _is_name(mark.epoch) and _is_name(mark.life) and _is_id(mark.next_id) else None
 
 

@@ -124,6 +124,7 @@ def replay(file: str, **flags: Any) -> int:
             backoff=Backoff(longest=LONGEST_BACKOFF),
             log=log,
         )
+        source.largest = lambda: publisher.largest
         try:
             return run(
                 source,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 UNHEARD: Final = "nobody gets the readings, no subscriber: they are kept"
 REFUSED: Final = "the broker refuses readings: they are kept"
+SHOWN: Final = 5
+"""So many readings that are set aside have a line each; all are counted."""
 
 
 class Dispatch:
@@ -53,7 +55,7 @@ class Dispatch:
         self._tag = 0
         self._breaker = Breaker(clock)
         self._refusals = Refusals(clock)
-        self.largest: Callable[[], int | None] = lambda: None
+        self.largest: Callable[[], int] = lambda: PACKET_BYTES
         self.fates = dict.fromkeys(Fate, 0)
         self.aside = 0
         self.settled = 0
@@ -81,8 +83,7 @@ class Dispatch:
             return None
         if not self._keeper.safe and not self._lanes.live:
             self._lanes.add_live(self._dropper.memory_gaps.clear())
-        largest = self.largest()
-        most = PACKET_BYTES if largest is None else max(1, min(PACKET_BYTES, largest))
+        most = max(1, min(PACKET_BYTES, self.largest()))
         found = self._lanes.next(most, backlog=not self.stopping) or self._next_refused(most)
         if found is None:
             return None
@@ -94,17 +95,13 @@ class Dispatch:
 
     def settle(self, message: Message, fate: Fate, reason: str) -> None:
         """What became of a message; `reason` says why it was refused."""
-        flight = self._flights.pop(message.tag)
-        self._lanes.landed(flight)
+        flight = self._land(message)
         self.fates[fate] += message.readings
         if fate is Fate.DELIVERED:
             self._delivered(flight)
             return
         self._breaker.kept()
-        shelf = self._keeper.shelf
-        on_shelf = [shelf[number] for number in flight.ids if number in shelf]
-        self._lanes.live.extendleft(reversed(on_shelf))
-        on_disk = [number for number in flight.ids if number not in shelf]
+        on_disk = self._shelve(flight)
         if fate is Fate.UNHEARD:
             self._troubles.begin(UNHEARD, message.readings)
             self._refusals.kept(again=flight.suspect)
@@ -112,6 +109,31 @@ class Dispatch:
         else:
             self._troubles.begin(REFUSED, message.readings, reason=reason)
             self._refused(on_disk, flight, reason)
+
+    def too_large(self, message: Message, reason: str) -> None:
+        """The broker takes no packet so large; that holds nothing else up."""
+        flight = self._land(message)
+        self._refusals.kept(again=flight.suspect)
+        if len(flight.ids) == 1:
+            # What is in memory only stays there, and is written with its reason.
+            self.fates[Fate.REFUSED] += 1
+            self._set_aside(flight.ids[0], reason)
+            return
+        on_disk = self._shelve(flight)
+        if on_disk and (flight.backfill or not self._lanes.take_back(on_disk)):
+            self._lanes.backlog.update(sorted(on_disk))
+
+    def _land(self, message: Message) -> Flight:
+        flight = self._flights.pop(message.tag)
+        self._lanes.landed(flight)
+        return flight
+
+    def _shelve(self, flight: Flight) -> list[int]:
+        """What is in memory only goes first again; the ids of the rest."""
+        shelf = self._keeper.shelf
+        on_shelf = [shelf[number] for number in flight.ids if number in shelf]
+        self._lanes.put_back(on_shelf)
+        return [number for number in flight.ids if number not in shelf]
 
     def _delivered(self, flight: Flight) -> None:
         self._breaker.delivered()
@@ -127,9 +149,15 @@ class Dispatch:
     def _refused(self, ids: list[int], flight: Flight, reason: str) -> None:
         culprit = self._refusals.refused(ids, again=flight.suspect) if ids else None
         if culprit is not None:
-            self.aside += 1
-            self._keeper.batch.aside[culprit] = reason
-            self._log.error("a reading is set aside: it alone is refused", id=culprit, why=reason)
+            self._set_aside(culprit, reason)
+
+    def _set_aside(self, number: int, reason: str) -> None:
+        self.aside += 1
+        self._keeper.batch.aside[number] = reason
+        if self.aside <= SHOWN:
+            self._log.error("a reading is set aside: it alone is refused", id=number, why=reason)
+        if self.aside == SHOWN:
+            self._log.error("further readings that are set aside are only counted")
 
     def _next_refused(self, most: int) -> tuple[bytes, Flight] | None:
         ids = self._refusals.next()

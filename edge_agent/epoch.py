@@ -4,11 +4,16 @@ Two stores that go on from one copy would give the same (guid, epoch, seq) to di
 and one of them would be taken for a double. So a store keeps on which board it was used, and, for
 the twin on the same board (a backup that was put back), asks the broker who was there last: each
 start of the agent has a name, its life, which the store keeps and the retained status shows.
+
+Whoever may write to the broker could claim such a twin, at each connect. So a status carries a
+proof, made with a key that the store keeps and its copies have; one without (of a version before,
+or of a copy from then) is believed once in each run of the agent.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -32,6 +37,22 @@ _SERIALS: Final = (
 def new_epoch() -> str:
     """The name of a new sequence: 64 random bits in hex."""
     return secrets.token_hex(8)
+
+
+def new_key() -> str:
+    """What proves that a status was written with this store, or with a copy of it."""
+    return secrets.token_hex(16)
+
+
+def proof(key: str, mark: Mark) -> str:
+    """The proof of a mark: HMAC-SHA256, the first 32 hex digits."""
+    said = f"{mark.epoch} {mark.next_id} {mark.life}".encode()
+    return hmac.new(key.encode(), said, "sha256").hexdigest()[:32]
+
+
+def is_genuine(key: str, mark: Mark) -> bool:
+    """Whether a mark was written by whoever has the key."""
+    return hmac.compare_digest(proof(key, mark).encode(), mark.proof.encode())
 
 
 def is_ours(seen: Mark, own: Mark, lives: Collection[str], opened_at: int) -> bool:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edge_agent.board import Board
     from edge_agent.outbox import Outbox
     from edge_agent.publisher import Publisher
+    from edge_agent.rival import Rival
 
 
 class Facts:
@@ -28,6 +29,7 @@ class Facts:
         drivers: how each probe is read, by guid; the service changes it at each reload.
         tasks: the background threads.
         failures: how often a part that is not needed has failed.
+        rival: knows of another agent with our device.id.
         boot: this start of the board, 32 hex digits.
     """
 
@@ -40,6 +42,7 @@ class Facts:
         drivers: Mapping[str, str],
         tasks: Tasks,
         failures: Callable[[], int],
+        rival: Rival,
         boot: str,
     ) -> None:
         self._board = board
@@ -48,7 +51,25 @@ class Facts:
         self._drivers = drivers
         self._tasks = tasks
         self._failures = failures
+        self._rival = rival
         self._boot = boot
+
+    @property
+    def life(self) -> str:
+        """Names this run of the agent."""
+        return self._outbox.mark.life
+
+    def notes(self) -> tuple[str, ...]:
+        """What a person may want to mend, a sentence each; none of it keeps us from measuring."""
+        notes = [self._rival.sentence]
+        if self._publisher.lacks:
+            notes.append(f"this broker cannot do all that we ask of it: {self._publisher.lacks}")
+        if self._outbox.aside:
+            notes.append(
+                f"readings that the broker alone refuses, set aside until the next start: "
+                f"{self._outbox.aside}"
+            )
+        return tuple(filter(None, notes))
 
     def status(self, *, online: bool) -> Status:
         """For the retained status and the will."""
@@ -64,6 +85,7 @@ class Facts:
             clock=self._outbox.trust,
             outbox=self._account(),
             probes=self._probes(),
+            proof=mark.proof,
         )
 
     def signs(self) -> Hashable:
@@ -87,6 +109,8 @@ class Facts:
         probes = self._board.sampler.status()
         ill = sum(probe.fault is not None for probe in probes.values())
         broker = "connected" if self._publisher.connected else "no broker"
+        if self._rival.here:
+            broker += " (another agent uses our device.id)"
         state = f"{broker}, {self._outbox.rows} readings wait, {len(probes)} probes"
         return f"{state}, {ill} with a fault" if ill else state
 
@@ -104,6 +128,11 @@ class Facts:
             task_ends=self._tasks.ends,
             part_failures=self._failures(),
             probes=self._board.sampler.status(),
+            aside=self._outbox.aside,
+            rival=self._rival.here,
+            promised=self._publisher.promised,
+            packet_limit=self._publisher.packet_limit,
+            notes=self.notes(),
         )
 
     def _account(self) -> dict[str, Any]:

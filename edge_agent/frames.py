@@ -14,10 +14,12 @@ MAX_PAYLOAD: Final = 268_435_455 - 65_535 - 5
 ASIDE: Final = 65_535
 """The packet identifier of what is no PUBLISH; those have the others."""
 NO_SUBSCRIBERS: Final = 0x10
+TOO_LARGE: Final = 0x95
 QUOTA_EXCEEDED: Final = 0x97
 FAILURE: Final = 0x80
 """Codes from here on say that the broker did not take the message."""
 
+_PUBLISH_QOS0: Final = 0x30
 _PUBLISH_QOS1: Final = 0x32
 _DUP: Final = 0x08
 _RETAIN: Final = 0x01
@@ -57,13 +59,28 @@ class Framer:
         self._first = _PUBLISH_QOS1 | _RETAIN if retain else _PUBLISH_QOS1
         self._overhead = len(self._topic) + 2 + len(_NO_PROPERTIES)
 
-    def frame(self, mid: int, payload: bytes, *, again: bool = False) -> bytes:
-        """One packet; `again` marks a message that an earlier connection may have delivered."""
+    def frame(self, mid: int, payload: bytes, *, again: bool = False, retain: bool = True) -> bytes:
+        """One packet.
+
+        Args:
+            mid: the packet identifier.
+            payload: what it carries.
+            again: an earlier connection may have delivered it.
+            retain: whether the broker keeps retained messages at all.
+        """
         first = self._first | _DUP if again else self._first
+        if not retain:
+            first &= ~_RETAIN
         length = variable(self._overhead + len(payload))
         return b"".join(
             (bytes((first,)), length, self._topic, mid.to_bytes(2), _NO_PROPERTIES, payload)
         )
+
+    def frame_qos_0(self, payload: bytes, *, retain: bool = True) -> bytes:
+        """One packet for a broker that takes no other; `retain` as in `frame`."""
+        first = _PUBLISH_QOS0 | (self._first & _RETAIN if retain else 0)
+        length = variable(self._overhead - _MID_BYTES + len(payload))
+        return b"".join((bytes((first,)), length, self._topic, _NO_PROPERTIES, payload))
 
     def size(self, payload: bytes) -> int:
         """Bytes of the packet that would carry `payload`."""

@@ -63,7 +63,8 @@ class Greeting:
     def _begin(self, welcome: packets.Welcome) -> bytes:
         if welcome.code:
             code = _OLD.get(welcome.code, welcome.code)
-            self.end = Down(f"it refuses us: {reason(code)}", refused=code in _REFUSED)
+            refused = code in _REFUSED
+            self.end = Down(f"it refuses us: {reason(code)}", refused=refused, code=code)
             return b""
         self.welcome = welcome
         if self._topic is not None:
@@ -78,4 +79,6 @@ class Greeting:
             maximum_packet=welcome.maximum_packet,
             retained=self._retained,
             unreadable=self._unreadable,
+            maximum_qos=welcome.maximum_qos,
+            retain=welcome.retain,
         )

@@ -122,6 +122,23 @@ class Lanes:
         self.backlog.update(entry.id for entry in entries[len(chosen) :])
         return (payload, Flight(chosen, suspect=True)) if chosen else None
 
+    def take_back(self, ids: Sequence[int]) -> bool:
+        """Have entries of the live lane go again, in their place; False where they are not read."""
+        entries: list[Entry] = []
+        for first, last in Ranges((number, number) for number in ids):
+            found = self._read(first, last, last - first + 1)
+            if found is None:
+                return False
+            entries += found
+        self.put_back(entries)
+        return True
+
+    def put_back(self, entries: Iterable[Entry]) -> None:
+        """Have entries of the live lane go again, in their place."""
+        merged = sorted([*entries, *self.live], key=lambda entry: entry.id)
+        self.live.clear()
+        self.live.extend(merged)
+
     def landed(self, flight: Flight) -> None:
         """A message is no longer on its way."""
         self._backfilling -= flight.backfill

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge_agent.frames import Puback
+    from edge_agent.will import Will
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Up:
         maximum_packet: bytes of the largest packet that it takes; None where it sets no bound.
         retained: what it kept of our own status; None where there is none, or nobody asked.
         unreadable: why the status could not be asked for; empty where it could.
+        maximum_qos: the highest QoS that it takes.
+        retain: whether it keeps retained messages.
     """
 
     session: bool
@@ -28,6 +31,8 @@ class Up:
     maximum_packet: int | None
     retained: bytes | None = None
     unreadable: str = ""
+    maximum_qos: int = 2
+    retain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +43,15 @@ class Down:
         reason: for people.
         blamed: the broker says that what we sent was the cause.
         refused: the broker does not let us in, and the same will happen next time.
+        code: the reason code that the broker gave; None where it gave none.
+        mute: it took our CONNECT, and ended without a word.
     """
 
     reason: str
     blamed: bool = False
     refused: bool = False
+    code: int | None = None
+    mute: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +61,25 @@ class Acks:
     pubacks: Sequence[Puback]
 
 
-Event = Up | Down | Acks
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """The broker has read all that was sent before a mark.
+
+    Attributes:
+        mark: what `Link.mark` returned.
+    """
+
+    mark: int
+
+
+Event = Up | Down | Acks | Passed
 
 
 class Link(Protocol):
     """What the publisher needs of a connection; `edge_agent.mqtt` has the real one."""
+
+    will: Will | None
+    """What the broker shall publish should we vanish; read when the connection is made."""
 
     def open(self) -> None:
         """Begin to connect; ends in an `Up` or a `Down`."""
@@ -64,6 +87,10 @@ class Link(Protocol):
 
     def exchange(self, frames: bytes) -> Sequence[Event]:
         """Send `frames`, or keep what the socket does not take yet, and say what happened."""
+        ...
+
+    def mark(self) -> int:
+        """Ask the broker for a sign that it has read all that was sent so far; see `Passed`."""
         ...
 
     def close(self, *, vanish: bool = False) -> None:

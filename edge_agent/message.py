@@ -51,3 +51,10 @@ class Source(Protocol):
     def settle(self, message: Message, fate: Fate, reason: str) -> None:
         """What became of a message; `reason` says why it was refused, else it is empty."""
         ...
+
+    def too_large(self, message: Message, reason: str) -> None:
+        """Settle a message that is larger than the broker takes.
+
+        What it holds comes again in smaller messages; what cannot be parted was refused.
+        """
+        ...

@@ -32,6 +32,11 @@ class View(NamedTuple):
         task_ends: how often a background thread ended though it should not.
         part_failures: how often a part that the agent can do without has failed.
         probes: how each probe is, by guid.
+        aside: readings that are not sent until the next start, as they alone are refused.
+        rival: another agent uses our device.id.
+        promised: the broker acknowledges what it takes.
+        packet_limit: bytes of the largest packet of readings that we send now.
+        notes: what a person may want to mend, a sentence each.
     """
 
     turned: float
@@ -45,6 +50,11 @@ class View(NamedTuple):
     task_ends: int
     part_failures: int
     probes: Mapping[str, ProbeStatus]
+    aside: int = 0
+    rival: bool = False
+    promised: bool = True
+    packet_limit: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def _one(value: Callable[[View], float]) -> Callable[[View], Iterable[Sample]]:
@@ -84,6 +94,24 @@ METRICS: Final[tuple[Metric[View], ...]] = (
         _one(lambda v: v.connections),
     ),
     Metric(
+        "mqtt_rival",
+        "gauge",
+        "1 while another agent uses our device.id, and the two throw each other out.",
+        _one(lambda v: int(v.rival)),
+    ),
+    Metric(
+        "mqtt_delivery_promised",
+        "gauge",
+        "0 while the broker takes QoS 0 only, and acknowledges nothing.",
+        _one(lambda v: int(v.promised)),
+    ),
+    Metric(
+        "mqtt_packet_limit_bytes",
+        "gauge",
+        "The largest packet of readings that is sent now, by what the broker takes.",
+        _one(lambda v: v.packet_limit),
+    ),
+    Metric(
         "messages_under_way",
         "gauge",
         "Messages that were sent and are not acknowledged.",
@@ -100,6 +128,12 @@ METRICS: Final[tuple[Metric[View], ...]] = (
         "counter",
         "Readings that the outbox had to drop.",
         _one(lambda v: v.dropped),
+    ),
+    Metric(
+        "outbox_aside",
+        "gauge",
+        "Readings that are not sent until the next start, as the broker refuses them alone.",
+        _one(lambda v: v.aside),
     ),
     Metric(
         "outbox_in_memory",

@@ -11,21 +11,23 @@ import select
 import socket
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from contract.refusal import refusal
 from edge_agent import packets
 from edge_agent.frames import BrokenFrameError
 from edge_agent.greeting import Greeting
-from edge_agent.link import Acks, Down, Event, Up
+from edge_agent.link import Acks, Down, Event, Passed, Up
 from edge_agent.reason import reason
 from edge_agent.wire import MAX_PACKET, Wire
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from contract.address import Address
+    from edge_agent.will import Will
 
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds for TCP, again for each step of TLS, and again for the broker's first answers."""
@@ -38,6 +40,10 @@ GOODBYE: Final = 0.2
 """Seconds that a goodbye may take."""
 LOOK: Final = 0.5
 """Seconds between two looks at keepalive and timeouts."""
+GREETING: Final = 3 * CONNECT_TIMEOUT
+"""Seconds that the first words may take in all, however much the broker says meanwhile."""
+READING: Final = 0.05
+"""Seconds of one turn that reading may take: a broker that floods us does not stop the probes."""
 
 _BLAMED: Final = frozenset({0x81, 0x82, 0x90, 0x95, 0x99})
 """DISCONNECT: malformed packet, protocol error, topic name, packet too large, payload format."""
@@ -56,8 +62,8 @@ class MqttLink:
         password: None where there is none.
         tls: the context for ``mqtts``; None without TLS.
         keepalive: seconds; see `SILENCE`.
-        status_topic: of our own retained status, which is read back at each connect and is where
-            the will goes; None does neither.
+        status_topic: of our own retained status, which is read back at each connect; None does
+            not.
     """
 
     def __init__(
@@ -78,8 +84,8 @@ class MqttLink:
         self._tls = tls
         self._asked_keepalive = self._keepalive = keepalive
         self._status_topic = status_topic
-        self.will: Callable[[], bytes] | None = None
-        """Says, at each connect, what the broker shall publish should we vanish."""
+        self.will: Will | None = None
+        """What the broker shall publish should we vanish; read at each connect."""
         self._known = False
         self._opener: threading.Thread | None = None
         self._dialled: Wire | Exception | None = None
@@ -89,12 +95,16 @@ class MqttLink:
         self._greeting = Greeting(status_topic)
         self._unsent = memoryview(b"")
         self._events: list[Event] = []
-        self._heard = self._moved = self._asked = self._next_look = 0.0
+        self._heard = self._moved = self._asked = self._next_look = self._begun = 0.0
+        self._marks = 0
+        self._pings: deque[int] = deque()
+        self._unread = False
 
     def open(self) -> None:
         """Begin to connect; ends in an `Up` or a `Down`."""
         self._greeting = Greeting(self._status_topic)
         self._unsent = memoryview(b"")
+        self._pings.clear()
         self._opener = threading.Thread(target=self._dial, name="mqtt-connect", daemon=True)
         self._opener.start()
 
@@ -113,6 +123,15 @@ class MqttLink:
         self._look_after()
         events, self._events = self._events, []
         return events
+
+    def mark(self) -> int:
+        """Ask for a sign that the broker has read all that was sent so far.
+
+        Packets are read in the order in which they are sent, so a PINGRESP is one.
+        """
+        self._marks += 1
+        self._ping(self._marks)
+        return self._marks
 
     def close(self, *, vanish: bool = False) -> None:
         """Say goodbye, so that the broker forgets the session at once.
@@ -143,7 +162,8 @@ class MqttLink:
             reading.append(self._wire.fileno())
             if self._unsent:
                 writing.append(self._wire.fileno())
-        select.select(reading, writing, [], max(0.0, timeout))
+        # What TLS has read ahead does not show on the socket.
+        select.select(reading, writing, [], 0.0 if self._unread else max(0.0, timeout))
 
     def _dial(self) -> None:
         try:
@@ -164,10 +184,7 @@ class MqttLink:
             return
         self._wire = dialled
         self._keepalive = self._asked_keepalive
-        self._heard = self._moved = self._asked = time.monotonic()
-        will = None
-        if self._status_topic is not None and self.will is not None:
-            will = (self._status_topic, self.will())
+        self._heard = self._moved = self._asked = self._begun = time.monotonic()
         self._send(
             packets.connect(
                 self._client_id,
@@ -177,7 +194,7 @@ class MqttLink:
                 maximum_packet=MAX_PACKET,
                 username=self._username,
                 password=self._password,
-                will=will,
+                will=self.will,
             )
         )
 
@@ -194,8 +211,12 @@ class MqttLink:
             self._moved = time.monotonic()
 
     def _read(self) -> None:
-        more = True
+        more, until = True, time.monotonic() + READING
+        self._unread = False
         while more and self._wire is not None:
+            if time.monotonic() > until:
+                self._unread = True
+                return
             try:
                 acks, others, more = self._wire.pull()
                 if acks:
@@ -213,7 +234,10 @@ class MqttLink:
     def _hear(self, packet: bytes) -> None:
         if packet[0] & 0xF0 == packets.DISCONNECT:
             code = packets.disconnect_code(packet)
-            self._hang_up(Down(f"it hung up: {reason(code)}", blamed=code in _BLAMED))
+            self._hang_up(Down(f"it hung up: {reason(code)}", blamed=code in _BLAMED, code=code))
+        elif packet[0] & 0xF0 == packets.PINGRESP:
+            if self._pings and (mark := self._pings.popleft()):
+                self._events.append(Passed(mark))
         elif self._greeting.end is None:
             self._send(self._greeting.hear(packet))
             self._greeted()
@@ -237,15 +261,23 @@ class MqttLink:
         self._next_look = now + LOOK
         silent, keepalive = now - self._heard, self._keepalive or float("inf")
         if self._greeting.end is None:
+            mute = self._greeting.welcome is None
             if silent > CONNECT_TIMEOUT:
-                self._hang_up(Down(f"no answer to our first words in {CONNECT_TIMEOUT:.0f} s"))
+                why = f"no answer to our first words in {CONNECT_TIMEOUT:.0f} s"
+                self._hang_up(Down(why, mute=mute))
+            elif now - self._begun > GREETING:
+                self._hang_up(Down(f"its first words take longer than {GREETING:.0f} s"))
         elif silent > SILENCE * keepalive:
             self._hang_up(Down(f"the broker has been silent for {silent:.0f} s"))
         elif self._unsent and now - self._moved > keepalive:
             self._hang_up(Down(f"the broker has read nothing for {keepalive:.0f} s"))
         elif max(now - self._moved, min(silent, now - self._asked)) >= keepalive:
             self._asked = now
-            self._send(packets.PINGREQ)
+            self._ping(0)
+
+    def _ping(self, mark: int) -> None:
+        self._pings.append(mark)
+        self._send(packets.PINGREQ)
 
     def _hang_up(self, down: Down) -> None:
         if self._wire is not None:
@@ -262,7 +294,7 @@ class MqttLink:
         if self._greeting.welcome is not None:
             return Down("the connection was lost")
         hint = "" if self._tls is not None else "; is it a TLS port (mqtts://)?"
-        return Down(f"no MQTT v5 broker answers there{hint}")
+        return Down(f"no MQTT v5 broker answers there{hint}", mute=True)
 
     def _failed(self, error: Exception) -> Down:
         words = getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from contract.status import Mark
-from edge_agent.epoch import MOST_LIVES, is_ours, new_epoch
+from edge_agent.epoch import MOST_LIVES, is_genuine, is_ours, new_epoch, new_key, proof
 from edge_agent.stamper import Stamper
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class Names:
         self._board = board
         self._life = secrets.token_hex(8)
         self._lives: list[str] = []
+        self._key = new_key()
+        self._believed = False
         # The id up to which the broker has confirmed the epoch; None for all.
         self._known_to: int | None = 0
         self._opened_at = 0
@@ -41,6 +43,8 @@ class Names:
         self.last_id = self._base = _BEYOND + secrets.randbits(_BEYOND_BITS)
         self.committed_id = 0
         self.moved = ""
+        self.forged = False
+        """Whether the last status claimed our epoch, and was not written with our store."""
 
     def stamper(self, *, safe: bool) -> Stamper:
         """Who names an entry that the disk takes, or that it does not take."""
@@ -59,7 +63,8 @@ class Names:
     @property
     def mark(self) -> Mark:
         """What the retained status shall say."""
-        return Mark(self.stamper(safe=True).epoch, self.committed_id + 1, self._life)
+        mark = Mark(self.stamper(safe=True).epoch, self.committed_id + 1, self._life)
+        return mark._replace(proof=proof(self._key, mark))
 
     def adopt(self, opened: Opened) -> bool:
         """Go on with a store that was opened.
@@ -69,6 +74,8 @@ class Names:
         """
         saved, facts = opened.saved, opened.saved.facts
         damaged = opened.set_aside is not None
+        # A copy from before there were keys gets another one, and its twin is believed once.
+        self._key = str(facts.get("key", self._key))
         if not damaged and self._disk is not None and facts.get("epoch") == self._disk.epoch:
             return False
         self._opened_at = self.committed_id = max(saved.last_id, facts.get("last_id", 0))
@@ -103,6 +110,7 @@ class Names:
         return {
             "epoch": self._disk.epoch,
             "board": self._board,
+            "key": self._key,
             "lives": " ".join(self._lives),
             "known_to": self._known_to or 0,
             "confirmed": int(self._known_to is None),
@@ -110,10 +118,16 @@ class Names:
         }
 
     def confirm(self, seen: Mark | None) -> bool:
-        """Whether the epoch is ours, by what the retained status says."""
-        if seen is None or is_ours(seen, self.mark, self._lives, self._opened_at):
+        """Whether the epoch is ours, by what the retained status says, as far as it is believed."""
+        self.forged = False
+        if seen is not None and not is_ours(seen, self.mark, self._lives, self._opened_at):
+            self.forged = self._believed and not is_genuine(self._key, seen)
+        else:
+            seen = None
+        if seen is None or self.forged:
             self._known_to = None
             return True
+        self._believed = self._believed or not is_genuine(self._key, seen)
         if self._known_to is None:
             self._known_to = self.last_id
         return False

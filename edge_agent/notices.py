@@ -27,12 +27,17 @@ class Notices:
         self._topics: dict[Framer, str] = {}
         self._waiting: dict[str, Message] = {}
         self._refused: set[str] = set()
+        self._taken: set[str] = set()
         self._under_way = 0
 
     @property
     def unsettled(self) -> int:
         """Notices that wait or are under way."""
         return len(self._waiting) + self._under_way
+
+    def taken(self, topic: str) -> bool:
+        """Whether the broker has taken one of this topic in this run."""
+        return topic in self._taken
 
     def post(self, topic: str, payload: bytes) -> None:
         """Publish, retained; takes the place of what was posted to the topic and is not sent yet.
@@ -56,6 +61,13 @@ class Notices:
         self._under_way += 1
         return self._waiting.pop(next(iter(self._waiting)))
 
+    def too_large(self, message: Message, reason: str) -> None:
+        """Settle a message that is larger than the broker takes; a notice cannot be parted."""
+        if message.framer is None:
+            self._source.too_large(message, reason)
+        else:
+            self.settle(message, Fate.REFUSED, reason)
+
     def settle(self, message: Message, fate: Fate, reason: str) -> None:
         """What became of a message; that nobody listens to a notice now is no matter."""
         if message.framer is None:
@@ -64,6 +76,7 @@ class Notices:
         self._under_way -= 1
         topic = self._topics[message.framer]
         if fate is not Fate.REFUSED:
+            self._taken.add(topic)
             if topic in self._refused:
                 self._refused.remove(topic)
                 self._log.info("the broker takes notices again", topic=topic)

@@ -61,6 +61,10 @@ class Observer:
         stuck = [f"the main loop has not turned for {age:.0f} s"] if age > STUCK else []
         return stuck + self._tasks.faults()
 
+    def notes(self) -> tuple[str, ...]:
+        """What a person may want to mend, though the agent goes on; from any thread."""
+        return self._seen.notes
+
 
 @contextmanager
 def listening(
@@ -75,13 +79,18 @@ def listening(
         return
     from contract.endpoint import (  # noqa: PLC0415 1 MB that most boards can do without
         Endpoint,
+        Page,
         metrics,
         verdict,
     )
 
+    def health() -> Page:
+        page = verdict(observer.faults())
+        return page._replace(body="\n".join([page.body.rstrip("\n"), *observer.notes(), ""]))
+
     pages = {
         "/metrics": lambda: metrics(observer.exposition()),
-        "/healthz": lambda: verdict(observer.faults()),
+        "/healthz": health,
     }
     with Endpoint(address, pages, log=log, hosts=hosts):
         yield

@@ -188,8 +188,8 @@ class Outbox:
         keeper = self._keeper
         return len(keeper.shelf) + keeper.uncommitted + keeper.stranded
 
-    def fits(self, largest: Callable[[], int | None]) -> None:
-        """Let it ask for the largest payload that the broker takes, bytes; None for any."""
+    def fits(self, largest: Callable[[], int]) -> None:
+        """Let it ask for the largest payload that the broker takes, bytes."""
         self._dispatch.largest = largest
 
     def fileno(self) -> int:
@@ -244,6 +244,10 @@ class Outbox:
     def settle(self, message: Message, fate: Fate, reason: str) -> None:
         """What became of a message; `reason` says why it was refused."""
         self._dispatch.settle(message, fate, reason)
+
+    def too_large(self, message: Message, reason: str) -> None:
+        """Settle a message that is larger than the broker takes: its entries go in smaller ones."""
+        self._dispatch.too_large(message, reason)
 
     def seen(self, status: Mark | None) -> None:
         """What the retained status says, None where there is none: whether our names are ours."""

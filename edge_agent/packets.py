@@ -5,9 +5,12 @@ What travels by the thousand, PUBLISH and PUBACK, is in `edge_agent.frames`.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from edge_agent.frames import ASIDE, BrokenFrameError, coded_text, variable
+
+if TYPE_CHECKING:
+    from edge_agent.will import Will
 
 PINGREQ: Final = b"\xc0\0"
 
@@ -28,14 +31,17 @@ _QOS_0: Final = b"\0"
 _NO_PROPERTIES: Final = b"\0"
 _VERSION: Final = b"\0\x04MQTT\x05"
 _CLEAN_START: Final = 0x02
-_WILL: Final = 0x04 | 0x08 | 0x20
-"""There is a will, at QoS 1, retained."""
+_WILL: Final = 0x04
+_WILL_QOS_1: Final = 0x08
+_WILL_RETAIN: Final = 0x20
 _PASSWORD: Final = 0x40
 _USERNAME: Final = 0x80
 _SESSION_EXPIRY: Final = 0x11
 _RECEIVE_MAXIMUM: Final = 0x21
 _MAXIMUM_PACKET: Final = 0x27
 _SERVER_KEEPALIVE: Final = 0x13
+_MAXIMUM_QOS: Final = 0x24
+_RETAIN_AVAILABLE: Final = 0x25
 _RETAIN: Final = 0x01
 _QOS: Final = 0x06
 _ANY_NUMBER: Final = 65_535
@@ -62,6 +68,8 @@ class Welcome(NamedTuple):
         receive_maximum: how many messages it takes at once.
         maximum_packet: bytes of the largest packet that it takes; None for any.
         keepalive: seconds, where it wants another one than ours.
+        maximum_qos: the highest QoS that it takes.
+        retain: whether it keeps retained messages.
     """
 
     session: bool
@@ -69,6 +77,8 @@ class Welcome(NamedTuple):
     receive_maximum: int = _ANY_NUMBER
     maximum_packet: int | None = None
     keepalive: int | None = None
+    maximum_qos: int = 2
+    retain: bool = True
 
 
 class Arrival(NamedTuple):
@@ -88,7 +98,7 @@ def connect(
     maximum_packet: int,
     username: str | None = None,
     password: str | None = None,
-    will: tuple[str, bytes] | None = None,
+    will: Will | None = None,
 ) -> bytes:
     """A CONNECT.
 
@@ -100,7 +110,7 @@ def connect(
         maximum_packet: bytes of the largest packet that we take.
         username: None where there is none.
         password: None where there is none.
-        will: topic and payload of what is published, retained at QoS 1, should we vanish.
+        will: what the broker shall publish should we vanish; None for nothing.
     """
     flags = _CLEAN_START if clean_start else 0
     properties = bytes((_SESSION_EXPIRY,)) + session_expiry.to_bytes(4)
@@ -108,8 +118,9 @@ def connect(
     payload = coded_text(client_id)
     if will is not None:
         flags |= _WILL
-        topic, message = will
-        payload += b"\0" + coded_text(topic) + len(message).to_bytes(2) + message
+        flags |= _WILL_QOS_1 if will.qos else 0
+        flags |= _WILL_RETAIN if will.retain else 0
+        payload += b"\0" + coded_text(will.topic) + len(will.payload).to_bytes(2) + will.payload
     if username is not None:
         flags |= _USERNAME
         payload += coded_text(username)
@@ -161,6 +172,8 @@ def welcome(packet: bytes) -> Welcome:
         receive_maximum=numbers.get(_RECEIVE_MAXIMUM, _ANY_NUMBER),
         maximum_packet=numbers.get(_MAXIMUM_PACKET),
         keepalive=numbers.get(_SERVER_KEEPALIVE),
+        maximum_qos=numbers.get(_MAXIMUM_QOS, 2),
+        retain=bool(numbers.get(_RETAIN_AVAILABLE, 1)),
     )
 
 

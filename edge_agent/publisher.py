@@ -10,23 +10,33 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from contract.backoff import Backoff
-from edge_agent.frames import FAILURE, NO_SUBSCRIBERS, QUOTA_EXCEEDED, Framer
-from edge_agent.link import Acks, Down, Up
+from edge_agent.frames import FAILURE, NO_SUBSCRIBERS, QUOTA_EXCEEDED, TOO_LARGE, Framer, Puback
+from edge_agent.link import Acks, Down, Passed, Up
 from edge_agent.message import Fate
 from edge_agent.reason import reason
+from edge_agent.size_limit import SizeLimit
 from edge_agent.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from contract.log import Log
-    from edge_agent.frames import Puback
     from edge_agent.link import Link
     from edge_agent.message import Message, Source
+    from edge_agent.rival import Rival
+    from edge_agent.will import LastWill
 
 WINDOW: Final = 1_000
 LONGEST_LENGTH: Final = 3
 """Bytes by which a packet's length may take more than an empty packet's."""
+_NO_QOS: Final = (
+    "it takes QoS 0 only, so delivery cannot be promised: what it has read counts as delivered, "
+    "and it may lose that"
+)
+_NO_RETAIN: Final = (
+    "it keeps no retained messages, so whoever comes later sees no status, and a copy of this "
+    "outbox goes unseen"
+)
 IDLE: Final = 0.5
 """The longest that `turn` lets its caller sleep, seconds: the connection needs looking after."""
 
@@ -40,6 +50,8 @@ class Publisher:
         topic: of all messages that do not bring a framer of their own.
         window: messages in flight; the broker's Receive Maximum may make it smaller.
         log: gets one line per change of state.
+        will: what to ask the broker for at each connect; None for nothing.
+        rival: knows of another client with our client id; None where there can be none.
         backoff: between two tries to connect.
         clock: seconds, monotonic.
     """
@@ -52,6 +64,8 @@ class Publisher:
         topic: str,
         log: Log,
         window: int = WINDOW,
+        will: LastWill | None = None,
+        rival: Rival | None = None,
         backoff: Backoff | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -66,7 +80,14 @@ class Publisher:
         self._connected = False
         self._connecting = False
         self._session = False
-        self._maximum_packet: int | None = None
+        self._will = will
+        self._rival = rival
+        self._limit = SizeLimit(clock)
+        self._qos = 1
+        self._retain = True
+        self._lacks = ""
+        # At QoS 0: the mark behind the messages under way, and their identifiers.
+        self._mark: tuple[int, list[int]] | None = None
         self._retry_at = 0.0
         self._hold_until = 0.0
         self._said = ""
@@ -86,10 +107,28 @@ class Publisher:
         return len(self._window)
 
     @property
-    def largest(self) -> int | None:
-        """Bytes of the largest payload that the broker takes; None where it sets no bound."""
-        most = self._maximum_packet
-        return None if most is None else most - self._framer.size(b"") - LONGEST_LENGTH
+    def largest(self) -> int:
+        """Bytes of the largest payload that readings should be sent in, by what is known now."""
+        return self._limit.bytes - self._framer.size(b"") - LONGEST_LENGTH
+
+    @property
+    def packet_limit(self) -> int:
+        """Bytes of the largest packet that readings are sent in now."""
+        return self._limit.bytes
+
+    @property
+    def lacks(self) -> str:
+        """What the broker cannot do of what we ask of it, for people; empty where it can all."""
+        return self._lacks
+
+    @property
+    def promised(self) -> bool:
+        """Whether the broker acknowledges what it takes; it does not if it takes QoS 0 only."""
+        return self._qos > 0
+
+    def takes(self, size: int) -> bool:
+        """Whether a payload of so many bytes may go, in one piece, by what is known now."""
+        return self._limit.takes(size + self._framer.size(b"") + LONGEST_LENGTH)
 
     @property
     def waiting_for(self) -> str:
@@ -105,13 +144,21 @@ class Publisher:
         now = self._clock()
         if not self._connected and not self._connecting and now >= self._retry_at:
             self._connecting = True
+            if self._will is not None:
+                self._link.will = self._will.offer()
             self._link.open()
         frames = self._frames(now) if self._connected else b""
         events = self._link.exchange(frames)
+        if self._mark is not None and not self._mark[0]:
+            self._mark = (self._link.mark(), self._mark[1])
+            # It goes out with the next turn.
+            events = [*events, *self._link.exchange(b"")]
         for event in events:
             match event:
                 case Acks():
                     self._settle(event.pubacks)
+                case Passed():
+                    self._passed(event.mark)
                 case Up():
                     self._up(event)
                 case Down():
@@ -131,20 +178,40 @@ class Publisher:
     def _frames(self, now: float) -> bytes:
         if now < self._hold_until:
             return b""
-        window, own, most = self._window, self._framer, self._maximum_packet
-        frames = []
+        if self._mark is not None:
+            return b""
+        window, most = self._window, self._limit.announced
+        frames: list[bytes] = []
+        mids: list[int] = []
         while (message := window.again()) is not None:
-            framer = message.framer or own
-            frames.append(framer.frame(message.mid, message.payload, again=self._session))
+            frames.append(self._frame(message, again=self._session))
+            mids.append(message.mid)
         while window.open() and (message := self._source.next()) is not None:
-            framer = message.framer or own
-            if most is not None and (size := framer.size(message.payload)) > most:
+            if most is not None and (size := self._size(message)) > most:
                 why = f"its packet has {size} bytes, the broker takes {most}"
-                self._source.settle(message, Fate.REFUSED, why)
+                self._source.too_large(message, why)
                 continue
             window.add(message)
-            frames.append(framer.frame(message.mid, message.payload))
+            frames.append(self._frame(message))
+            mids.append(message.mid)
+        if mids and not self._qos:
+            self._mark = (0, mids)
         return b"".join(frames)
+
+    def _frame(self, message: Message, *, again: bool = False) -> bytes:
+        framer = message.framer or self._framer
+        if self._qos:
+            return framer.frame(message.mid, message.payload, again=again, retain=self._retain)
+        return framer.frame_qos_0(message.payload, retain=self._retain)
+
+    def _size(self, message: Message) -> int:
+        return (message.framer or self._framer).size(message.payload)
+
+    def _passed(self, mark: int) -> None:
+        """At QoS 0 nothing is acknowledged; that it was read is all that there is to know."""
+        if self._mark is not None and self._mark[0] == mark:
+            mids, self._mark = self._mark[1], None
+            self._settle([Puback(mid, 0) for mid in mids])
 
     def _settle(self, pubacks: Sequence[Puback]) -> None:
         held = self._hold_until
@@ -153,6 +220,7 @@ class Publisher:
             if message is None:
                 continue
             if code == 0:
+                self._limit.took(self._size(message))
                 self._source.settle(message, Fate.DELIVERED, "")
             else:
                 self._settle_odd(message, code)
@@ -164,6 +232,10 @@ class Publisher:
         if code == QUOTA_EXCEEDED:
             self._window.postpone(message)
             self._hold_until = self._clock() + self._quota.next()
+        elif code == TOO_LARGE:
+            size = self._size(message)
+            self._limit.refuse(size)
+            self._source.too_large(message, f"{reason(code)}: its packet has {size} bytes")
         elif code >= FAILURE:
             self._source.settle(message, Fate.REFUSED, reason(code))
         else:
@@ -175,26 +247,70 @@ class Publisher:
         self.greeting = up
         self.connections += 1
         self._session = up.session
-        self._maximum_packet = up.maximum_packet
+        self._limit.connected(up.maximum_packet)
         self._window.connected(up.receive_maximum)
+        self._qos, self._retain = min(1, up.maximum_qos), up.retain
+        if self._will is not None:
+            self._will.taken()
+        if self._rival is not None:
+            self._rival.connected()
         self._said = ""
         session = "resumed" if up.session else "new"
         self._log.info("connected", session=session, resend=len(self._window))
+        self._tell_lacks(up)
+
+    def _tell_lacks(self, up: Up) -> None:
+        lacks = [
+            *([] if up.maximum_qos else [_NO_QOS]),
+            *([] if up.retain else [_NO_RETAIN]),
+        ]
+        said = "; ".join(lacks)
+        if said != self._lacks:
+            self._lacks = said
+            if said:
+                self._log.warning("this broker cannot do all that we ask of it", lacks=said)
+            else:
+                self._log.info("the broker can do all that we ask of it now")
 
     def _down(self, down: Down) -> None:
         now = self._clock()
+        met = self._connected
         self._connecting = self._connected = False
         self.greeting = None
         self.refused = down.refused
-        culprit = self._window.lost(blamed=down.blamed)
-        if culprit is not None:
-            why = f"the connection ends whenever it is sent ({down.reason})"
-            self._source.settle(culprit, Fate.REFUSED, why)
+        self._mark = None
+        self._lose(down)
+        if not met and self._will is not None and self._will.failed(down):
+            # The next try asks for less: that is no broker that is away.
+            self._retry_at = now
+            return
         delay = self._backoff.next()
+        if self._rival is not None:
+            delay = max(delay, self._rival.lost(down.code))
         self._retry_at = now + delay
         if down.reason != self._said:
             self._log.warning("no broker", reason=down.reason, unacknowledged=len(self._window))
         self._said = down.reason
+
+    def _lose(self, down: Down) -> None:
+        """What was under way goes again, or in smaller parts, if it was what ended it."""
+        flight = self._window.flight
+        blamed = down.code == TOO_LARGE
+        lowered = self._limit.lost(map(self._size, flight), blamed=blamed)
+        culprit = self._window.lost(blamed=down.blamed)
+        if culprit is not None:
+            why = f"the connection ends whenever it is sent ({down.reason})"
+            if blamed or culprit.readings > 1:
+                self._source.too_large(culprit, why)
+            else:
+                self._source.settle(culprit, Fate.REFUSED, why)
+        if lowered:
+            most = self._limit.bytes
+            for message in self._window.withdraw(
+                # A notice comes anew with each connection, shorter if need be.
+                lambda message: message.readings != 1 and self._size(message) > most
+            ):
+                self._source.too_large(message, down.reason)
 
     def _patience(self, now: float) -> float:
         due = self._hold_until if self._connected else self._retry_at

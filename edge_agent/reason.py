@@ -30,6 +30,7 @@ _WORDS: Final = {
     0x98: "its operator ended the connection",
     0x99: "payload format invalid",
     0x9A: "it retains nothing",
+    0x9B: "it takes QoS 0 only",
     0x9C: "use another server",
     0x9D: "it has moved",
     0x9F: "too many connections in this time",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from contract.errors import EXIT_FINE, EXIT_OTHER
@@ -59,6 +60,10 @@ class Replay:
         self._ahead: Line | None = None
         self._stopped = False
         self._refusals = 0
+        self._again: deque[Message] = deque()
+        # The numbers of the lines of each message under way, by its first; of batches only.
+        self._numbers: dict[int, list[int]] = {}
+        self.largest: Callable[[], int] = lambda: MAX_BYTES
         self.hungry = False
         self.taken = 0
         self.noun = "messages" if batch == 1 else "lines"
@@ -67,7 +72,7 @@ class Replay:
     @property
     def ended(self) -> bool:
         """Whether no more messages will come."""
-        return self._stopped or (self._reader.ended and self.hungry)
+        return self._stopped or (self._reader.ended and self.hungry and not self._again)
 
     @property
     def wait(self) -> float:
@@ -82,9 +87,13 @@ class Replay:
         """The next message, or None while its lines have not come or must not go yet."""
         if self._stopped:
             return None
+        if self._again:
+            return self._again.popleft()
         now = self._clock()
+        most = min(MAX_BYTES, self.largest())
         chosen: list[bytes] = []
-        size = first = 0
+        numbers: list[int] = []
+        size = 0
         self.hungry = False
         while len(chosen) < self._batch:
             line = self._ahead or self._reader.next()
@@ -92,7 +101,7 @@ class Replay:
                 self.hungry = not chosen
                 break
             self._ahead = line
-            if chosen and (line.data is None or size + len(line.data) >= MAX_BYTES):
+            if chosen and (line.data is None or size + len(line.data) >= most):
                 break
             if not self._pace.take(now):
                 break
@@ -102,14 +111,31 @@ class Replay:
                 long = Message(b"", line.number)
                 self.settle(long, Fate.REFUSED, f"it is longer than {MAX_LINE} bytes")
                 continue
-            first = first or line.number
+            numbers.append(line.number)
             chosen.append(line.data)
             size += len(line.data) + 1
-        return Message(b"\n".join(chosen), first, len(chosen)) if chosen else None
+        return self._message(chosen, numbers) if chosen else None
+
+    def _message(self, chosen: list[bytes], numbers: list[int]) -> Message:
+        if len(chosen) > 1:
+            self._numbers[numbers[0]] = numbers
+        return Message(b"\n".join(chosen), numbers[0], len(chosen))
+
+    def too_large(self, message: Message, reason: str) -> None:
+        """Settle a message that is larger than the broker takes: its halves go instead."""
+        if message.readings == 1:
+            self.settle(message, Fate.REFUSED, reason)
+            return
+        numbers = self._numbers.pop(message.tag)
+        lines, middle = message.payload.split(b"\n"), len(numbers) // 2
+        self._again.append(self._message(lines[:middle], numbers[:middle]))
+        self._again.append(self._message(lines[middle:], numbers[middle:]))
 
     def settle(self, message: Message, fate: Fate, reason: str) -> None:
         """What became of a message; `reason` says why it was refused."""
         self.fates[fate] += message.readings
+        if message.readings > 1:
+            self._numbers.pop(message.tag, None)
         if fate is Fate.REFUSED:
             self._refusals += 1
             if self._refusals <= SHOWN:

@@ -14,15 +14,19 @@ if TYPE_CHECKING:
     from contract.log import Log
     from edge_agent.link import Up
     from edge_agent.notices import Notices
+    from edge_agent.rival import Rival
 
 GAP: Final = 5.0
 """Seconds between two statuses at least, however fast things change."""
-MAX_WILL: Final = 65_535
-"""Bytes that a will may have (OASIS MQTT 5.0, section 3.1.3.4: binary data)."""
 
 
 class Device(Protocol):
     """What is reported on."""
+
+    @property
+    def life(self) -> str:
+        """Names this run of the agent."""
+        ...
 
     def status(self, *, online: bool) -> Status:
         """How it is now."""
@@ -49,6 +53,8 @@ class Reporter:
         topic: of the status.
         greeting: what the broker said when it let us in; None while there is no connection.
         interval: seconds between two statuses at most.
+        rival: told of a status that another agent wrote in our name.
+        takes: whether the broker takes a payload of so many bytes, as far as it is known.
         log: gets a line where the broker does not let us read our own status.
     """
 
@@ -60,6 +66,8 @@ class Reporter:
         topic: str,
         greeting: Callable[[], Up | None],
         interval: float,
+        takes: Callable[[int], bool],
+        rival: Rival,
         log: Log,
     ) -> None:
         self._device = device
@@ -67,13 +75,18 @@ class Reporter:
         self._topic = topic
         self._greeting = greeting
         self._interval = interval
+        self._takes = takes
+        self._rival = rival
+        self._short = False
         self._log = log
         self._up: Up | None = None
         self._signs: Hashable = None
         self._reported = -math.inf
+        self._sent = 0
 
     def turn(self, now: float) -> float:
         """Report where that is due; seconds until it is due again."""
+        self._rival.turn(now)
         up = self._greeting()
         if up is not self._up:
             self._up = up
@@ -83,19 +96,23 @@ class Reporter:
         if up is None:
             return math.inf
         age = now - self._reported
-        if age >= self._interval or (age >= GAP and self._device.signs() != self._signs):
+        refused = not self._short and not self._takes(self._sent)
+        news = refused or self._device.signs() != self._signs
+        if age >= self._interval or (age >= GAP and news):
             self._report(now)
         return max(0.0, self._reported + self._interval - now)
 
     def will(self) -> bytes:
-        """What the broker shall publish should we vanish: the status as it is now, but offline."""
-        status = self._device.status(online=False)
-        payload = encode_status(status)
-        return payload if len(payload) <= MAX_WILL else encode_status(replace(status, probes=()))
+        """What the broker shall publish should we vanish: that we are offline, and who we are.
+
+        Without probes and counts, which would be old by then: brokers that bound messages, or
+        CONNECT itself, refuse a will that is long, and the connection with it.
+        """
+        return encode_status(_bare(self._device.status(online=False)))
 
     def farewell(self) -> None:
         """Report that we are about to end."""
-        self._notices.post(self._topic, encode_status(self._device.status(online=False)))
+        self._notices.post(self._topic, self._payload(online=False))
 
     def _meet(self, up: Up) -> None:
         if up.unreadable:
@@ -104,9 +121,34 @@ class Reporter:
                 topic=self._topic,
                 reason=up.unreadable,
             )
-        self._device.seen(decode_mark(up.retained) if up.retained else None)
+        mark = decode_mark(up.retained) if up.retained else None
+        # Before the broker took ours, another life may be an earlier run of this agent.
+        known = self._notices.taken(self._topic)
+        if mark is not None and mark.life != self._device.life and known:
+            self._rival.met(mark.life)
+        self._device.seen(mark)
 
     def _report(self, now: float) -> None:
         self._reported = now
         self._signs = self._device.signs()
-        self._notices.post(self._topic, encode_status(self._device.status(online=True)))
+        self._notices.post(self._topic, self._payload(online=True))
+
+    def _payload(self, *, online: bool) -> bytes:
+        status = self._device.status(online=online)
+        payload = encode_status(status)
+        self._sent = len(payload)
+        short = not self._takes(len(payload))
+        if short and not self._short:
+            self._log.warning(
+                "the status goes without its probes: it is larger than the broker takes",
+                bytes=len(payload),
+            )
+        self._short = short
+        if not short:
+            return payload
+        payload = encode_status(replace(status, probes=()))
+        return payload if self._takes(len(payload)) else encode_status(_bare(status))
+
+
+def _bare(status: Status) -> Status:
+    return replace(status, outbox={}, probes=())

@@ -22,11 +22,13 @@ from edge_agent.open_outbox import open_outbox
 from edge_agent.place import places
 from edge_agent.publisher import Publisher
 from edge_agent.reporter import Reporter
+from edge_agent.rival import Rival
 from edge_agent.sampler import Sampler
 from edge_agent.schedule import Schedule
 from edge_agent.settings import needs_restart, reloaded
 from edge_agent.stop import Stop
 from edge_agent.supervisor import Supervisor
+from edge_agent.will import LastWill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -69,11 +71,20 @@ class Service:
         self._failures = 0
         self._outbox = open_outbox(settings, self._clock, log, self._tasks)
         self._notices = Notices(self._outbox, log)
+        will = LastWill(
+            status_topic(device),
+            lambda: self._reporter.will(),  # noqa: PLW0108 there is no reporter yet
+            log=log,
+            clock=time.monotonic,
+        )
+        rival = Rival(device, log=log, clock=time.monotonic)
         self._publisher = Publisher(
             self._link,
             self._notices,
             topic=readings_topic(device),
             window=settings.window,
+            will=will,
+            rival=rival,
             log=log,
         )
         self._drivers: dict[str, str] = {}
@@ -101,6 +112,7 @@ class Service:
             drivers=self._drivers,
             tasks=self._tasks,
             failures=lambda: self._failures,
+            rival=rival,
             boot=boot_id(),
         )
         self._reporter = Reporter(
@@ -109,9 +121,10 @@ class Service:
             topic=status_topic(device),
             greeting=lambda: self._publisher.greeting,
             interval=settings.status_interval,
+            takes=self._publisher.takes,
+            rival=rival,
             log=log,
         )
-        self._link.will = self._reporter.will
         self._supervisor = Supervisor(facts.line)
         self._observer = Observer(facts.view, self._tasks)
         self._outbox.fits(lambda: self._publisher.largest)

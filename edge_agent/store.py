@@ -80,7 +80,8 @@ class Saved:
     Attributes:
         facts: ``epoch``; ``board`` (see `edge_agent.epoch.board_identity`); ``last_id``, the
             highest that was ever given; ``lives``, with blanks between; ``known_to``, the id up to
-            which entries were named while the broker had confirmed the epoch; ``confirmed``.
+            which entries were named while the broker had confirmed the epoch; ``confirmed``;
+            ``key`` (see `edge_agent.epoch.proof`).
         seqs: the last sequence number given, by guid.
         offsets: of the clocks, by boot.
         rows: entries in it.

@@ -46,6 +46,7 @@ class Twin:
         self._dispatch = dispatch
         self._dropper = dropper
         self._log = log
+        self._told = False
         self._status: tuple[Mark | None] | None = None
         self.found = False
         """Whether nothing may be sent, since it is still to be moved."""
@@ -60,6 +61,12 @@ class Twin:
         if self._status is None or not self._names.has_disk:
             return
         self.found = not self._names.confirm(*self._status)
+        if self._names.forged and not self._told:
+            self._told = True
+            self._log.warning(
+                "a retained status claims this outbox's epoch, and was not written with it: it is "
+                "not believed; see who may publish to our status topic"
+            )
         self._keeper.batch.facts.update(self._names.facts())
         self.turn()
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 from edge_agent.frames import ASIDE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edge_agent.message import Message
 
 MAX_MID: Final = ASIDE - 1
@@ -51,6 +53,11 @@ class Window:
     def __len__(self) -> int:
         """Messages that are not settled, on the wire or to be sent again."""
         return len(self._flight) + len(self._again)
+
+    @property
+    def flight(self) -> list[Message]:
+        """The messages that were sent over this connection and are not settled."""
+        return list(self._flight.values())
 
     @property
     def on_guard(self) -> bool:
@@ -111,6 +118,14 @@ class Window:
         self._bytes = 0
         self._limit = 0
         return culprit
+
+    def withdraw(self, unwanted: Callable[[Message], bool]) -> list[Message]:
+        """Take out messages that wait to be sent again; they are not settled here any more."""
+        gone = [message for message in self._again if unwanted(message)]
+        if gone:
+            self._again = deque(message for message in self._again if not unwanted(message))
+            self._suspects = min(self._suspects, len(self))
+        return gone
 
     def _judge(self, *, blamed: bool) -> Message | None:
         if not self._flight:

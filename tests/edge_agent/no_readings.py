@@ -9,3 +9,6 @@ class NoReadings:
 
     def settle(self, message: Message, fate: Fate, reason: str) -> None:
         raise AssertionError(message, fate, reason)
+
+    def too_large(self, message: Message, reason: str) -> None:
+        raise AssertionError(message, reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
@@ -188,3 +189,84 @@ def test_without_a_serial_the_addresses_of_real_network_cards_count(tmp_path: Pa
     assert identity() == one != nothing
     card("eth0", "bb", real=True)
     assert identity() != one
+
+
+FORGED = ("9" * 16, "0" * 16)
+
+
+def _forge(mark: Mark, life: str, proof: str = "") -> Mark:
+    return Mark(mark.epoch, mark.next_id + 1_000, life, proof)
+
+
+@pytest.mark.parametrize("proof", ("", "f" * 32, "\x00"))
+def test_a_forged_status_costs_one_epoch_of_a_run_at_most(path: Path, proof: str) -> None:
+    bench = Bench(path)
+    epochs = {bench.outbox.mark.epoch}
+    for _ in range(50):
+        bench.put("a")
+        bench.commit()
+        # Whoever forges sees what the broker has, and claims just that.
+        bench.outbox.seen(_forge(bench.outbox.mark, "9" * 16, proof))
+        bench.commit()
+        epochs.add(bench.outbox.mark.epoch)
+    assert len(epochs) == 2
+    assert sum("it is not believed" in line for line in bench.lines) == 1
+    assert len(bench.drain()) == 50
+    bench.close()
+
+
+def test_a_status_that_was_seen_before_is_no_proof_for_another(path: Path) -> None:
+    bench = Bench(path)
+    bench.put("a")
+    bench.commit()
+    genuine = bench.outbox.mark
+    bench.outbox.seen(_forge(genuine, "9" * 16))
+    bench.commit()
+    epoch = bench.outbox.mark.epoch
+    for life in FORGED:
+        bench.outbox.seen(_forge(bench.outbox.mark, life, genuine.proof))
+        bench.commit()
+    assert bench.outbox.mark.epoch == epoch
+    bench.close()
+
+
+def test_twins_are_found_however_often_there_are_new_ones(path: Path) -> None:
+    bench = Bench(path)
+    epochs = [bench.outbox.mark.epoch]
+    # Unbelievable ones in between change nothing.
+    for number in range(3):
+        bench.put("a")
+        bench.commit()
+        bench.outbox.seen(_forge(bench.outbox.mark, "9" * 16))
+        bench.commit()
+        twin = Bench(_copy(path, path.with_name(f"twin-{number}.db")))
+        twin.put("a")
+        twin.commit()
+        bench.outbox.seen(twin.close())
+        bench.commit()
+        epochs.append(bench.outbox.mark.epoch)
+    assert len(set(epochs)) == 4
+    bench.close()
+
+
+def test_a_backup_from_before_there_were_proofs_is_found(path: Path) -> None:
+    bench = Bench(path)
+    bench.outbox.seen(None)
+    bench.put("a", ticks=5)
+    bench.commit()
+    bench.close()
+    connection = sqlite3.connect(path)
+    connection.execute("DELETE FROM fact WHERE name = 'key'")
+    connection.commit()
+    connection.close()
+    backup = _copy(path, path.with_name("backup.db"))
+    later = Bench(path)
+    later.put("a", ticks=5)
+    ours = _facts(later.drain())
+    retained = later.close()
+    restored = Bench(backup)
+    restored.pass_by(100)
+    restored.put("a", ticks=5)
+    restored.outbox.seen(retained)
+    _unique(ours, _facts(restored.drain()))
+    restored.close()

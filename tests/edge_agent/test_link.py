@@ -16,6 +16,7 @@ from edge_agent.frames import Puback
 from edge_agent.link import Acks, Down, Event, Up
 from edge_agent.mqtt import MqttLink
 from edge_agent.packets import subscribe, unsubscribe
+from edge_agent.will import Will
 from tests.bridge.scripted_broker import Peer, ScriptedBroker
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _link(
         status_topic=status,
     )
     if will is not None:
-        link.will = lambda: will
+        link.will = Will("s", will)
     link.open()
     try:
         yield link

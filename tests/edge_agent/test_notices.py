@@ -17,6 +17,9 @@ class _Readings:
     def settle(self, message: Message, fate: Fate, reason: str) -> None:
         self.settled.append((message.payload, fate, reason))
 
+    def too_large(self, message: Message, reason: str) -> None:
+        self.settled.append((message.payload, Fate.REFUSED, reason))
+
 
 def _notices(*payloads: bytes) -> tuple[Notices, _Readings, io.StringIO]:
     readings, told = _Readings(*payloads), io.StringIO()

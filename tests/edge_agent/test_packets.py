@@ -10,6 +10,7 @@ from edge_agent import packets
 from edge_agent.frames import BrokenFrameError
 from edge_agent.greeting import Greeting
 from edge_agent.link import Down, Up
+from edge_agent.will import Will
 
 
 def _connack(properties: bytes = b"", code: int = 0, flags: int = 0) -> bytes:
@@ -37,10 +38,15 @@ def test_a_connect_is_what_the_standard_says() -> None:
 
 def test_a_connect_with_everything() -> None:
     secrets = {"username": "u", "password": "pä"}
-    packet = _connect(clean_start=False, will=("t", b"gone"), **secrets)
+    packet = _connect(clean_start=False, will=Will("t", b"gone"), **secrets)
     # User name, password, will retained at QoS 1; no clean start.
     assert packet[9] == 0x80 | 0x40 | 0x20 | 0x08 | 0x04
     assert packet.endswith(b"\0\x01c\0\0\x01t\0\x04gone\0\x01u\0\x03p\xc3\xa4")
+
+
+def test_a_will_asks_for_no_more_than_it_says() -> None:
+    packet = _connect(will=Will("t", b"gone", qos=0, retain=False))
+    assert packet[9] == 0x04 | 0x02
 
 
 def test_a_disconnect_ends_the_session_and_may_have_the_will_published() -> None:
@@ -59,7 +65,12 @@ def test_a_welcome_says_what_the_broker_takes() -> None:
     )
     welcome = packets.welcome(_connack(every, flags=1))
     assert welcome == packets.Welcome(
-        session=True, code=0, receive_maximum=20, maximum_packet=65_536, keepalive=60
+        session=True,
+        code=0,
+        receive_maximum=20,
+        maximum_packet=65_536,
+        keepalive=60,
+        maximum_qos=1,
     )
     assert packets.welcome(_connack()) == packets.Welcome(session=False, code=0)
 

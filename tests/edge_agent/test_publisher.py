@@ -1,14 +1,22 @@
+from __future__ import annotations
+
 import io
 import random
 from collections import deque
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from contract.backoff import Backoff
 from contract.log import start_logging
 from edge_agent.frames import Puback, frame_length
-from edge_agent.link import Acks, Down, Event, Up
+from edge_agent.link import Acks, Down, Passed, Up
 from edge_agent.message import Fate, Message
 from edge_agent.publisher import Publisher
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge_agent.link import Event
+    from edge_agent.will import Will
 
 UP = Up(session=False, receive_maximum=100, maximum_packet=None)
 
@@ -26,6 +34,9 @@ class _Source:
     def settle(self, message: Message, fate: Fate, reason: str) -> None:
         self.settled.append((message.payload, fate, reason))
 
+    def too_large(self, message: Message, reason: str) -> None:
+        self.settle(message, Fate.REFUSED, reason)
+
     @property
     def fates(self) -> list[tuple[bytes, Fate]]:
         return [(payload, fate) for payload, fate, _ in self.settled]
@@ -36,6 +47,8 @@ class _Link:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.will: Will | None = None
+        self.marks = 0
         self.opened = 0
         self.closed = False
         self._sent = b""
@@ -47,6 +60,10 @@ class _Link:
         self._sent += frames
         events, self.events = self.events, []
         return events
+
+    def mark(self) -> int:
+        self.marks += 1
+        return self.marks
 
     def close(self, *, vanish: bool = False) -> None:
         self.closed = True
@@ -230,3 +247,36 @@ def test_closing_closes_the_connection() -> None:
     rig.publisher.close()
     assert rig.link.closed
     assert not rig.publisher.connected
+
+
+def test_what_is_refused_for_its_size_holds_nothing_up() -> None:
+    rig = _Rig(b"a", b"x" * 500, b"b")
+    rig.turn(UP)
+    limit = rig.publisher.packet_limit
+    rig.turn(_acks(2, code=0x95), _acks(1, 3))
+    assert [fate for _, fate in rig.source.fates] == [
+        Fate.REFUSED,
+        Fate.DELIVERED,
+        Fate.DELIVERED,
+    ]
+    assert rig.publisher.packet_limit < limit
+    assert not rig.publisher.takes(500)
+    assert rig.publisher.takes(400)
+
+
+def test_without_qos_1_what_the_broker_has_read_counts_as_delivered() -> None:
+    rig = _Rig(b"a", b"b", b"c", window=2)
+    rig.turn(Up(session=False, receive_maximum=100, maximum_packet=None, maximum_qos=0))
+    assert not rig.publisher.promised
+    assert rig.link.marks == 1
+    assert rig.source.fates == []
+    rig.turn(Passed(99))
+    assert rig.source.fates == []
+    rig.turn(Passed(1))
+    assert rig.source.fates == [(b"a", Fate.DELIVERED), (b"b", Fate.DELIVERED)]
+    # What was not read goes again, and the lack is told once.
+    rig.lose()
+    rig.turn(Up(session=False, receive_maximum=100, maximum_packet=None, maximum_qos=0))
+    rig.turn(Passed(3))
+    assert rig.source.fates[2:] == [(b"c", Fate.DELIVERED)]
+    assert rig.told.getvalue().count("delivery cannot be promised") == 1

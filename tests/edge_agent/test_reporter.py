@@ -1,13 +1,16 @@
 import io
 import json
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import Any
 
 from contract.log import start_logging
 from contract.status import Mark, ProbeState, Status, encode_status
 from edge_agent.link import Up
+from edge_agent.message import Fate
 from edge_agent.notices import Notices
-from edge_agent.reporter import GAP, MAX_WILL, Reporter
+from edge_agent.reporter import GAP, Reporter
+from edge_agent.rival import Rival
 from tests.edge_agent.no_readings import NoReadings
 
 
@@ -16,6 +19,10 @@ class _Device:
         self.sign = 0
         self.heard: list[Mark | None] = []
         self.probes: tuple[ProbeState, ...] = ()
+
+    @property
+    def life(self) -> str:
+        return "a" * 16
 
     def status(self, *, online: bool) -> Status:
         return Status(
@@ -42,7 +49,9 @@ class _Rig:
     def __init__(self) -> None:
         self.device, self.told = _Device(), io.StringIO()
         self.up: Up | None = None
+        self.most = 1 << 20
         log = start_logging("agent", stream=self.told)
+        self.rival = Rival("pi", log=log, clock=lambda: 0.0)
         self.notices = Notices(NoReadings(), log)
         self.reporter = Reporter(
             self.device,
@@ -50,6 +59,8 @@ class _Rig:
             topic="t",
             greeting=lambda: self.up,
             interval=60.0,
+            takes=lambda size: size <= self.most,
+            rival=self.rival,
             log=log,
         )
 
@@ -105,16 +116,36 @@ def test_will_and_goodbye_say_offline() -> None:
     assert goodbye["online"] is False
 
 
-def test_a_will_that_would_be_too_long_leaves_the_probes_out() -> None:
-    rig = _Rig()
-    rig.device.probes = tuple(
+def _probes(count: int) -> tuple[ProbeState, ...]:
+    return tuple(
         ProbeState(guid=f"g{n}", driver="w1", fault=None, since=0, readings=0, faults={})
-        for n in range(1000)
+        for n in range(count)
     )
+
+
+def test_a_will_is_short_however_many_probes_there_are() -> None:
+    rig = _Rig()
+    rig.device.probes = _probes(1000)
     will = rig.reporter.will()
-    assert len(will) <= MAX_WILL
-    assert json.loads(will)["probes"] == []
+    assert len(will) < 400
     assert json.loads(will)["next_id"] == 5
+
+
+def test_a_status_that_the_broker_takes_not_whole_goes_without_its_probes() -> None:
+    rig = _Rig()
+    rig.device.probes = _probes(20)
+    rig.up = _up()
+    birth = rig.turn(0.0)
+    assert birth is not None
+    assert len(birth["probes"]) == 20
+    # The broker refused it, or another one had less room.
+    rig.most = 1000
+    assert rig.turn(GAP - 1) is None
+    short = rig.turn(GAP)
+    assert short is not None
+    assert (short["probes"], short["next_id"]) == ([], 5)
+    assert rig.turn(2 * GAP) is None
+    assert rig.told.getvalue().count("goes without its probes") == 1
 
 
 def test_a_broker_that_hides_our_status_is_told() -> None:
@@ -123,3 +154,20 @@ def test_a_broker_that_hides_our_status_is_told() -> None:
     assert rig.turn(0.0) is not None
     assert "cannot be read back" in rig.told.getvalue()
     assert "Not authorized" in rig.told.getvalue()
+
+
+def test_a_life_that_is_not_ours_where_our_own_status_was_is_a_rival() -> None:
+    rig = _Rig()
+    foreign = encode_status(replace(rig.device.status(online=True), life="c" * 16))
+    # An earlier run of this agent, or the one whose place it took.
+    rig.up = _up(retained=foreign)
+    rig.reporter.turn(0.0)
+    assert "another agent" not in rig.told.getvalue()
+    birth = rig.notices.next()
+    assert birth is not None
+    rig.notices.settle(birth, Fate.DELIVERED, "")
+    for now in (1.0, 2.0):
+        rig.up = _up(retained=foreign)
+        rig.reporter.turn(now)
+    assert rig.rival.here
+    assert rig.told.getvalue().count("another agent uses device.id pi") == 1
