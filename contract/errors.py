@@ -17,7 +17,8 @@ EXIT_OTHER = 1
 EXIT_USAGE = 2
 EXIT_DEPENDENCY = 3
 
-_SECRET_KEY: Final = re.compile(r"(?:password|secret|token)$", re.IGNORECASE)
+# The path of a webhook's address often is its secret.
+_SECRET_KEY: Final = re.compile(r"(?:password|secret|token|webhook)$", re.IGNORECASE)
 # user:password@host, with or without a scheme in front.
 _PASSWORD: Final = re.compile(r"(?<=:)(?!//).*@")
 

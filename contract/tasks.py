@@ -1,4 +1,4 @@
-"""Background threads whose end is seen: said once, counted, shown in health, or begun again."""
+"""Background tasks whose end is seen: said once, counted, shown in health, or begun again."""
 
 from __future__ import annotations
 
@@ -95,16 +95,27 @@ class Tasks:
                 error = raised
             if stopping():
                 return
-            self._ended(name, error, again=again is not None)
+            self.ended(name, error, again=again is not None)
             if on_end is not None:
                 on_end(error)
             if again is None or pause.wait(again.next()) or stopping():
                 return
-            with self._lock:
-                self._gone.pop(name, None)
-            self._log.info("task started again", task=name)
+            self.began_again(name)
 
-    def _ended(self, name: str, error: BaseException | None, *, again: bool) -> None:
+    def began_again(self, name: str) -> None:
+        """Say that a task that had ended runs again; for tasks that are no threads."""
+        with self._lock:
+            self._gone.pop(name, None)
+        self._log.info("task started again", task=name)
+
+    def ended(self, name: str, error: BaseException | None, *, again: bool) -> None:
+        """Say that a task has ended against the program's will; for tasks that are no threads.
+
+        Args:
+            name: of the task.
+            error: what ended it, if it did not just return.
+            again: whether it will be begun again.
+        """
         why = "it returned" if error is None else where(error)
         with self._lock:
             self._ends += 1

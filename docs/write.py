@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from aggregator.dashboard.alerts.alert_metrics import ALERT_METRICS
 from aggregator.dashboard.metrics import METRICS as DASHBOARD_METRICS
 from aggregator.dashboard.metrics import PREFIX as DASHBOARD_METRICS_PREFIX
+from aggregator.dashboard.metrics import SERVER_METRICS as DASHBOARD_SERVER_METRICS
 from aggregator.dashboard.settings import PREFIX as DASHBOARD_PREFIX
 from aggregator.dashboard.settings import DashboardSettings
 from aggregator.metrics import METRICS as AGGREGATOR_METRICS
@@ -162,7 +163,7 @@ METRICS_OF: Final[tuple[tuple[str, str, str, Any], ...]] = (
         "isotherm-dashboard run",
         "It answers at `/metrics` of the page, without `--metrics`.",
         DASHBOARD_METRICS_PREFIX,
-        (*DASHBOARD_METRICS, *ALERT_METRICS),
+        (*DASHBOARD_METRICS, *DASHBOARD_SERVER_METRICS, *ALERT_METRICS),
     ),
 )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -17,6 +18,7 @@ from aggregator.dashboard.openapi import description
 from aggregator.dashboard.sensors import MOST, SensorsError
 from aggregator.dashboard.trend import MINUTES
 from contract.exposition import CONTENT_TYPE, exposition
+from contract.foreign_json import natural
 from contract.moment import NS_PER_SECOND
 from contract.states import STATES
 
@@ -31,6 +33,11 @@ if TYPE_CHECKING:
     from aggregator.dashboard.sensors import Job
 
 STATIC: Final = Path(__file__).parent / "static"
+EVENTS: Final = "/events"
+MOST_STREAMS: Final = 128
+"""Pages that are open at the same time."""
+_QUESTIONS: Final = 4
+"""To the job at the same time; each may take some seconds."""
 _LIMIT: Final = 100
 _ALIVE_S: Final = 5.0
 """Silence after which a stream says that it is alive."""
@@ -54,6 +61,7 @@ def application(
     stale_after: float,
     more: Sequence[BaseRoute] = (),
     more_metrics: Callable[[], str] = str,
+    faults: Callable[[], list[str]] = list,
 ) -> Starlette:
     """Everything that is answered.
 
@@ -63,8 +71,9 @@ def application(
         stale_after: seconds.
         more: further routes.
         more_metrics: what /metrics answers beside the hub's.
+        faults: a sentence for each task that has ended.
     """
-    api = _Api(hub, job, stale_after, more_metrics)
+    api = _Api(hub, job, stale_after, more_metrics, faults)
     return Starlette(
         routes=[
             Route("/", api.index),
@@ -72,7 +81,7 @@ def application(
             Route("/api/history", api.history),
             Route("/api/sensors/{state}", api.sensors),
             Route("/api/openapi.json", api.openapi),
-            Route("/events", EventStream(hub)),
+            Route(EVENTS, EventStream(hub)),
             Route("/metrics", api.metrics),
             Route("/healthz", api.healthz),
             Route("/readyz", api.readyz),
@@ -84,9 +93,16 @@ def application(
 
 class _Api:
     def __init__(
-        self, hub: Hub, job: Job, stale_after: float, more_metrics: Callable[[], str]
+        self,
+        hub: Hub,
+        job: Job,
+        stale_after: float,
+        more_metrics: Callable[[], str],
+        faults: Callable[[], list[str]],
     ) -> None:
         self._more_metrics = more_metrics
+        self._faults = faults
+        self._asking = 0
         self._hub = hub
         self._job = job
         self._stale_after = stale_after
@@ -111,10 +127,15 @@ class _Api:
         limit = _number(request, "limit", _LIMIT, MOST)
         if limit is None:
             return _error(400, f"limit is a number from 1 to {MOST}")
+        if self._asking >= _QUESTIONS:
+            return _error(503, "the job is being asked too much; ask again in some seconds")
+        self._asking += 1
         try:
             found = await asyncio.to_thread(self._job.sensors, state)
         except SensorsError as error:
             return _error(503, str(error))
+        finally:
+            self._asking -= 1
         found["sensors"] = found["sensors"][:limit]
         return JSONResponse(found, headers=_FRESH)
 
@@ -123,11 +144,10 @@ class _Api:
         return Response(text, media_type=CONTENT_TYPE)
 
     async def healthz(self, _request: Request) -> Response:
-        return PlainTextResponse("ok\n")
+        return _verdict(self._faults())
 
     async def readyz(self, _request: Request) -> Response:
-        why = unready(self._hub, self._stale_after)
-        return PlainTextResponse("\n".join(why or ["ok"]) + "\n", 503 if why else 200)
+        return _verdict([*unready(self._hub, self._stale_after), *self._faults()])
 
     async def openapi(self, _request: Request) -> Response:
         return JSONResponse(description())
@@ -145,10 +165,22 @@ class EventStream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
+        if scope["method"] not in ("GET", "HEAD"):
+            refused = PlainTextResponse("only GET and HEAD\n", 405, {"Allow": "GET, HEAD"})
+            await refused(scope, receive, send)
+            return
+        if len(self._hub.streams) >= MOST_STREAMS and scope["method"] == "GET":
+            full = _error(503, f"{MOST_STREAMS} pages are open; close one, or try again later")
+            full.headers["Retry-After"] = "30"
+            await full(scope, receive, send)
+            return
         headers = dict(scope["headers"])
         query = _query(scope)
         last = headers.get(b"last-event-id", b"").decode("latin-1") or query.get("last_event_id")
         await send({"type": "http.response.start", "status": 200, "headers": list(_STREAM)})
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.body", "body": b""})
+            return
         stream = self._hub.join(last)
         gone = asyncio.create_task(_gone(receive, stream.close))
         try:
@@ -169,6 +201,20 @@ class EventStream:
 
 
 class _Static(StaticFiles):
+    """The files by their own names alone: no other spelling of a path, no folders."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory=directory)
+        self._names = frozenset(
+            f"{each.relative_to(directory)}" for each in directory.rglob("*") if each.is_file()
+        )
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        asked = scope["path"].removeprefix("/static/")
+        if asked not in self._names:
+            raise HTTPException(404)
+        return await super().get_response(path, scope)
+
     def file_response(self, *arguments: Any, **keywords: Any) -> Response:
         response = super().file_response(*arguments, **keywords)
         response.headers.update(_CHECKED)
@@ -195,12 +241,16 @@ async def _gone(receive: Receive, tell: Callable[[], None]) -> None:
 
 
 def _number(request: Request, name: str, default: int, most: int) -> int | None:
-    text = request.query_params.get(name, str(default))
-    return int(text) if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most else None
+    found = natural(request.query_params.get(name, str(default)), most)
+    return found or None
 
 
 def _query(scope: Scope) -> dict[str, str]:
     return dict(parse_qsl(scope["query_string"].decode("latin-1")))
+
+
+def _verdict(faults: list[str]) -> Response:
+    return PlainTextResponse("\n".join(faults or ["ok"]) + "\n", 503 if faults else 200)
 
 
 def _error(status: int, text: str) -> Response:

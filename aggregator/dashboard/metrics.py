@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from contract.exposition import Metric, Sample
 from contract.moment import NS_PER_SECOND, parse_event_time
@@ -12,7 +12,9 @@ from contract.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from aggregator.dashboard.connections import Connections
     from aggregator.dashboard.hub import Hub
+    from contract.tasks import Tasks
 
 PREFIX: Final = "isotherm_dashboard_"
 
@@ -32,6 +34,34 @@ def age(hub: Hub) -> float:
     ended = min(parse_event_time(newest.snapshot["window"]["end"]), newest.received)
     return (hub.clock() - ended) / NS_PER_SECOND
 
+
+class Server(NamedTuple):
+    """What is around the hub."""
+
+    connections: Connections
+    tasks: Tasks
+
+
+SERVER_METRICS: Final[tuple[Metric[Server], ...]] = (
+    Metric(
+        "connections",
+        "gauge",
+        "Connections that are open, streams among them.",
+        lambda server: [Sample(len(server.connections))],
+    ),
+    Metric(
+        "connections_cut_total",
+        "counter",
+        "Connections that were cut: they asked or read too slowly, or there were too many.",
+        lambda server: [Sample(server.connections.cut)],
+    ),
+    Metric(
+        "task_ends_total",
+        "counter",
+        "Background tasks that ended against the program's will, and were begun again.",
+        lambda server: [Sample(server.tasks.ends)],
+    ),
+)
 
 METRICS: Final[tuple[Metric[Hub], ...]] = (
     Metric(

@@ -6,11 +6,11 @@ import hmac
 import re
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
 from aggregator.dashboard.errors import TokenError
+from contract.request_check import host_name, is_foreign, is_link, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,12 +98,9 @@ class Guard:
     def _refusal(self, scope: Any, headers: Mapping[str, bytes]) -> Any:
         if scope["path"] == _OPEN:
             return None
-        if self._token is None:
-            name = headers.get("host", b"").decode("latin-1").lower()
-            host = name[: name.rindex("]") + 1] if "]" in name else name.partition(":")[0]
-            if _loopback(host):
-                return None
-            return HTTPStatus.MISDIRECTED_REQUEST, [], "ask for it by the name 127.0.0.1"
+        refusal = self._foreign(scope, headers)
+        if refusal is not None or self._token is None:
+            return refusal
         asked = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if scope["path"] == "/" and self._same(asked.encode("latin-1", "replace")):
             cookie = b"%s=%s; HttpOnly; SameSite=Strict; Path=/" % (COOKIE.encode(), self._token)
@@ -116,16 +113,17 @@ class Guard:
             "it wants its token: open /?token=... once, or send it as a Bearer token",
         )
 
+    def _foreign(self, scope: Any, headers: Mapping[str, bytes]) -> Any:
+        said = {name: value.decode("latin-1") for name, value in headers.items()}
+        if self._token is None and not is_loopback(host_name(said.get("host", ""))):
+            return HTTPStatus.MISDIRECTED_REQUEST, [], "ask for it by the name 127.0.0.1"
+        # A link to the page itself is nobody's attack.
+        if is_foreign(said) and not (scope["path"] == "/" and is_link(said)):
+            return HTTPStatus.FORBIDDEN, [], "not for pages of other sites"
+        return None
+
     def _same(self, given: bytes) -> bool:
         return self._token is not None and hmac.compare_digest(given, self._token)
-
-
-def _loopback(host: str) -> bool:
-    try:
-        # An address is no name, so nobody's name can be behind it.
-        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _bearer(headers: Mapping[str, bytes]) -> bytes:

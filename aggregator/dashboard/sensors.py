@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import http.client
-import json
-from typing import Any, Final
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
+from typing import TYPE_CHECKING, Any, Final
+from urllib.error import HTTPError
+
+from aggregator.dashboard.asking import ask
+from contract.foreign_json import ForeignJsonError, decode_object, excerpt, is_count, is_finite
+from contract.moment import is_event_time
+from contract.tasks import where
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 _PATIENCE_S: Final = 5.0
+_TOTAL_S: Final = 8.0
+_MAX_BYTES: Final = 1 << 20
+"""Of an answer: 200 sensors have some 50,000."""
+_SAID: Final = 500
+"""What is passed on of the job's own words, bytes."""
+_GUID: Final = 128
 MOST: Final = 200
 """The job gives no more of a state."""
 
@@ -39,15 +50,73 @@ class Job:
                 "the job has the sensors in its ledger (--scope both)"
             )
         try:
-            with urlopen(f"{self._url}/sensors/{state}", timeout=_PATIENCE_S) as answer:  # noqa: S310 http(s), checked in the settings
-                found: dict[str, Any] = json.load(answer)
+            raw = ask(
+                f"{self._url}/sensors/{state}",
+                timeout=_PATIENCE_S,
+                total=_TOTAL_S,
+                max_bytes=_MAX_BYTES + 1,
+            )
         except HTTPError as error:
-            said = error.read().decode("utf-8", "replace").strip()
-            raise SensorsError(f"the job at {self._url} says: {said}") from error
-        except (OSError, URLError, http.client.HTTPException, ValueError) as error:
-            why = getattr(error, "reason", error)
+            raise SensorsError(f"the job at {self._url} says: {_words(error)}") from error
+        except Exception as error:
+            reason = getattr(error, "reason", error)
+            why = reason if isinstance(reason, OSError | str) else where(error)
             raise SensorsError(
                 f"the job at {self._url} (--job) does not answer: {why}; is it running with "
                 "--metrics?"
             ) from error
-        return found
+        try:
+            return _sensors(decode_object(raw, max_bytes=_MAX_BYTES), state)
+        except ForeignJsonError as error:
+            why = str(error)
+        except ValueError as error:
+            why = f"it is no list of sensors ({error})"
+        raise SensorsError(
+            f"the answer of {self._url} (--job) cannot be used: {why}; is it the job's address?"
+        )
+
+
+def _words(error: HTTPError) -> str:
+    try:
+        said = error.read(_SAID)
+    except Exception:  # noqa: BLE001 then the number has to do
+        said = b""
+    text = said.decode("utf-8", "replace").strip()
+    return "".join(each if each.isprintable() else " " for each in text) or str(error.code)
+
+
+def _sensors(found: dict[str, Any], state: str) -> dict[str, Any]:
+    """What the page shows of an answer.
+
+    Raises:
+        ValueError: it is none.
+    """
+    rows = found.get("sensors")
+    if found.get("state") != state or not is_count(found.get("total"), 1 << 62):
+        raise ValueError("state and total")
+    if not isinstance(rows, list) or len(rows) > MOST:
+        raise ValueError(f"at most {MOST} sensors")
+    return {"state": state, "total": found["total"], "sensors": [_sensor(row) for row in rows]}
+
+
+def _sensor(row: Any) -> dict[str, Any]:
+    if not isinstance(row, dict) or "guid" not in row:
+        raise ValueError("a sensor has no guid")
+    for name, holds in _SENSOR.items():
+        if name in row and not holds(row[name]):
+            raise ValueError(f"{name} = {excerpt(row[name])}")
+    return {name: row[name] for name in _SENSOR if name in row}
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, str) and is_event_time(value)
+
+
+_SENSOR: Final[Mapping[str, Callable[[object], bool]]] = {
+    "guid": lambda value: isinstance(value, str) and len(value) <= _GUID,
+    "last_seen": _is_time,
+    "last_event": _is_time,
+    "readings": lambda value: is_count(value, 1 << 62),
+    "average_temperature": is_finite,
+    "offline": lambda value: isinstance(value, bool),
+}

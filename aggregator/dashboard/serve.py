@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
-import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,18 +14,25 @@ from typing import TYPE_CHECKING, Final
 import uvicorn
 
 from aggregator.dashboard.alerts.setup import make_alerts
-from aggregator.dashboard.app import application
+from aggregator.dashboard.app import EVENTS, application
+from aggregator.dashboard.connections import Bounded, Connections
 from aggregator.dashboard.errors import AddressError
 from aggregator.dashboard.file_feed import FileFeed
 from aggregator.dashboard.hub import Hub
 from aggregator.dashboard.kafka_feed import KafkaFeed
+from aggregator.dashboard.loop_tasks import keep_running
+from aggregator.dashboard.metrics import PREFIX, SERVER_METRICS, Server
 from aggregator.dashboard.security import Guard, read_token
 from aggregator.dashboard.sensors import Job
+from contract import listening
+from contract.backoff import Backoff
+from contract.exposition import exposition
+from contract.tasks import Tasks, where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import socket
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
-    from aggregator.dashboard.alerts.service import Alerts
     from aggregator.dashboard.feed import Feed, Inbox
     from aggregator.dashboard.settings import DashboardSettings
     from contract.address import Address
@@ -37,6 +42,9 @@ _GRACE_S: Final = 2
 """What requests may take that are under way at the end."""
 _FEED_S: Final = 3.0
 _AGAIN_S: Final = 1.0
+_LONGEST_S: Final = 15.0
+_MOST_HEAD: Final = 16_384
+"""Bytes of the head of a request."""
 _BACKLOG: Final = 512
 
 
@@ -52,18 +60,25 @@ def serve(settings: DashboardSettings, log: Log) -> None:
     token = None if settings.token_file is None else read_token(Path(settings.token_file))
     listener = _listen(settings.listen)
     feed = _feed(settings)
-    alerts = make_alerts(settings, log)
+    tasks = Tasks(log)
+    alerts = make_alerts(settings, log, tasks)
     hub = Hub(feed.began, stale_after=settings.stale_after, log=log, consumers=[alerts])
+    connections = Connections()
+    around = Server(connections, tasks)
     app = application(
         hub,
         Job(settings.job),
         stale_after=settings.stale_after,
         more=[alerts.route()],
-        more_metrics=alerts.exposition,
+        more_metrics=lambda: exposition(PREFIX, SERVER_METRICS, around) + alerts.exposition(),
+        faults=tasks.faults,
     )
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)
     config = uvicorn.Config(
-        Guard(app, token),
+        Bounded(Guard(app, token), connections, frozenset({EVENTS})),
+        http=connections.protocol(),
+        ws="none",
+        h11_max_incomplete_event_size=_MOST_HEAD,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -71,24 +86,40 @@ def serve(settings: DashboardSettings, log: Log) -> None:
         timeout_graceful_shutdown=_GRACE_S,
         backlog=_BACKLOG,
     )
-    stop = threading.Event()
-    thread = threading.Thread(target=keep_fed, args=(feed, hub, stop), name="feed", daemon=True)
-    with listener:
-        asyncio.run(_run(_Server(config), listener, hub, thread, alerts=alerts, log=log))
-    stop.set()
-    alerts.close()
-    thread.join(_FEED_S)
+    program = _Program(_Server(config), hub, tasks, log=log)
+    try:
+        program.begin(feed)
+        asyncio.run(
+            program.run(
+                listener,
+                settings.listen,
+                {"alerts": alerts.run, "connections": connections.watch},
+            )
+        )
+    finally:
+        if listener is not None:
+            listener.close()
+        program.stop.set()
+        alerts.close()
+        program.end()
     log.info("stopped", snapshots=hub.snapshots, broken=hub.broken_records)
 
 
-def keep_fed(feed: Feed, inbox: Inbox, stop: threading.Event) -> None:
+def keep_fed(feed: Feed, inbox: Inbox, stop: threading.Event, tasks: Tasks) -> threading.Thread:
     """Run a feed until `stop`; where it ends by a mistake of ours, say so and begin it again."""
-    while not stop.is_set():
-        try:
-            feed.run(inbox, stop)
-        except Exception as error:  # noqa: BLE001 a page without a feed would look alive
-            inbox.source(replace(feed.began, why=f"its reader failed: {error!r}; begins again"))
-            stop.wait(_AGAIN_S)
+
+    def say(error: BaseException | None) -> None:
+        # A page without a feed would look alive.
+        why = "it returned" if error is None else where(error)
+        inbox.source(replace(feed.began, why=f"its reader failed: {why}; begins again"))
+
+    return tasks.start(
+        "feed",
+        lambda: feed.run(inbox, stop),
+        stopping=stop.is_set,
+        again=Backoff(_AGAIN_S, _LONGEST_S),
+        on_end=say,
+    )
 
 
 class _Server(uvicorn.Server):
@@ -98,32 +129,83 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _run(
-    server: _Server,
-    listener: socket.socket,
-    hub: Hub,
-    feed: threading.Thread,
-    *,
-    alerts: Alerts,
-    log: Log,
-) -> None:
-    loop = asyncio.get_running_loop()
+class _Program:
+    """What runs from the first signal handler to the last."""
 
-    def end() -> None:
-        log.info("stopping", streams=len(hub.streams))
-        server.should_exit = True
-        hub.streams.close()
+    def __init__(self, server: _Server, hub: Hub, tasks: Tasks, *, log: Log) -> None:
+        self._server = server
+        self._hub = hub
+        self._tasks = tasks
+        self._log = log
+        self.stop = threading.Event()
+        self._feed: threading.Thread | None = None
+        self._begin: Callable[[], threading.Thread] | None = None
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
-    hub.attach(loop)
-    feed.start()
-    host, port = listener.getsockname()[:2]
-    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    log.info("serving", page=f"http://{place}/", source=hub.feed.name)
-    watching = asyncio.create_task(alerts.run())
-    await server.serve([listener])
-    watching.cancel()
+    def begin(self, feed: Feed) -> None:
+        """Say what feeds it, once it runs."""
+        self._begin = lambda: keep_fed(feed, self._hub, self.stop, self._tasks)
+
+    async def run(
+        self,
+        listener: socket.socket | None,
+        address: Address,
+        beside: Mapping[str, Callable[[], Awaitable[None]]],
+    ) -> None:
+        """Serve until a signal comes; alerts do not wait for an address that is not there yet."""
+        loop = asyncio.get_running_loop()
+        ending = asyncio.Event()
+
+        def end() -> None:
+            self._log.info("stopping", streams=len(self._hub.streams))
+            self._server.should_exit = True
+            self._hub.streams.close()
+            ending.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, end)
+        self._hub.attach(loop)
+        assert self._begin is not None
+        self._feed = self._begin()
+        running = [
+            asyncio.create_task(
+                keep_running(self._tasks, name, run, Backoff(_AGAIN_S, _LONGEST_S)), name=name
+            )
+            for name, run in beside.items()
+        ]
+        found = listener or await self._address(address, ending)
+        if found is not None:
+            with found:
+                self._say(found)
+                await self._server.serve([found])
+        for each in running:
+            each.cancel()
+
+    def end(self) -> None:
+        """Wait for the feed, for as long as it may take."""
+        if self._feed is not None:
+            self._feed.join(_FEED_S)
+
+    async def _address(self, address: Address, ending: asyncio.Event) -> socket.socket | None:
+        """Try until the machine has the address; None where the end comes before."""
+        again = Backoff(_AGAIN_S, _LONGEST_S)
+        self._log.warning(
+            "cannot listen yet; tries again until it can",
+            address=address,
+            fix="give the machine this address, or choose another with --listen",
+        )
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ending.wait(), again.next())
+            if ending.is_set():
+                return None
+            # A name may take a name server's time.
+            if (found := await asyncio.to_thread(_listen, address)) is not None:
+                return found
+
+    def _say(self, listener: socket.socket) -> None:
+        host, port = listener.getsockname()[:2]
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._log.info("serving", page=f"http://{place}/", source=self._hub.feed.name)
 
 
 def _feed(settings: DashboardSettings) -> Feed:
@@ -132,10 +214,17 @@ def _feed(settings: DashboardSettings) -> Feed:
     return KafkaFeed(settings.access, settings.topic)
 
 
-def _listen(address: Address) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+def _listen(address: Address) -> socket.socket | None:
+    """A socket that listens; None where the machine has no such address yet.
+
+    Raises:
+        AddressError: it has, and it cannot be taken.
+    """
     try:
-        return socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
+        return listening.listener(address, backlog=_BACKLOG)
     except OSError as error:
-        why = os.strerror(error.errno) if error.errno else error
-        raise AddressError(f"--listen {address}: {why}; choose another address") from error
+        if listening.is_absent(error):
+            return None
+        raise AddressError(
+            f"--listen {address}: {listening.why(error)}; choose another address"
+        ) from error

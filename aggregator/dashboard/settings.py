@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from contract.access import KafkaAccess, access_of, access_setting, brokers
 from contract.address import Address, listen_address, parse_address
 from contract.errors import SettingsError
+from contract.request_check import is_loopback
 from contract.settings import duration, optional, setting, text, whole
 from contract.tls import TlsFiles, check_mqtt, refuse
 from contract.topics import ANALYTICS_SUFFIX, KAFKA_READINGS
 
 PREFIX: Final = "ISOTHERM_DASHBOARD"
+_PLAIN: Final = re.compile("[!-~]+")
 
 
 def http(value: Any) -> str:
     """Parser: the address of an HTTP server, without a path."""
     address = text(value).rstrip("/")
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
+    parts = _parts(address)
+    if parts is None or parts.path or parts.query or parts.username:
         raise ValueError("write it like http://HOST:PORT")
     return address
 
@@ -30,10 +32,28 @@ def http(value: Any) -> str:
 def hook(value: Any) -> str:
     """Parser: the address of a receiver, which may have a path."""
     address = text(value)
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-        raise ValueError("write it like https://HOST/PATH, without a user in it")
+    parts = _parts(address)
+    if parts is None or parts.username:
+        raise ValueError(
+            "write it like https://HOST/PATH, without a user in it, in printable ASCII characters "
+            "without spaces (others as %XX, names of hosts as xn--...)"
+        )
     return address
+
+
+def _parts(address: str) -> SplitResult | None:
+    """The parts of an address that can be asked for as it is written; None for another."""
+    # http.client raises on the rest only when it asks, and quotes the path, often a secret.
+    if not _PLAIN.fullmatch(address):
+        return None
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or parts.fragment:
+        return None
+    return parts
 
 
 def mqtt_address(value: Any) -> Address:
@@ -262,9 +282,4 @@ class DashboardSettings:
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the page."""
-        if self.listen.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.listen.host.partition("%")[0]).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.listen.host)

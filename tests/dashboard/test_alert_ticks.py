@@ -33,7 +33,7 @@ class Noted:
     """A sink that notes what it is told."""
 
     name = "webhook"
-    sent, failures, given_up = 7, 2, 1
+    sent, failures, given_up, foreign = 7, 2, 1, 3
 
     def __init__(self) -> None:
         self.told: list[list[str]] = []

@@ -17,6 +17,7 @@ from aggregator.dashboard.alerts.rules import Limits, rules
 from aggregator.dashboard.alerts.webhook import ROOM, HttpPost, Webhook
 from contract.backoff import Backoff
 from contract.log import Log
+from contract.tasks import Tasks
 from tests.support import await_true
 
 if TYPE_CHECKING:
@@ -72,7 +73,14 @@ def receiver(*answers: int) -> Iterator[Receiver]:
 def webhook(url: str, token: str | None = None, **keywords: Any) -> Iterator[Webhook]:
     quick = Backoff(first=0.001, longest=0.002, draw=random.Random(1))
     post, log = HttpPost(url, token), Log("test")
-    one = Webhook(post, rules(Limits()), repeat=4 * H, log=log, backoff=quick, **keywords)
+    one = Webhook(
+        *(post, rules(Limits())),
+        repeat=4 * H,
+        log=log,
+        tasks=Tasks(log),
+        backoff=quick,
+        **keywords,
+    )
     yield one
     one.close()
 

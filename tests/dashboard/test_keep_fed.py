@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from aggregator.dashboard.feed import Source
 from aggregator.dashboard.serve import keep_fed
+from contract.log import Log
+from contract.tasks import Tasks
 
 if TYPE_CHECKING:
     from aggregator.dashboard.feed import Inbox
@@ -21,7 +23,7 @@ class Failing:
     def run(self, _inbox: Inbox, stop: threading.Event) -> None:
         self.runs += 1
         if self.runs == 1:
-            raise KeyError("oops")
+            raise KeyError("a secret")
         stop.set()
 
 
@@ -40,9 +42,11 @@ class Kept:
 
 
 def test_a_feed_that_fails_is_said_to_be_down_and_begun_again() -> None:
-    feed, kept = Failing(), Kept()
-    keep_fed(feed, kept, threading.Event())
+    feed, kept, tasks = Failing(), Kept(), Tasks(Log("test"))
+    keep_fed(feed, kept, threading.Event(), tasks).join(20)
     assert feed.runs == 2
     (source,) = kept.sources
     assert not source.up
-    assert "oops" in source.why
+    assert "KeyError at test_keep_fed.py" in source.why
+    assert "a secret" not in source.why
+    assert (tasks.ends, tasks.faults()) == (1, [])

@@ -48,4 +48,11 @@ ALERT_METRICS: Final[tuple[Metric[Alerts], ...]] = (
         _each(lambda sink: sink.given_up),
         "sink",
     ),
+    Metric(
+        "alert_foreign_total",
+        "counter",
+        "Retained messages among our alerts that are none of ours, and were not believed.",
+        _each(lambda sink: sink.foreign),
+        "sink",
+    ),
 )

@@ -7,7 +7,7 @@ the clocks of two machines may differ.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aggregator.dashboard.alerts.alert import Alert
 from aggregator.dashboard.alerts.condition import Book, Condition, Transition, advance
@@ -17,6 +17,9 @@ from contract.moment import NS_PER_SECOND, parse_event_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+_AHEAD: Final = 300 * NS_PER_SECOND
+"""So far the job's clock may be ahead of ours."""
 
 
 class Engine:
@@ -49,7 +52,9 @@ class Engine:
         """
         self._received = received
         # A job whose clock was set back: its hold times stand still meanwhile.
-        self._end = end = max(self._end, parse_event_time(snapshot["window"]["end"]))
+        # One that is ahead of all clocks: they must not stand still until that time has come.
+        ended = min(parse_event_time(snapshot["window"]["end"]), received + _AHEAD)
+        self._end = end = max(self._end, ended)
         measures = [*of_states(snapshot, self._limits), *self._recent.measure(snapshot, end)]
         self._book, changes = advance(self._book, measures, end, self.rules)
         return changes + self.tick(received)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aggregator.dashboard.alerts.condition import Key, Measure, Verdict
 from aggregator.dashboard.alerts.rules import (
@@ -22,6 +22,9 @@ from contract.moment import NS_PER_SECOND
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+_MOST: Final = 10_000
+"""Counts that are kept: those of triggers of 0.1 s, and no more of whatever else comes."""
+
 
 def of_states(snapshot: Mapping[str, Any], limits: Limits) -> Iterator[Measure]:
     """Temperatures of what arrived, and the shares of sensors that are offline."""
@@ -35,7 +38,7 @@ def of_states(snapshot: Mapping[str, Any], limits: Limits) -> Iterator[Measure]:
     if since_start is None or "offline" not in snapshot:
         return
     silent = dict(snapshot["offline"]["by_state"])
-    for state, sensors in since_start["sensors_by_state"]:
+    for state, sensors in since_start.get("sensors_by_state", ()):
         share = silent.get(state, 0) / sensors if sensors else 0.0
         yield _measure(OFFLINE, state, share, limits.offline, limits.offline / 2)
 
@@ -55,8 +58,8 @@ class Recent:
     """Counts of the last quarter of an hour, which no single snapshot has."""
 
     def __init__(self) -> None:
-        self._missing: deque[tuple[int, int]] = deque()
-        self._rejected: deque[tuple[int, int]] = deque()
+        self._missing: deque[tuple[int, int]] = deque(maxlen=_MOST)
+        self._rejected: deque[tuple[int, int]] = deque(maxlen=_MOST)
 
     def measure(self, snapshot: Mapping[str, Any], at: int) -> Iterator[Measure]:
         """Take a snapshot in.
@@ -65,7 +68,7 @@ class Recent:
             snapshot: the next.
             at: its end, nanoseconds since 1970.
         """
-        rejected = sum(snapshot["rejected"].values())
+        rejected = sum(snapshot.get("rejected", {}).values())
         if rejected:
             self._rejected.append((at, rejected))
         _forget(self._rejected, at)

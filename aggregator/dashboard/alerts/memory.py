@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, Final
 
 from aggregator.dashboard.alerts.alert import Alert
 from aggregator.dashboard.alerts.condition import Key
+from aggregator.dashboard.alerts.rules import FLEET
 from aggregator.dashboard.alerts.told import Told
+from contract.foreign_json import decode_object, excerpt, is_finite
 from contract.moment import format_event_time, parse_event_time
+from contract.states import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 SCHEMA: Final = "isotherm.alerts-told/1"
+_MAX_BYTES: Final = 1 << 20
+_PLACES: Final = frozenset({*STATES, FLEET})
 
 
 def load(path: Path) -> dict[Key, Told]:
@@ -26,7 +31,8 @@ def load(path: Path) -> dict[Key, Told]:
         ValueError: it is something else.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = decode_object(file.read(_MAX_BYTES + 1), max_bytes=_MAX_BYTES)
     except FileNotFoundError:
         return {}
     try:
@@ -35,6 +41,8 @@ def load(path: Path) -> dict[Key, Told]:
         found = {}
         for row in content["told"]:
             key = Key(str(row["name"]), str(row["state"]))
+            if key.place not in _PLACES or not is_finite(row["value"]):
+                raise ValueError(f"it has an alert of {excerpt(key.place)}")
             since = parse_event_time(row["since"])
             alert = Alert(key=key, since=since, value=float(row["value"]))
             found[key] = Told(alert, parse_event_time(row["at"]))
@@ -60,7 +68,10 @@ def save(path: Path, told: Mapping[Key, Told]) -> None:
         for alert, at in told.values()
     ]
     new = path.with_name(f"{path.name}.new")
-    with new.open("w", encoding="utf-8") as file:
+    # Made anew, whatever stands there: a link that somebody put there is not followed.
+    new.unlink(missing_ok=True)
+    made = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(made, "w", encoding="utf-8") as file:
         json.dump({"schema": SCHEMA, "told": rows}, file)
         file.flush()
         os.fsync(file.fileno())

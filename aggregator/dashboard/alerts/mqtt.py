@@ -1,22 +1,28 @@
 """The MQTT topics: each alert that is firing stands retained under its own.
 
 What is over is said once, not retained, and its topic is emptied; so whoever subscribes late sees
-what is firing, and nothing else. What an earlier life of the dashboard left behind is taken back.
+what is firing, and nothing else. What an earlier life of the dashboard left behind is taken back;
+what somebody else put there is not believed (see `left`).
 """
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from aggregator.dashboard.alerts.alert import FIRING, RESOLVED, SCHEMA, encode, wire
+from aggregator.dashboard.alerts.alert import FIRING, RESOLVED, encode, wire
+from aggregator.dashboard.alerts.left import MAX_BYTES, left_behind, over, topics
 from aggregator.dashboard.alerts.told import after, due
-from contract.moment import format_event_time
+from contract.backoff import Backoff
+from contract.foreign_json import excerpt
 from contract.topics import ALL_ALERTS, alert_topic
 
 if TYPE_CHECKING:
@@ -31,7 +37,14 @@ if TYPE_CHECKING:
     from aggregator.dashboard.alerts.told import Notice, Told
     from contract.address import Address
     from contract.log import Log
+    from contract.tasks import Tasks
 
+_LARGEST: Final = 65_536
+"""Bytes of a packet; the broker keeps larger ones to itself (MQTT 5, 3.1.2.11.4)."""
+_AT_ONCE: Final = 50
+"""Messages that the broker sends before the first of them is confirmed."""
+_QUEUED: Final = 1000
+"""Messages that wait in the client; all alerts that can be are some 300."""
 _KEEPALIVE_S: Final = 30
 _CONNECT_S: Final = 10.0
 _CLOSE_S: Final = 1.0
@@ -53,22 +66,6 @@ class Login(NamedTuple):
     tls: ssl.SSLContext | None = None
 
 
-def over(left: bytes, now: int) -> bytes | None:
-    """The end of an alert that an earlier life left behind; None where that is no alert of ours.
-
-    Args:
-        left: what is retained.
-        now: nanoseconds since 1970.
-    """
-    try:
-        message = json.loads(left)
-        if message["schema"] != SCHEMA:
-            return None
-        return encode(message | {"status": RESOLVED, "at": format_event_time(now), "again": False})
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
 class AlertTopics:
     """Keeps the topics as they should be, over whatever connection there is.
 
@@ -77,11 +74,14 @@ class AlertTopics:
         rules: by name.
         repeat: nanoseconds after which what is still firing is published again.
         log: one line when the broker is gone, and when it is back.
+        tasks: the client's thread is one of them.
     """
 
     name = "mqtt"
 
-    def __init__(self, login: Login, rules: Mapping[str, Rule], *, repeat: int, log: Log) -> None:
+    def __init__(
+        self, login: Login, rules: Mapping[str, Rule], *, repeat: int, log: Log, tasks: Tasks
+    ) -> None:
         self._login = login
         self._rules = rules
         self._repeat = repeat
@@ -90,10 +90,23 @@ class AlertTopics:
         self._lock = threading.Lock()
         self._connected = False
         self._fresh = False
+        self._topics = topics(rules)
         self._left: dict[str, bytes] = {}
+        self._said_foreign = False
         self._why = ""
-        self.sent = self.failures = self.given_up = 0
-        self._client = client = paho.Client(
+        self._closing = threading.Event()
+        self.sent = self.failures = self.given_up = self.foreign = 0
+        self._client = self._made()
+        self._thread = tasks.start(
+            "alerts-mqtt",
+            self._run,
+            stopping=self._closing.is_set,
+            again=Backoff(1.0, 60.0),
+        )
+
+    def _made(self) -> paho.Client:
+        login = self._login
+        client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=f"isotherm-dashboard-{secrets.token_hex(4)}",
             protocol=paho.MQTTv5,
@@ -104,13 +117,32 @@ class AlertTopics:
             client.tls_set_context(login.tls)
         client.connect_timeout = _CONNECT_S
         client.reconnect_delay_set(1, 30)
+        client.max_queued_messages_set(_QUEUED)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_publish = self._on_publish
-        client.connect_async(login.address.host, login.address.port, keepalive=_KEEPALIVE_S)
-        client.loop_start()
+        return client
+
+    def _run(self) -> None:
+        """Have a client work until it is told to stop; each run has a client of its own."""
+        client = self._client = self._made()
+        if self._closing.is_set():
+            return
+        asked: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # as paho has it
+        asked.MaximumPacketSize = _LARGEST
+        asked.ReceiveMaximum = _AT_ONCE
+        address = self._login.address
+        client.connect_async(address.host, address.port, keepalive=_KEEPALIVE_S, properties=asked)
+        try:
+            client.loop_forever(retry_first_connection=True)
+        finally:
+            with self._lock:
+                self._connected = False
+            # The broker must not think that it is there still.
+            with suppress(Exception):
+                client.disconnect()
 
     def update(self, firing: Sequence[Alert], now: int) -> None:
         """See `AlertSink`."""
@@ -126,16 +158,19 @@ class AlertTopics:
             self._publish(notice)
             self._told = after(self._told, notice)
         for topic in left.keys() - {alert_topic(*alert.key) for alert in firing}:
-            if ended := over(left[topic], now):
-                self._client.publish(topic, ended, qos=1)
+            key = self._topics[topic]
+            rule = self._rules[key.name]
+            if alert := left_behind(key, left[topic], rule, now):
+                self._client.publish(topic, over(alert, rule, now), qos=1)
+            else:
+                self._not_ours(topic)
             self._client.publish(topic, b"", qos=1, retain=True)
 
     def close(self) -> None:
         """See `AlertSink`; what is firing stays retained, since it is not over."""
+        self._closing.set()
         self._client.disconnect()
-        stopper = threading.Thread(target=self._client.loop_stop, daemon=True)
-        stopper.start()
-        stopper.join(_CLOSE_S)
+        self._thread.join(_CLOSE_S)
 
     def _publish(self, notice: Notice) -> None:
         key = notice.alert.key
@@ -159,8 +194,9 @@ class AlertTopics:
             self._connected = self._fresh = True
             self._left = {}
         self._why = ""
+        self._said_foreign = False
         self._log.info("alerts connected", mqtt=self._login.address)
-        client.subscribe(ALL_ALERTS, qos=1)
+        client.subscribe(ALL_ALERTS, options=SubscribeOptions(qos=1, noLocal=True))
 
     def _on_connect_fail(self, _client: paho.Client, _data: Any) -> None:
         self._failed("it cannot be reached")
@@ -174,9 +210,30 @@ class AlertTopics:
             self._failed(f"the connection is lost: {code}")
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
-        if message.retain and message.payload:
-            with self._lock:
-                self._left[message.topic] = bytes(message.payload)
+        if not message.retain or not message.payload:
+            return
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""
+        if topic not in self._topics:
+            # Whatever it is for, it is not ours to take away.
+            self._not_ours(topic)
+            return
+        # Of a longer one it is enough to know that it is there.
+        payload = bytes(message.payload) if len(message.payload) <= MAX_BYTES else b""
+        with self._lock:
+            self._left[topic] = payload
+
+    def _not_ours(self, topic: str) -> None:
+        self.foreign += 1
+        if not self._said_foreign:
+            self._said_foreign = True
+            self._log.warning(
+                "a retained message among the alerts is not ours",
+                topic=excerpt(topic),
+                fix="let nobody else publish under isotherm/v1/alerts (docs/operations.md)",
+            )
 
     def _on_publish(self, *_arguments: Any) -> None:
         self.sent += 1

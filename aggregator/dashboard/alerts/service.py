@@ -14,6 +14,7 @@ from aggregator.dashboard.alerts.alert_metrics import ALERT_METRICS
 from aggregator.dashboard.metrics import PREFIX
 from contract.exposition import exposition
 from contract.moment import NS_PER_SECOND, format_event_time
+from contract.tasks import where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,14 +59,14 @@ class Alerts:
         self._end = engine.end
         self._settled = engine.firing()
         self._unread = ""
+        self._untold: dict[str, str] = {}
 
     def __call__(self, snapshot: dict[str, Any], received: int) -> None:
         """Take a snapshot; see `Consumer` in `hub`."""
         try:
             self._engine.snapshot(snapshot, received)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            # It looked like a snapshot to the feed; the page must go on.
-            self._say("alerts cannot read a snapshot", repr(error))
+        except Exception as error:  # noqa: BLE001 it passed the check, and the page must go on
+            self._say("alerts cannot read a snapshot", where(error))
         else:
             self._unread = ""
 
@@ -100,7 +101,20 @@ class Alerts:
         for key in before - after.keys():
             self._log.info("alert is over", name=key.name, state=key.place)
         for sink in self.sinks:
+            self._tell(sink, now)
+
+    def _tell(self, sink: AlertSink, now: int) -> None:
+        """Tell one; its mistake is not the others', and it is told anew at the next tick."""
+        try:
             sink.update(self._settled, now)
+        except Exception as error:  # noqa: BLE001 see above
+            sink.failures += 1
+            why = where(error)
+            if self._untold.get(sink.name) != why:
+                self._untold[sink.name] = why
+                self._log.error("a sink of alerts fails", sink=sink.name, why=why)
+        else:
+            self._untold.pop(sink.name, None)
 
     async def run(self) -> None:
         """Tick until it is cancelled."""

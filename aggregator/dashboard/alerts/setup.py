@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aggregator.dashboard.alerts import memory
 from aggregator.dashboard.alerts.engine import Engine
@@ -22,9 +23,13 @@ if TYPE_CHECKING:
     from aggregator.dashboard.alerts.told import Told
     from aggregator.dashboard.settings import DashboardSettings
     from contract.log import Log
+    from contract.tasks import Tasks
+
+_HEADER_TEXT: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+"""RFC 9110, 5.5, without what is obsolete."""
 
 
-def make_alerts(settings: DashboardSettings, log: Log) -> Alerts:
+def make_alerts(settings: DashboardSettings, log: Log, tasks: Tasks) -> Alerts:
     """Start the sinks, and begin with what was known before.
 
     Raises:
@@ -43,7 +48,7 @@ def make_alerts(settings: DashboardSettings, log: Log) -> Alerts:
     engine = Engine(limits, known=known, began=time.time_ns())
     repeat = _ns(settings.repeat)
     login = _login(settings)
-    token = read_secret("alerts.webhook_token_file", settings.webhook_token_file)
+    token = read_token(settings.webhook_token_file)
     sinks: list[AlertSink] = []
     if settings.webhook is not None:
         file = settings.state_file
@@ -53,13 +58,31 @@ def make_alerts(settings: DashboardSettings, log: Log) -> Alerts:
                 engine.rules,
                 repeat=repeat,
                 log=log,
+                tasks=tasks,
                 told=told,
                 save=lambda now: None if file is None else memory.save(Path(file), now),
             )
         )
     if login is not None:
-        sinks.append(AlertTopics(login, engine.rules, repeat=repeat, log=log))
+        sinks.append(AlertTopics(login, engine.rules, repeat=repeat, log=log, tasks=tasks))
     return Alerts(engine, sinks, log=log)
+
+
+def read_token(path: str | None) -> str | None:
+    """The webhook's token in a file; None where there is no file.
+
+    Raises:
+        SettingsError: it cannot be read, or holds what no header can.
+    """
+    key = "alerts.webhook_token_file"
+    token = read_secret(key, path)
+    if token is not None and not _HEADER_TEXT.fullmatch(token):
+        fix = (
+            "holds something else than one line of printable ASCII characters (without spaces "
+            "around it), which no HTTP header can carry; write the token alone into it"
+        )
+        raise SettingsError(key, path, fix)
+    return token
 
 
 def _remembered(settings: DashboardSettings) -> dict[Key, Told]:

@@ -18,12 +18,14 @@ class AlertSink(Protocol):
         sent: messages that were delivered.
         failures: attempts that failed.
         given_up: messages that were never delivered.
+        foreign: messages that it found and nobody of us had written.
     """
 
     name: str
     sent: int
     failures: int
     given_up: int
+    foreign: int
 
     def update(self, firing: Sequence[Alert], now: int) -> None:
         """Learn what is firing; never waits.

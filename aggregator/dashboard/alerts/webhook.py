@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from http.client import HTTPException
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.error import HTTPError
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from aggregator.dashboard.alerts.alert import FIRING, RESOLVED, encode, wire
 from aggregator.dashboard.alerts.told import after, due
+from aggregator.dashboard.asking import ask
 from contract.backoff import Backoff
+from contract.tasks import where
 from contract.version import VERSION
 
 if TYPE_CHECKING:
@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from aggregator.dashboard.alerts.rules import Rule
     from aggregator.dashboard.alerts.told import Notice, Told
     from contract.log import Log
+    from contract.tasks import Tasks
 
 ROOM: Final = 500
 """Notices that wait at most; more is a receiver that is long gone."""
 PATIENCE_S: Final = 3600.0
 """So long a notice is tried; then it says nothing of now."""
 _TIMEOUT_S: Final = 10.0
+_TOTAL_S: Final = 30.0
+"""What a receiver may take in all, however little it says at a time."""
 _CLOSE_S: Final = 2.0
 _LATER: Final = (408, 425, 429)
 """Of the refusals 4xx those that ask for another try."""
@@ -56,6 +59,7 @@ class Webhook:
         told: what was told before a restart.
         save: remembers what was told; called in the webhook's thread.
         log: one line when it begins to fail and when it works again.
+        tasks: the webhook's thread is one of them.
         backoff: how long to wait before another try.
     """
 
@@ -68,6 +72,7 @@ class Webhook:
         *,
         repeat: int,
         log: Log,
+        tasks: Tasks,
         told: Mapping[Key, Told] | None = None,
         save: Callable[[Mapping[Key, Told]], None] = lambda _told: None,
         backoff: Backoff | None = None,
@@ -84,9 +89,10 @@ class Webhook:
         self._wake = threading.Condition()
         self._closing = False
         self._well = True
-        self.sent = self.failures = self.given_up = 0
-        self._thread = threading.Thread(target=self._run, name="webhook", daemon=True)
-        self._thread.start()
+        self.sent = self.failures = self.given_up = self.foreign = 0
+        self._thread = tasks.start(
+            "webhook", self._run, stopping=lambda: self._closing, again=Backoff(1.0, 60.0)
+        )
 
     def update(self, firing: Sequence[Alert], now: int) -> None:
         """See `AlertSink`."""
@@ -122,7 +128,7 @@ class Webhook:
         while True:
             try:
                 self._post(self._body(notice))
-            except (OSError, HTTPException) as error:
+            except Exception as error:  # noqa: BLE001 whatever it is, the notice is tried again
                 self.failures += 1
                 final = isinstance(error, HTTPError) and _is_final(error.code)
                 if self._well:
@@ -179,19 +185,10 @@ class HttpPost:
         }
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token}"
-        self._opener = build_opener(_NoRedirect)
 
     def __call__(self, body: bytes) -> None:
         """See `Post`."""
-        # The settings take http and https alone.
-        request = Request(self._url, body, self._headers, method="POST")  # noqa: S310 see above
-        with self._opener.open(request, timeout=_TIMEOUT_S) as answer:
-            answer.read(1024)
-
-
-class _NoRedirect(HTTPRedirectHandler):
-    def redirect_request(self, *_arguments: object) -> None:
-        return None
+        ask(self._url, body=body, headers=self._headers, timeout=_TIMEOUT_S, total=_TOTAL_S)
 
 
 def _is_final(status: int) -> bool:
@@ -199,7 +196,9 @@ def _is_final(status: int) -> bool:
 
 
 def _why(error: Exception) -> str:
-    """Without the address, whose path is often a secret."""
+    """Without the address, whose path is often a secret, and without the token."""
     if isinstance(error, HTTPError):
         return f"the receiver answers {error.code}"
-    return str(getattr(error, "reason", error))
+    reason = getattr(error, "reason", error)
+    # What is no error of the system may quote what it was given.
+    return str(reason) if isinstance(reason, OSError) else where(error)
