@@ -137,6 +137,8 @@ def read_file(path: Path) -> dict[str, Any]:
         raise SettingsError("--config", str(path), f"cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError("--config", str(path), f"is not valid TOML: {error}") from error
+    except RecursionError:
+        raise SettingsError("--config", str(path), "is nested too deep") from None
 
 
 def load(

@@ -5,6 +5,7 @@ IsothermError
     ├── MissingPartError      a program or package that must be installed is not
     ├── FetchError            Kafka could not be fetched
     ├── AlreadyRunningError   another process owns this data folder
+    ├── ForeignStateError     a state file names processes that are not of its stack
     ├── PortTakenError        a port that was asked for by number is in use
     └── ProgramFailedError    a program died, or does not get on
         └── ServiceFailedError    the same of a service that others depend on
@@ -12,9 +13,12 @@ IsothermError
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from contract.errors import EXIT_DEPENDENCY, IsothermError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 APT: Final = "sudo apt-get install -y"
 
@@ -38,6 +42,22 @@ class FetchError(StackError):
 
 class AlreadyRunningError(StackError):
     """Another process runs a stack in this data folder."""
+
+
+class ForeignStateError(StackError):
+    """A state file names processes that run, and were not started by its stack.
+
+    Args:
+        path: of the file.
+        pids: of those processes.
+    """
+
+    def __init__(self, path: object, pids: Sequence[str]) -> None:
+        super().__init__(
+            f"{path} names processes that have no file of this folder open, so they were left "
+            f"alone: {', '.join(pids)}; look at them with ps, and delete the file if it is not "
+            "yours"
+        )
 
 
 class PortTakenError(StackError):

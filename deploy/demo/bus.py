@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from deploy.local.state import replace_file
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -40,8 +42,5 @@ class Bus:
         self._say("NO")
 
     def _say(self, verdict: str) -> None:
-        new = self._file.with_suffix(".new")
-        new.write_text(
-            f"{_SCRATCHPAD} : crc=84 {verdict}\n{_SCRATCHPAD} t=26625\n", encoding="ascii"
-        )
-        new.replace(self._file)
+        text = f"{_SCRATCHPAD} : crc=84 {verdict}\n{_SCRATCHPAD} t=26625\n"
+        replace_file(self._file, text)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from contract.foreign_json import ForeignJsonError, decode_object
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+_MOST_BYTES: Final = 64 << 20
 
 _NOTHING: Final[dict[str, Any]] = {
     "average_temperature_by_state": [],
@@ -36,11 +39,15 @@ class Snapshots:
             return
         with self._path.open("rb") as stream:
             stream.seek(self._offset)
-            for line in stream:
-                if not line.endswith(b"\n"):
+            while line := stream.readline(_MOST_BYTES):
+                if not line.endswith(b"\n") and len(line) < _MOST_BYTES:
                     break
                 self._offset += len(line)
-                self.last = json.loads(line)
+                try:
+                    self.last = decode_object(line, max_bytes=_MOST_BYTES)
+                except ForeignJsonError:
+                    # A line that was torn; the next one says it all again.
+                    continue
                 self.first = self.first or self.last
 
     @property

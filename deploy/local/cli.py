@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from contract.errors import EXIT_DEPENDENCY, EXIT_OTHER, IsothermError
+from deploy.errors import ForeignStateError
+from deploy.local.ownership import ours, owner_runs
 from deploy.local.part import UP
 from deploy.local.process import await_end
 from deploy.local.stack import Stack, end_services, signal_process, state_path
@@ -69,12 +71,23 @@ def down(data: Path) -> None:
     if record is None:
         print(f"nothing runs in {data}")
         return
-    owner = record.owner
-    if owner.runs:
+    owner, mine = record.owner, ours(record, data)
+    own = owner_runs(record, data)
+    strangers = [
+        str(process.pid)
+        for process, known in (
+            (owner, own),
+            *((one.process, name in mine.services) for name, one in record.services.items()),
+        )
+        if process.runs and not known
+    ]
+    if own:
         signal_process(owner, signal.SIGTERM)
         if not await_end(owner.pid, owner.started, _DOWN_TIMEOUT):
             signal_process(owner, signal.SIGKILL)
-    end_services(record)
+    end_services(mine)
+    if strangers:
+        raise ForeignStateError(state_path(data), strangers)
     state_path(data).unlink(missing_ok=True)
     print(f"stopped what ran in {data}")
 

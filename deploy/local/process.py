@@ -95,7 +95,7 @@ class Child:
         self.log = log
         self._guard = guard
         # One that is interrupted before it is under guard would be left running.
-        with log.open("ab") as stream, _undisturbed():
+        with open(log, "ab", opener=_own_file) as stream, _undisturbed():
             guard.start()
             try:
                 self._process = subprocess.Popen(
@@ -157,6 +157,11 @@ class Child:
         if code is None:
             return "still running"
         return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+
+
+def _own_file(name: str, flags: int) -> int:
+    # A log is for its owner alone; a link in its place may lead to anybody's file.
+    return os.open(name, flags | os.O_NOFOLLOW, 0o600)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Self
 from deploy.errors import AlreadyRunningError, ServiceFailedError, StackError
 from deploy.local.kafka import Kafka, create_topics
 from deploy.local.mosquitto import Mosquitto
+from deploy.local.ownership import LOCK, ours
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import Guard, await_end
 from deploy.local.state import (
@@ -173,8 +174,9 @@ class Stack:
         self._note()
 
     def _own(self) -> None:
-        self.data.mkdir(parents=True, exist_ok=True)
-        lock = (self.data / "lock").open("w")
+        self.data.parent.mkdir(parents=True, exist_ok=True)
+        self.data.mkdir(mode=0o700, exist_ok=True)
+        lock = _lock(self.data / LOCK)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -185,7 +187,7 @@ class Stack:
         self._lock = lock
         # Its owner is gone, since the lock was free; its guard may still be ending these.
         if left := read_state(state_path(self.data)):
-            end_services(left)
+            end_services(ours(left, self.data))
 
     def _note(self) -> None:
         services = {
@@ -199,13 +201,28 @@ class Stack:
         write_state(state_path(self.data), record)
 
 
+def _lock(path: Path) -> IO[str]:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8")
+    except OSError as error:
+        raise StackError(
+            f"{path} cannot be opened: {error.strerror or error}; choose a folder of your own"
+        ) from error
+
+
 def state_path(data: Path) -> Path:
     """Where a stack's state is."""
     return data / "stack.json"
 
 
 def end_services(record: StackRecord, timeout: float = 20.0) -> None:
-    """End the services of a stack whose owner is gone: SIGTERM, after `timeout` s SIGKILL."""
+    """End the services of a stack whose owner is gone: SIGTERM, after `timeout` s SIGKILL.
+
+    Args:
+        record: of `deploy.local.ownership.ours`.
+        timeout: seconds.
+    """
     running = [entry.process for entry in record.services.values() if entry.process.runs]
     for process in running:
         signal_process(process, signal.SIGTERM)
@@ -218,4 +235,5 @@ def end_services(record: StackRecord, timeout: float = 20.0) -> None:
 def signal_process(process: ProcessRecord, number: int) -> None:
     """Send a signal to a process that may be gone."""
     with contextlib.suppress(ProcessLookupError):
-        os.kill(process.pid, number)
+        if process.runs:
+            os.kill(process.pid, number)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
 import re
+import socket
+import threading
 import time
 from http import HTTPStatus
 from pathlib import Path
@@ -154,3 +158,38 @@ def test_a_program_that_is_gone_is_dead() -> None:
     former = ProcessRecord(me.pid, me.started - 1)
     record = StackRecord(me, {"job": ServiceRecord(former, 1, "job.log", JOB)})
     assert parts(record)[-1].state == "dead"
+
+
+def test_what_is_no_sample_is_passed_over() -> None:
+    found = Samples(
+        "a 1\nb x\nc 1e999\nd NaN\n" + "e" * 100_000 + " 1\nf{" + "} " * 8_000 + "\n\ud800 1\n"
+    )
+    assert (found.sum("a"), found.sum("b"), found.sum("c")) == (1.0, None, None)
+    assert math.isnan(found.sum("d") or 0.0)
+
+
+def _drip(server: socket.socket, head: bytes, rest: bytes) -> None:
+    client, _ = server.accept()
+    with client, contextlib.suppress(OSError):
+        client.sendall(head)
+        while True:
+            client.sendall(rest)
+            if len(rest) < 100:
+                threading.Event().wait(0.2)
+
+
+@pytest.mark.parametrize(
+    ("head", "rest"),
+    (
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"a"),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"a"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"a 1\n" * 100_000),
+        (b"HTTP/1.1 2\xff0 OK\r\nContent-Length: -1\r\n\r\n", b""),
+    ),
+)
+def test_an_answer_that_never_ends_is_none(head: bytes, rest: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_drip, args=(server, head, rest), daemon=True).start()
+        begun = time.monotonic()
+        assert ask(server.getsockname()[1], "/metrics") is None
+        assert time.monotonic() - begun < 30
