@@ -9,6 +9,7 @@ from contract.errors import EXIT_FINE, IsothermError
 from contract.topics import readings_topic, status_topic
 from contract.version import VERSION
 from edge_agent.board import Board
+from edge_agent.broker_note import BrokerNotes
 from edge_agent.clock import SystemClock, boot_id
 from edge_agent.connect import connect
 from edge_agent.facts import Facts
@@ -122,7 +123,8 @@ class Service:
         self._supervisor = Supervisor(facts.line)
         self._observer = Observer(facts.view)
         self._outbox.fits(lambda: self._publisher.largest)
-        duties: list[Duty] = [self._reporter, self._outbox, self._supervisor]
+        notes = BrokerNotes(self._publisher, will=will, rival=rival, note=self._outbox.note)
+        duties: list[Duty] = [self._reporter, notes, self._outbox, self._supervisor]
         if self._home is not None:
             duties.append(self._home)
         if settings.metrics is not None:
