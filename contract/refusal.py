@@ -19,6 +19,18 @@ _MEANINGS: Final = (
         "its certificate has expired",
     ),
     (
+        # OpenSSL 3: X509_V_FLAG_X509_STRICT (RFC 5280), and security levels above 0.
+        (
+            r"missing (?:authority|subject) key identifier|does not include key usage"
+            r"|basic constraints of ca cert not|invalid ca certificate"
+            r"|key too (?:small|weak)|(?:md|algorithm) too weak|unsuitable certificate purpose"
+        ),
+        (
+            "its certificate, or that of its authority, is not made as a TLS library of today wants it "
+            "(RFC 5280; key length, extensions): have it made anew"
+        ),
+    ),
+    (
         # librdkafka says the same twice: with the first words, and with OpenSSL's alone.
         r"certificate could not be verified|certificate verify failed(?!: )",
         "its certificate is not signed by an authority in {section}.ca_file, or has another name",

@@ -105,6 +105,13 @@ def read_secret(key: str, path: str | None) -> str | None:
 def client_context(files: TlsFiles) -> ssl.SSLContext:
     """For a client; it checks certificate and host name always.
 
+    It takes the same certificates under every Python. Since 3.13 `ssl.create_default_context` sets
+    two flags more: VERIFY_X509_STRICT refuses what lacks extensions that RFC 5280 wants (key usage,
+    authority key identifier), and so most authorities that people made with `openssl req -x509`;
+    nobody who has the authority's key is kept out by that, and a board must not fall silent with an
+    update of its system: it is off. VERIFY_X509_PARTIAL_CHAIN trusts what stands in the file also
+    where it is no root, as whoever named it there wants: it is on.
+
     Raises:
         SettingsError: a file cannot be used.
     """
@@ -120,6 +127,8 @@ def client_context(files: TlsFiles) -> ssl.SSLContext:
     except ssl.SSLError as error:
         fix = "holds no certificates in PEM form"
         raise SettingsError(f"{files.section}.ca_file", files.ca_file, fix) from error
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if files.cert_file and files.key_file:
         _load_pair(context, files)
     return context

@@ -143,7 +143,8 @@ class MqttLink:
         if isinstance(self._dialled, Wire):
             self._dialled.close()
         if self._wire is not None:
-            if isinstance(self._greeting.end, Up) and not self._unsent:
+            # Also in the middle of the greeting: who only leaves has the will published.
+            if self._greeting.welcome is not None and not self._unsent:
                 self._send(packets.disconnect(will=vanish))
                 self._write()
                 if self._unsent:

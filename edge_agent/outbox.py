@@ -249,6 +249,10 @@ class Outbox:
         """Settle a message that is larger than the broker takes: its entries go in smaller ones."""
         self._dispatch.too_large(message, reason)
 
+    def note(self, name: str, value: str) -> None:
+        """Keep a fact in the file, with the next commit; see `edge_agent.broker_note`."""
+        self._keeper.batch.facts[name] = value
+
     def seen(self, status: Mark | None) -> None:
         """What the retained status says, None where there is none: whether our names are ours."""
         self._twin.seen(status)

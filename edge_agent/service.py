@@ -10,6 +10,7 @@ from contract.tasks import Tasks, where
 from contract.topics import readings_topic, status_topic
 from contract.version import VERSION
 from edge_agent.board import Board
+from edge_agent.broker_note import BrokerNotes
 from edge_agent.clock import SystemClock, boot_id
 from edge_agent.connect import connect
 from edge_agent.facts import Facts
@@ -128,9 +129,11 @@ class Service:
         self._supervisor = Supervisor(facts.line)
         self._observer = Observer(facts.view, self._tasks)
         self._outbox.fits(lambda: self._publisher.largest)
+        notes = BrokerNotes(self._publisher, will=will, rival=rival, note=self._outbox.note)
         self._home_part = self._guarded("home assistant", self._home or Idle())
         duties: list[Duty] = [
             self._guarded("status", self._reporter),
+            notes,
             self._outbox,
             self._guarded("systemd", self._supervisor),
             self._home_part,

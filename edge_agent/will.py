@@ -42,12 +42,18 @@ class LastWill:
     Args:
         topic: of the will.
         payload: of the will as it is now.
-        log: gets a line when the broker takes less than all of it, and one when it does again.
+        log: gets a line when the broker takes less than all of it, and one when it does again;
+            None for whoever looks at `lack` instead.
         clock: seconds, monotonic.
     """
 
     def __init__(
-        self, topic: str, payload: Callable[[], bytes], *, log: Log, clock: Callable[[], float]
+        self,
+        topic: str,
+        payload: Callable[[], bytes],
+        *,
+        log: Log | None,
+        clock: Callable[[], float],
     ) -> None:
         self._topic = topic
         self._payload = payload
@@ -57,7 +63,8 @@ class LastWill:
         self._why = ""
         self._mute = 0
         self._lowered_at = 0.0
-        self._told = ""
+        self.lack = ""
+        """What the broker does not take of it, for people; empty where it takes all."""
 
     def offer(self) -> Will | None:
         """For the connection that is about to be made."""
@@ -99,11 +106,15 @@ class LastWill:
             said = "the broker takes the last will at QoS 0 only"
         else:
             said = ""
-        if said and said != self._told:
-            self._log.warning(said, **({"why": self._why} if self._why else {}))
-        elif self._told and not said:
+        if said and self._why:
+            said = f"{said} ({self._why})"
+        before, self.lack = self.lack, said
+        if self._log is None or said == before:
+            return
+        if said:
+            self._log.warning(said)
+        else:
             self._log.info("the broker takes the whole last will again")
-        self._told = said
 
     @property
     def _lowered(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from contract.doctor.finding import fail, ok, warn
 from contract.status import SCHEMA
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from contract.doctor.finding import Finding
+    from edge_agent.broker_note import BrokerNote
+
+_LONGEST_TIME: Final = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +26,10 @@ class BrokerFacts:
         away: why there was none; None where there was one.
         refused: whether it answers, and does not let us in.
         window: the Receive Maximum that the broker announced.
+        maximum_packet: bytes of the largest packet, as it announced; None where it announced none.
+        maximum_qos: the highest QoS that it takes.
+        retain: whether it keeps retained messages.
+        will_lack: what it does not take of the agent's last will; empty where it takes all.
         retained: the device's status that the broker keeps; None where there is none.
         unreadable: why that could not be read.
     """
@@ -30,12 +37,23 @@ class BrokerFacts:
     away: str | None = None
     refused: bool = False
     window: int = 65_535
+    maximum_packet: int | None = None
+    maximum_qos: int = 2
+    retain: bool = True
+    will_lack: str = ""
     retained: bytes | None = None
     unreadable: str = ""
 
 
 def check_broker(
-    facts: BrokerFacts, *, url: str, device: str, window: int, boot: str, in_use: bool
+    facts: BrokerFacts,
+    *,
+    url: str,
+    device: str,
+    window: int,
+    boot: str,
+    in_use: bool,
+    note: BrokerNote | None = None,
 ) -> Iterator[Finding]:
     """Judge it.
 
@@ -46,6 +64,7 @@ def check_broker(
         window: ``mqtt.window``.
         boot: this board's boot id.
         in_use: whether an agent runs with this outbox.
+        note: what that agent noted of its own connection.
     """
     if facts.away is not None:
         hint = (
@@ -56,28 +75,126 @@ def check_broker(
         yield fail("mqtt", f"{url}: {facts.away}{hint}", dependency=True)
         return
     yield ok("mqtt", f"{url} lets us in")
-    if facts.window < window:
-        yield ok("mqtt window", f"the broker takes {facts.window} at once, mqtt.window is {window}")
-    if facts.unreadable:
-        yield warn(
-            "mqtt status",
-            f"our own retained status may not be read ({facts.unreadable}): a restored outbox is "
-            "noticed only where it is; let the device read isotherm/v1/status/" + device,
+    yield from _announced(
+        window=facts.window,
+        asked=window,
+        packet=facts.maximum_packet,
+        qos=facts.maximum_qos,
+        retain=facts.retain,
+        will_lack=facts.will_lack,
+    )
+    seen = in_use and note is not None and note.own_status
+    if facts.unreadable and not seen:
+        yield _unreadable(facts.unreadable, device)
+        return
+    if not facts.retain:
+        return
+    if seen and facts.retained is None:
+        yield ok(
+            "client id",
+            f"this board's agent is connected as {device}, and reads its status; the broker does "
+            "not show it to the doctor, which has another client id",
         )
         return
     yield _holder(facts.retained, device, boot, in_use=in_use)
 
 
+def check_note(
+    note: BrokerNote | None, *, url: str, device: str, window: int, name: str
+) -> Iterator[Finding]:
+    """Judge what a running agent noted, in place of a connection that could throw it out.
+
+    Args:
+        note: None where it noted nothing.
+        url: ``mqtt.url``.
+        device: the client id.
+        window: ``mqtt.window``.
+        name: the setting that names the agent to the broker.
+    """
+    why = (
+        f"the doctor does not connect beside the running agent, since a broker that takes {name} "
+        "for the client id would throw that out"
+    )
+    if note is None:
+        yield warn("mqtt", f"{url}: {why}; stop the agent, and ask again")
+        return
+    if not note.connected:
+        said = f"{url}: the agent that runs here says: {note.why}"
+        yield fail("mqtt", said, dependency=True)
+        return
+    yield ok("mqtt", f"{url} lets the agent in that runs here; {why}")
+    yield from _announced(
+        window=note.receive_maximum,
+        asked=window,
+        packet=note.maximum_packet or None,
+        qos=note.maximum_qos,
+        retain=note.retain,
+        will_lack=note.will_lack,
+    )
+    if note.unreadable:
+        yield _unreadable(note.unreadable, device)
+    if note.rival:
+        yield fail(
+            "client id",
+            f"another agent uses device.id {device}, says the agent that runs here: the two throw "
+            "each other out; give each a device.id of its own",
+        )
+    else:
+        yield ok("client id", f"this board's agent is connected as {device}")
+
+
+def _announced(
+    *, window: int, asked: int, packet: int | None, qos: int, retain: bool, will_lack: str
+) -> Iterator[Finding]:
+    if window < asked:
+        yield ok("mqtt window", f"the broker takes {window} at once, mqtt.window is {asked}")
+    if packet is not None:
+        yield ok("mqtt packets", f"the broker takes packets of {packet} bytes; ours fit themselves")
+    if not qos:
+        yield warn(
+            "mqtt qos",
+            "the broker takes QoS 0 only: delivery cannot be promised; have its operator allow "
+            "QoS 1 (mosquitto: max_qos)",
+        )
+    if not retain:
+        yield warn(
+            "mqtt retain",
+            "the broker keeps no retained messages: whoever comes later sees no status, and a copy "
+            "of the outbox goes unseen (mosquitto: retain_available)",
+        )
+    if will_lack:
+        yield warn("mqtt will", will_lack)
+
+
+def _unreadable(why: str, device: str) -> Finding:
+    return warn(
+        "mqtt status",
+        f"our own retained status may not be read ({why}): a restored outbox is noticed only where "
+        f"it is; let the device read isotherm/v1/status/{device}",
+    )
+
+
 def _holder(retained: bytes | None, device: str, boot: str, *, in_use: bool) -> Finding:
+    if retained is None:
+        said = (
+            f"the broker shows the doctor no status of {device}: there is none yet, or its rules "
+            f"let the client id {device} alone read it (an ACL with %c)"
+        )
+        return ok("client id", said)
     status = _decoded(retained)
     if status is None:
-        return ok("client id", f"the broker knows no status of {device} yet")
+        return warn(
+            "client id",
+            f"what the broker keeps under isotherm/v1/status/{device} is no status of ours "
+            f"({len(retained)} bytes); the agent writes its own over it: see who else may publish "
+            "there",
+        )
     if not status.get("online"):
         return ok("client id", f"no agent is connected as {device}")
     if status.get("boot") != boot:
         return fail(
             "client id",
-            f"another board is connected as {device}, says its status of {status.get('time')}: two "
+            f"another board is connected as {device}, says its status of {_time(status)}: two "
             "throw each other out; give each a device.id of its own",
         )
     if not in_use:
@@ -89,9 +206,17 @@ def _holder(retained: bytes | None, device: str, boot: str, *, in_use: bool) -> 
     return ok("client id", f"this board's agent is connected as {device}")
 
 
-def _decoded(retained: bytes | None) -> dict[str, Any] | None:
+def _time(status: dict[str, Any]) -> str:
+    """What it says, as far as it may stand on a terminal."""
+    time = status.get("time")
+    if isinstance(time, str) and len(time) <= _LONGEST_TIME and time.isascii():
+        return time if time.isprintable() else "a time that cannot be read"
+    return "a time that cannot be read"
+
+
+def _decoded(retained: bytes) -> dict[str, Any] | None:
     try:
-        status = json.loads(retained or b"")
+        status = json.loads(retained)
     except (ValueError, RecursionError):
         return None
     return status if isinstance(status, dict) and status.get("schema") == SCHEMA else None

@@ -10,9 +10,12 @@ from contract.doctor.finding import fail, ok
 from contract.doctor.secrets import check_secrets
 from contract.errors import SettingsError
 from contract.kernel_clock import kernel_in_sync
+from edge_agent.broker_note import FACT, decode_note
 from edge_agent.clock import boot_id
-from edge_agent.doctor.broker import check_broker
+from edge_agent.connect import check_files
+from edge_agent.doctor.broker import check_broker, check_note
 from edge_agent.doctor.broker_probe import ask_broker
+from edge_agent.doctor.last_words import last_words
 from edge_agent.doctor.outbox import check_outbox
 from edge_agent.doctor.outbox_probe import look_at_outbox
 from edge_agent.doctor.probes import check_probes
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from contract.doctor.finding import Finding
+    from edge_agent.doctor.outbox import OutboxFacts
     from edge_agent.settings import AgentSettings
 
 
@@ -49,20 +53,33 @@ def examine(settings: AgentSettings, config: str) -> Iterator[Finding]:
         commit_s=settings.commit_interval,
     )
     yield _clock(settings)
+    yield from _broker(settings, outbox)
+    yield from check_unit(unit_facts())
+
+
+def _broker(settings: AgentSettings, outbox: OutboxFacts) -> Iterator[Finding]:
+    url, device, window = str(settings.mqtt), settings.client_id, settings.window
+    note = decode_note(outbox.facts.get(FACT))
+    name = "mqtt.username" if settings.username or settings.mqtt.username else ""
+    name = name or ("the name in mqtt.cert_file" if settings.cert_file else "")
     try:
-        facts = ask_broker(settings)
+        check_files(settings)
+        if outbox.in_use and name:
+            yield from check_note(note, url=url, device=device, window=window, name=name)
+            return
+        facts = ask_broker(settings, last_words(outbox.facts))
     except SettingsError as error:
         yield fail("mqtt", str(error))
-    else:
-        yield from check_broker(
-            facts,
-            url=str(settings.mqtt),
-            device=settings.client_id,
-            window=settings.window,
-            boot=boot_id(),
-            in_use=outbox.in_use,
-        )
-    yield from check_unit(unit_facts())
+        return
+    yield from check_broker(
+        facts,
+        url=url,
+        device=device,
+        window=window,
+        boot=boot_id(),
+        in_use=outbox.in_use,
+        note=note,
+    )
 
 
 def _probes(settings: AgentSettings) -> Iterator[Finding]:

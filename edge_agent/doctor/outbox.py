@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from contract.doctor.disk import IN_MEMORY, REMOTE, mib
 from contract.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from contract.doctor.finding import Finding
 
@@ -27,6 +27,7 @@ class OutboxFacts:
         sync_s: what an fsync takes there, seconds; None where it could not be tried.
         free: bytes free on its disk; None where the system does not say.
         kind: of the filesystem, such as ``ext4``.
+        facts: that the store keeps; see `edge_agent.store.Saved`.
     """
 
     in_use: bool = False
@@ -37,6 +38,7 @@ class OutboxFacts:
     sync_s: float | None = None
     free: int | None = None
     kind: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def check_outbox(

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from contract.doctor.disk import existing, filesystem, free_bytes, sync_seconds
 from edge_agent.doctor.outbox import OutboxFacts
 from edge_agent.errors import OutboxUnreadableError
 from edge_agent.lookup import Lookup
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 def look_at_outbox(path: Path) -> OutboxFacts:
     """See what is there; an agent may run with it meanwhile."""
     in_use, waiting, used, unreadable = False, None, 0, ""
+    saved: Mapping[str, Any] = {}
     if path.exists():
         try:
             with Lookup(path) as lookup:
                 in_use, waiting = lookup.in_use, lookup.saved.rows
+                saved = lookup.saved.facts
         except OutboxUnreadableError as error:
             unreadable = str(error)
         files = [Path(f"{path}{side}") for side in ("", "-wal")]
@@ -41,4 +47,5 @@ def look_at_outbox(path: Path) -> OutboxFacts:
         sync_s=sync,
         free=free,
         kind=filesystem(folder),
+        facts=saved,
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from contract.status import SCHEMA
-from edge_agent.doctor.broker import BrokerFacts, check_broker
+from edge_agent.broker_note import BrokerNote, decode_note
+from edge_agent.doctor.broker import BrokerFacts, check_broker, check_note
 from edge_agent.doctor.outbox import OutboxFacts, check_outbox
 from edge_agent.doctor.outbox_probe import look_at_outbox
 from edge_agent.doctor.probes import check_probes
@@ -42,7 +44,9 @@ def outbox(**facts: Any) -> list[tuple[str, str, str]]:
     return bad(found)
 
 
-def broker(*, in_use: bool = False, **facts: Any) -> list[tuple[str, str, str]]:
+def broker(
+    *, in_use: bool = False, note: BrokerNote | None = None, **facts: Any
+) -> list[tuple[str, str, str]]:
     found = check_broker(
         BrokerFacts(**facts),
         url="mqtt://h:1883",
@@ -50,6 +54,7 @@ def broker(*, in_use: bool = False, **facts: Any) -> list[tuple[str, str, str]]:
         window=100,
         boot="b1",
         in_use=in_use,
+        note=note,
     )
     return bad(found)
 
@@ -130,7 +135,7 @@ def test_a_broker_that_is_away_is_a_dependency() -> None:
 
 
 def test_nobody_else_with_our_name_is_well() -> None:
-    assert broker() == broker(retained=b"no status") == []
+    assert broker() == []
     assert broker(retained=status(online=False, boot="b2")) == []
     assert broker(retained=status(), in_use=True) == []
 
@@ -145,6 +150,77 @@ def test_another_agent_of_this_board_with_our_name_is_found() -> None:
     ((mark, _, sentence),) = broker(retained=status())
     assert mark == "fail"
     assert "with another outbox" in sentence
+
+
+@pytest.mark.parametrize(
+    "retained",
+    (
+        b"no status",
+        b"[" * 100_000,
+        b'{"schema":"isotherm.status/1","next_id":' + b"9" * 5000 + b"}",
+    ),
+)
+def test_what_is_no_status_of_ours_is_said(retained: bytes) -> None:
+    ((mark, check, sentence),) = broker(retained=retained)
+    assert (mark, check) == ("warn", "client id")
+    assert "see who else may publish there" in sentence
+
+
+@pytest.mark.parametrize("time", ("\x1b[2J", "\ud800", "x" * 100_000, 5, None))
+def test_nothing_of_a_foreign_status_reaches_the_terminal(time: object) -> None:
+    ((_, _, sentence),) = broker(retained=status(boot="b2", time=time))
+    assert "a time that cannot be read" in sentence
+
+
+NOTE = BrokerNote(connected=True, receive_maximum=200, own_status=True)
+
+
+def test_a_status_that_is_not_shown_to_the_doctor_may_be_there() -> None:
+    def last(**more: Any) -> str:
+        found = check_broker(BrokerFacts(), url="u", device="pi", window=1, boot="b1", **more)
+        return [finding.sentence for finding in found][-1]
+
+    assert "there is none yet, or its rules let the client id pi alone read it" in last(
+        in_use=False
+    )
+    assert "reads its status; the broker does not show it" in last(in_use=True, note=NOTE)
+
+
+@pytest.mark.parametrize(
+    ("facts", "check", "words"),
+    (
+        ({"maximum_qos": 0}, "mqtt qos", "delivery cannot be promised"),
+        ({"retain": False}, "mqtt retain", "keeps no retained messages"),
+        ({"will_lack": "no will"}, "mqtt will", "no will"),
+    ),
+)
+def test_what_the_broker_does_not_do_is_a_warning(facts: Any, check: str, words: str) -> None:
+    ((mark, found, sentence),) = broker(**facts)
+    assert (mark, found) == ("warn", check)
+    assert words in sentence
+
+
+def noted(note: BrokerNote | None) -> list[tuple[str, str, str]]:
+    return bad(check_note(note, url="u", device="pi", window=100, name="mqtt.username"))
+
+
+def test_a_running_agent_s_own_note_is_judged_as_a_connection_is() -> None:
+    assert noted(NOTE) == []
+    assert decode_note(json.dumps(asdict(NOTE))) == NOTE
+    ((mark, check, _),) = noted(replace(NOTE, rival=True))
+    assert (mark, check) == ("fail", "client id")
+    ((mark, check, _),) = noted(replace(NOTE, maximum_qos=0))
+    assert (mark, check) == ("warn", "mqtt qos")
+    ((mark, check, sentence),) = noted(BrokerNote(connected=False, why="refused"))
+    assert (mark, sentence) == ("fail", "u: the agent that runs here says: refused")
+
+
+@pytest.mark.parametrize("text", (None, "", "5", "{}", '{"connected": true}'))
+def test_a_note_of_another_version_is_none(text: object) -> None:
+    assert decode_note(text) is None
+    ((mark, _, sentence),) = noted(None)
+    assert mark == "warn"
+    assert "stop the agent, and ask again" in sentence
 
 
 def test_a_status_that_may_not_be_read_is_a_warning() -> None:

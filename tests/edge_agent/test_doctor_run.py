@@ -64,7 +64,7 @@ def test_a_good_board_has_no_failure(stack: Stack, tmp_path: Path) -> None:
         f"ok   outbox        {here.folder}/outbox.db will be made by the agent",
         "ok   outbox fsync  an fsync takes ",
         f"ok   mqtt          {stack.mqtt} lets us in",
-        f"ok   client id     the broker knows no status of {here.name} yet",
+        f"ok   client id     the broker shows the doctor no status of {here.name}: ",
     ):
         assert sentence in text
     assert not (here.folder / "outbox.db").exists()
