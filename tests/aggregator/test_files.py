@@ -64,7 +64,7 @@ def test_what_the_job_writes_is_not_for_other_users(tmp_path: Path, umask: int) 
     subprocess.run(
         [sys.executable, "-c", PROGRAM, str(tmp_path)], check=True, timeout=60, umask=umask
     )
-    made = [found for found in tmp_path.rglob("*")]
+    made = list(tmp_path.rglob("*"))
     assert len(made) >= 6
     for found in made:
         mode = found.stat().st_mode

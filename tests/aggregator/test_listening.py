@@ -6,7 +6,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from aggregator.listening import Listener
-from contract.address import Address
+from contract.address import Address, listen_address
 from contract.backoff import Backoff
 from contract.endpoint import verdict
 from contract.log import Log
@@ -26,7 +26,7 @@ def listener(address: Address, tasks: Tasks) -> Listener:
 
 
 def test_an_address_that_is_there_is_listened_at_at_once() -> None:
-    with listener(Address("127.0.0.1", 0), Tasks(Log("test"))) as found:
+    with listener(listen_address("127.0.0.1:0"), Tasks(Log("test"))) as found:
         assert found.port is not None
         assert get(found.port, "/healthz") == (200, "ok\n")
 
@@ -37,7 +37,7 @@ def test_an_address_that_is_taken_is_waited_for_and_said_once(
     tasks = Tasks(Log("test"))
     with socket.create_server(("127.0.0.1", 0)) as server, caplog.at_level(logging.INFO):
         port = server.getsockname()[1]
-        with listener(Address("127.0.0.1", port), tasks) as found:
+        with listener(listen_address(f"127.0.0.1:{port}"), tasks) as found:
             assert found.port is None
             server.close()
             await_true(lambda: found.port == port, "the address")
@@ -50,6 +50,6 @@ def test_an_address_that_is_taken_is_waited_for_and_said_once(
 def test_one_that_never_comes_keeps_nothing_from_ending() -> None:
     # TEST-NET-1 of RFC 5737: no machine has it.
     tasks = Tasks(Log("test"))
-    with listener(Address("192.0.2.1", 9), tasks) as found:
+    with listener(listen_address("192.0.2.1:9"), tasks) as found:
         assert found.port is None
     assert (tasks.ends, tasks.faults()) == (0, [])
