@@ -26,7 +26,7 @@ def listener(address: Address, tasks: Tasks) -> Listener:
 
 
 def test_an_address_that_is_there_is_listened_at_at_once() -> None:
-    with listener(listen_address("127.0.0.1:0"), Tasks(Log("test"))) as found:
+    with listener(Address("http", "127.0.0.1", 0), Tasks(Log("test"))) as found:
         assert found.port is not None
         assert get(found.port, "/healthz") == (200, "ok\n")
 
