@@ -28,8 +28,7 @@ _OLDEST_JAVA: Final = 17
 _CONF: Final = ("spark.ui.enabled=false",)
 _LOOPBACK: Final = "127.0.0.1"
 _ALONE: Final = (f"spark.driver.host={_LOOPBACK}", f"spark.driver.bindAddress={_LOOPBACK}")
-"""Where driver and executors are one process, nobody else has to reach Spark's ports, which take
-commands from whoever does."""
+"""As `aggregator.session.LOOPBACK`, which is for those who start spark-submit themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
