@@ -37,8 +37,8 @@ MOST_TRIALS: Final = 400
 MOST_BYTES: Final = 64 << 20
 """Of records that are held to tell them apart; of more, those of a sensor go together."""
 
-_EVERY_ROW: Final = 100
-"""Rows, none of which can be counted: then the reason is not in them."""
+HOPELESS: Final = 100
+"""Rows, all of which cannot be counted: then the reason is not in them."""
 
 _OF_DATA: Final = (
     # Numbers that do not fit, text that is none, rows that break a rule of the table.
@@ -64,7 +64,8 @@ def sift(
     Args:
         number: of items; the earlier in order is the one that is kept.
         fits: whether some fit together.
-        trials: one is taken for each question; without any more the rest does not fit.
+        trials: one is taken for each question; without any more the rest does not fit. Nor does it
+            where the first `HOPELESS` have not.
 
     Returns:
         Their places: ascending both.
@@ -74,7 +75,7 @@ def sift(
     parts = [range(number)] if number else []
     while parts:
         part = parts.pop()
-        if next(trials, None) is None:
+        if (not kept and len(left) > HOPELESS) or next(trials, None) is None:
             left += part
         elif fits([*kept, *part]):
             kept += part
@@ -163,7 +164,7 @@ class Aside:
 
         trials = iter(range(MOST_TRIALS))
         kept, left = sift(len(keys), lambda places: _fits(trial, chosen(places)), trials)
-        if not kept and len(left) > _EVERY_ROW:
+        if not kept and len(left) > HOPELESS:
             raise error
         within, names = chosen(kept), {keys[place] for place in left}
         if names:

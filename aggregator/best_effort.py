@@ -6,6 +6,9 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from contract.backoff import Backoff
+from contract.tasks import Tasks
+
 if TYPE_CHECKING:
     from aggregator.sinks import Sink
     from aggregator.snapshot import Snapshot
@@ -25,13 +28,16 @@ class BestEffortSink:
         sink: used by that thread alone.
         log: where changes of state go.
         room: how many snapshots wait at most; the oldest makes room. 1: only the latest matters.
+        tasks: of the program, which see to the thread; None for some of its own.
 
     Attributes:
         failures: snapshots that the sink failed to take.
         dropped: those that had to make room.
     """
 
-    def __init__(self, name: str, sink: Sink, log: Log, *, room: int) -> None:
+    def __init__(
+        self, name: str, sink: Sink, log: Log, *, room: int, tasks: Tasks | None = None
+    ) -> None:
         self.name = name
         self._sink = sink
         self._log = log
@@ -42,8 +48,9 @@ class BestEffortSink:
         self._well = True
         self.failures = 0
         self.dropped = 0
-        self._thread = threading.Thread(target=self._work, name=f"sink-{name}", daemon=True)
-        self._thread.start()
+        self._thread = (tasks or Tasks(log)).start(
+            f"sink-{name}", self._work, stopping=lambda: self._closed, again=Backoff(first=1.0)
+        )
 
     @property
     def well(self) -> bool:

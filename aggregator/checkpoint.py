@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aggregator.errors import CheckpointError
 from aggregator.letters import Flood
@@ -12,6 +12,18 @@ from aggregator.letters import Flood
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+REMEDY: Final = (
+    "bring back a copy of the checkpoint, with its ledger, from before; or give a new "
+    "--checkpoint, which counts the topic from its beginning"
+)
+"""For a checkpoint of which something is gone."""
+
+_UNREADABLE: Final = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError),
+    RecursionError,
+)
+_SAID: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +67,11 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         CheckpointError: it cannot be read.
     """
     try:
+        committed = last_number(folder / "commits")
+        begun = last_number(folder / "offsets")
+        if begun is None and committed is None and not (folder / "metadata").exists():
+            return Checkpoint()
         query_id = json.loads((folder / "metadata").read_text(encoding="utf-8"))["id"]
-        committed = _last(folder / "commits")
-        begun = _last(folder / "offsets")
         topic, _ = (None, {}) if begun is None else _offsets(folder / "offsets" / str(begun))
         start = {} if begun is None else _start(folder / "sources" / "0" / "0")
         position = start
@@ -71,17 +85,22 @@ def read_checkpoint(folder: Path) -> Checkpoint:
             start=start,
             position=position,
         )
-    except FileNotFoundError:
-        return Checkpoint()
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise CheckpointError(f"the checkpoint {folder} cannot be read: {error}") from error
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"the checkpoint {folder} has batches, but {error.filename} is missing: {REMEDY}"
+        ) from error
+    except _UNREADABLE as error:
+        said = str(error) or type(error).__name__
+        raise CheckpointError(
+            f"the checkpoint {folder} cannot be read: {said[:_SAID]}; {REMEDY}"
+        ) from error
 
 
 def read_offsets(folder: Path, batch_id: int) -> Mapping[int, int] | None:
     """How far a batch goes, by partition of its topic; None where Spark does not tell (yet)."""
     try:
         _, offsets = _offsets(folder / "offsets" / str(batch_id))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except _UNREADABLE:
         return None
     return offsets
 
@@ -95,7 +114,7 @@ def read_ranges(folder: Path, batch_id: int) -> list[Flood] | None:
             if batch_id
             else _start(folder / "sources" / "0" / "0")
         )
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except _UNREADABLE:
         return None
     if start is None or end is None:
         return None
@@ -124,6 +143,7 @@ def _offsets(file: Path) -> tuple[str | None, Mapping[int, int]]:
     return topic, {int(number): offset for number, offset in partitions.items()}
 
 
-def _last(folder: Path) -> int | None:
-    batches = [int(entry.name) for entry in folder.glob("*") if entry.name.isdigit()]
+def last_number(folder: Path) -> int | None:
+    """The highest batch of which a folder of the checkpoint has a file; None without any."""
+    batches = [int(entry.name) for entry in folder.glob("*") if entry.name.isdecimal()]
     return max(batches, default=None)

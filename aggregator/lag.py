@@ -13,11 +13,13 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from aggregator.errors import KafkaAccessError
 from aggregator.librdkafka import QUIET, Heard, consumer_settings
+from contract.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from contract.access import KafkaAccess
+    from contract.tasks import Tasks
 
 _EVERY_S: Final = 1.0
 _TIMEOUT_S: Final = 3.0
@@ -82,22 +84,27 @@ class Lag:
 
     Args:
         ends: where the topic ends.
+        tasks: of the program, which see to the thread.
     """
 
-    def __init__(self, ends: Ends) -> None:
+    def __init__(self, ends: Ends, tasks: Tasks) -> None:
         self._ends = ends
+        self._tasks = tasks
         self._stop = threading.Event()
         self._latest: dict[int, int] | None = None
         self._counted: Mapping[int, int] | None = None
-        self._thread = threading.Thread(target=self._work, name="lag", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._thread = self._tasks.start(
+            "lag", self._work, stopping=self._stop.is_set, again=Backoff(first=_EVERY_S)
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(_TIMEOUT_S)
+        if self._thread is not None:
+            self._thread.join(_TIMEOUT_S)
 
     def counted(self, offsets: Mapping[int, int] | None) -> int | None:
         """Note how far a batch goes, and say how far that is behind; never waits.
@@ -117,8 +124,12 @@ class Lag:
         return sum(max(0, end - counted.get(partition, 0)) for partition, end in latest.items())
 
     def _work(self) -> None:
-        while True:
-            self._latest = self._ends()
-            if self._stop.wait(_EVERY_S):
-                break
-        self._ends.close()
+        try:
+            while True:
+                self._latest = self._ends()
+                if self._stop.wait(_EVERY_S):
+                    break
+        finally:
+            # What was last heard says nothing of now.
+            self._latest = None
+            self._ends.close()

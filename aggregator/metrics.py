@@ -211,6 +211,18 @@ METRICS: Final[tuple[Metric[View], ...]] = (
         "How often the query was started again.",
         _one(lambda v: v.observed.restarts),
     ),
+    Metric(
+        "records_set_aside_total",
+        "counter",
+        "Records that could not be counted and went to the dead letters instead.",
+        _one(lambda v: v.aside.records if v.aside else 0),
+    ),
+    Metric(
+        "task_ends_total",
+        "counter",
+        "How often a thread of the job ended against its will; it is started again.",
+        _one(lambda v: v.tasks.ends if v.tasks else 0),
+    ),
     Metric("ledger_bytes", "gauge", "Size of the ledger's files.", _one(_ledger)),
     Metric("ledger_sensors", "gauge", "Sensors with rows in the ledger.", _one(_ledger_sensors)),
     Metric(

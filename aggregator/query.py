@@ -17,10 +17,12 @@ from aggregator.errors import (
     KafkaAccessError,
     KafkaUnavailableError,
     QueryError,
+    WorkerError,
 )
 from aggregator.heartbeat import Heartbeat
 from aggregator.java_access import java_refusal
 from aggregator.kafka import Presence
+from aggregator.mending import keep
 from aggregator.session import silence, speak
 from aggregator.source import sensors
 from aggregator.standing import CHOICE
@@ -63,6 +65,12 @@ _NO_ACCESS: Final = re.compile(
     r"(?:SaslAuthentication|SslAuthentication|IllegalSaslState|UnsupportedSaslMechanism)"
 )
 """What Kafka's own client says of TLS and passwords: the checkpoint's store may speak TLS too."""
+
+
+_WORKER_GONE: Final = re.compile(
+    r"Python worker exited unexpectedly|Python worker failed to connect back|ExecutorLostFailure"
+    r"|Executor heartbeat timed out"
+)
 
 
 class Run:
@@ -136,6 +144,8 @@ class Run:
         assert query_id is not None
         try:
             with self._gate.batch():
+                if (folder := self._settings.checkpoint_folder) is not None:
+                    keep(folder, batch_id)
                 self._triggers.batch(query_id, batch_id, frame.toArrow)
         except Exception as error:
             self._failure = error
@@ -216,6 +226,12 @@ def reason(text: str, settings: AggregatorSettings) -> AggregatorError:
         # Also for a moment while a broker starts; if it was made anew, the next start says so.
         return KafkaUnavailableError(
             f"Kafka at {settings.kafka} no longer has topic {settings.topic}"
+        )
+    if gone := _WORKER_GONE.search(text):
+        return WorkerError(
+            f"a process that worked for Spark is gone ({gone[0]}), as where the system kills one "
+            "for its memory (dmesg tells); its batch is counted again. If it comes again and "
+            "again, give the machine more memory, or the job a lower --max-offsets"
         )
     return QueryError(f"Spark ended the query: {_cause(text)}")
 

@@ -12,6 +12,7 @@ from aggregator import refusals
 from aggregator.admin import AdminTopic
 from aggregator.checkpoint import read_checkpoint
 from aggregator.errors import BrokenLedgerError, LedgerError
+from aggregator.files import keep_from_others
 from aggregator.java_access import spark_options
 from aggregator.kafka import Attendance, wait_for_topic
 from aggregator.ledger import Ledger
@@ -79,6 +80,7 @@ def rebuild(settings: AggregatorSettings, log: Log) -> None:
         DataLossError: the topic was made anew.
         KafkaUnavailableError: Kafka or the topic is not there.
     """
+    keep_from_others()
     folder = settings.checkpoint_folder
     checkpoint = None if folder is None else read_checkpoint(folder)
     if checkpoint is None or checkpoint.committed is None or checkpoint.query_id is None:

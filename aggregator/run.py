@@ -15,12 +15,15 @@ from aggregator.aside import Aside
 from aggregator.best_effort import BestEffortSink
 from aggregator.checkpoint import Checkpoint, read_checkpoint, read_offsets, read_ranges
 from aggregator.dead_letters import DeadLetters
-from aggregator.errors import AggregatorError
+from aggregator.errors import AggregatorError, CheckpointError
+from aggregator.files import keep_from_others
 from aggregator.kafka import Attendance, wait_for_topic
 from aggregator.kafka_box import KafkaBox
 from aggregator.kafka_reader import KafkaReader
 from aggregator.lag import KafkaEnds, Lag
 from aggregator.ledger import Ledger
+from aggregator.ledger_report import opened, status
+from aggregator.mending import mend
 from aggregator.metrics import METRICS, PREFIX
 from aggregator.observed import Observed
 from aggregator.outputs import make_sinks
@@ -32,13 +35,14 @@ from aggregator.sensors import as_json
 from aggregator.session import jvm, spark_session
 from aggregator.source import adding
 from aggregator.standing import Standing
-from aggregator.stopping import Gate, stop_on_signals
+from aggregator.stopping import Gate, heed_signals
 from aggregator.trigger import Triggers
 from aggregator.view import View, missing, notes
 from contract.endpoint import Endpoint, json_page, verdict
 from contract.endpoint import metrics as page
 from contract.exposition import exposition
 from contract.states import STATES
+from contract.tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,16 +63,20 @@ def run(settings: AggregatorSettings, log: Log) -> None:
         AggregatorError: the job cannot go on.
     """
     folder = settings.checkpoint_folder
-    checkpoint = Checkpoint() if folder is None else read_checkpoint(folder)
-    checkpoint.require_topic(settings.topic)
+    checkpoint = _prepared(settings, log)
     observed = Observed()
-    view = View(observed=observed, trigger=settings.trigger)
+    tasks = Tasks(log)
+    gate = Gate()
+    view = View(observed=observed, trigger=settings.trigger, tasks=tasks)
     with ExitStack() as stack:
         if settings.metrics is not None:
             stack.enter_context(
                 Endpoint(settings.metrics, pages(view), log=log, hosts=settings.metrics_hosts)
             )
-        sinks = [*make_sinks(settings, sys.stdout, log, stack), observed]
+        made = make_sinks(
+            settings, sys.stdout, log, stack, tasks=tasks, hangups=lambda: gate.hangups
+        )
+        sinks = [*made, observed]
         view.sinks = [sink for sink in sinks if isinstance(sink, BestEffortSink)]
         ledger = None
         if settings.keeps_ledger:
@@ -81,8 +89,7 @@ def run(settings: AggregatorSettings, log: Log) -> None:
             if folder is not None:
                 ledger.require(checkpoint)
         spark = stack.enter_context(spark_session())
-        gate = Gate()
-        stop_on_signals(spark, gate)
+        heed_signals(spark, gate, _hangup(settings, gate, log))
         spark.streams.addListener(ProgressListener(observed))
         admin = AdminTopic(jvm(spark), settings.access, settings.topic)
         view.attendance = attendance = Attendance(
@@ -91,11 +98,9 @@ def run(settings: AggregatorSettings, log: Log) -> None:
             topic=settings.topic,
             log=log,
         )
-        view.letters = letters = _letters(settings, gate, log)
-        if letters is not None:
-            stack.callback(letters.close)
+        view.letters = letters = _letters(settings, gate, log, stack)
         view.aside = aside = _aside(settings, letters, gate, log)
-        view.lag = lag = stack.enter_context(Lag(KafkaEnds(settings.access, settings.topic)))
+        view.lag = lag = stack.enter_context(Lag(KafkaEnds(settings.access, settings.topic), tasks))
         if folder is not None and checkpoint.committed is not None:
             lag.counted(read_offsets(folder, checkpoint.committed))
         standing = Standing(
@@ -137,6 +142,46 @@ def run(settings: AggregatorSettings, log: Log) -> None:
                 observed.restarts = restarts.count
             else:
                 return
+
+
+def _prepared(settings: AggregatorSettings, log: Log) -> Checkpoint:
+    """The checkpoint, mended where it has to be, in a folder that other users do not see into."""
+    keep_from_others()
+    folder = settings.checkpoint_folder
+    if folder is None:
+        return Checkpoint()
+    mend(folder, lambda: _counted(settings), log)
+    checkpoint = read_checkpoint(folder)
+    checkpoint.require_topic(settings.topic)
+    try:
+        # Java, whose umask may be another, makes what is in it.
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(
+            f"--checkpoint {folder} cannot be made: {error.strerror}; name another folder"
+        ) from error
+    return checkpoint
+
+
+def _hangup(settings: AggregatorSettings, gate: Gate, log: Log) -> Callable[[], None]:
+    """What SIGHUP does: files are opened again, as logrotate wants; without any the job ends."""
+
+    def again() -> None:
+        gate.hangups += 1
+        log.info("SIGHUP: the files of snapshots are opened again at the next trigger")
+
+    return again if settings.snapshots or settings.history else gate.stop.set
+
+
+def _counted(settings: AggregatorSettings) -> int | None:
+    """The last batch of the ledger; -1 before the first; None where none is kept."""
+    if not settings.keeps_ledger:
+        return None
+    if not settings.ledger_file.exists():
+        return -1
+    with opened(settings.ledger_file) as connection:
+        batch: int | None = status(connection)["batch"]
+    return -1 if batch is None else batch
 
 
 def warn_full(capacity: int, log: Log) -> None:
@@ -184,11 +229,13 @@ def _sensors(view: View, state: str) -> Page:
     return json_page(as_json(view.sensors.of_state(state)))
 
 
-def _letters(settings: AggregatorSettings, gate: Gate, log: Log) -> DeadLetters | None:
+def _letters(
+    settings: AggregatorSettings, gate: Gate, log: Log, stack: ExitStack
+) -> DeadLetters | None:
     topic = settings.dead_letter_topic
     if topic is None:
         return None
-    return DeadLetters(
+    letters = DeadLetters(
         KafkaBox(settings.access, topic, settings.topic, gate.stop),
         KafkaReader(settings.access, settings.topic, gate.stop),
         topic=settings.topic,
@@ -196,6 +243,8 @@ def _letters(settings: AggregatorSettings, gate: Gate, log: Log) -> DeadLetters 
         stop=gate.stop,
         log=log,
     )
+    stack.callback(letters.close)
+    return letters
 
 
 def _aside(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
 import pyspark
+from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
@@ -19,7 +20,7 @@ from aggregator.archive import write_archive
 from aggregator.errors import ConnectorError, JavaMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from py4j.java_gateway import JVMView
 
@@ -34,6 +35,8 @@ SETTINGS: Final = {
     "spark.sql.adaptive.enabled": "false",
     # Larger Arrow batches cost a worker fewer turns; 50,000 readings are about 12 MB.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
+    # But 50,000 records of a megabyte, which others may send, would fill the memory of both.
+    "spark.sql.execution.arrow.maxBytesPerBatch": "64m",
     # Between Java and a worker TCP waits for an acknowledgement, 40 ms, before a short last piece.
     "spark.python.unix.domain.socket.enabled": "true",
     # By default Spark shows a client's key where it shows a plan; url is its own word.
@@ -41,6 +44,13 @@ SETTINGS: Final = {
     # What stopping a query may take while Kafka is away; by default for ever.
     "spark.sql.streaming.stopTimeout": "1s",
 }
+
+LOOPBACK: Final = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+}
+"""Where driver and executors are one process, nobody else has to reach Spark's ports, which take
+commands from whoever does."""
 
 _TOLD_BY_US: Final = (
     "org.apache.spark.sql.execution.streaming",
@@ -68,6 +78,8 @@ def spark_session() -> Iterator[SparkSession]:
     for key, value in SETTINGS.items():
         builder = builder.config(key, value)
     try:
+        for key, value in _address().items():
+            builder = builder.config(key, value)
         spark = builder.getOrCreate()
     except PySparkRuntimeError as error:
         if error.getCondition() != "JAVA_GATEWAY_EXITED":
@@ -87,6 +99,16 @@ def spark_session() -> Iterator[SparkSession]:
             yield spark
     finally:
         spark.stop()
+
+
+def _address() -> Mapping[str, str]:
+    """Where the driver listens, unless a person says so; on a cluster that is Spark's choice."""
+    SparkContext._ensure_initialized()  # noqa: SLF001 starts Java, which knows what was submitted
+    given = SparkConf()
+    # As Spark itself has it where nobody names a master.
+    if not given.get("spark.master", "local").startswith("local"):
+        return {}
+    return {key: value for key, value in LOOPBACK.items() if not given.contains(key)}
 
 
 def jvm(spark: SparkSession) -> JVMView:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from aggregator.console import render
 from aggregator.errors import SinkError
+from aggregator.files import MODE, write_whole
 from aggregator.snapshot import to_json
 from contract.moment import NS_PER_SECOND
 
@@ -56,22 +57,21 @@ class JsonLinesSink:
         path: the file; made with its folder where there is none. A line that an earlier crash cut
             off is ended first, so that it stays alone in its harm.
         flag: who asked for it, for messages.
+        hangups: how often somebody said that the file was moved away; with each more, the next line
+            goes into the file that has the name then.
 
     Raises:
         SinkError: the file cannot be written.
     """
 
-    def __init__(self, path: Path, flag: str = "--snapshots") -> None:
+    def __init__(
+        self, path: Path, flag: str = "--snapshots", hangups: Callable[[], int] = lambda: 0
+    ) -> None:
         self._path = path
         self._flag = flag
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-            size = os.fstat(self._file).st_size
-            if size and os.pread(self._file, 1, size - 1) != b"\n":
-                os.write(self._file, b"\n")
-        except OSError as error:
-            raise self._error(error) from error
+        self._hangups = hangups
+        self._heard = hangups()
+        self._file = self._opened()
 
     def emit(self, snapshot: Snapshot) -> None:
         """Append one line.
@@ -80,6 +80,10 @@ class JsonLinesSink:
             SinkError: the disk is full or gone.
         """
         line = to_json(snapshot).encode() + b"\n"
+        if (heard := self._hangups()) != self._heard:
+            file = self._opened()
+            os.close(self._file)
+            self._file, self._heard = file, heard
         try:
             written = os.write(self._file, line)
         except OSError as error:
@@ -90,6 +94,17 @@ class JsonLinesSink:
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
+
+    def _opened(self) -> int:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, MODE)
+            size = os.fstat(file).st_size
+            if size and os.pread(file, 1, size - 1) != b"\n":
+                os.write(file, b"\n")
+        except OSError as error:
+            raise self._error(error) from error
+        return file
 
     def _error(self, error: OSError) -> SinkError:
         return SinkError(f"{self._flag} {self._path} cannot be written: {error.strerror}")
@@ -103,13 +118,15 @@ class HistorySink:
 
     Args:
         folder: made where there is none.
+        hangups: as in `JsonLinesSink`.
 
     Raises:
         SinkError: it cannot be written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, hangups: Callable[[], int] = lambda: 0) -> None:
         self._folder = folder
+        self._hangups = hangups
         self._day = ""
         self._file: JsonLinesSink | None = None
         self._turn(time.time_ns())
@@ -132,7 +149,7 @@ class HistorySink:
     def _turn(self, now: int) -> None:
         day = time.strftime("%Y-%m-%d", time.gmtime(now // NS_PER_SECOND))
         if day != self._day:
-            file = JsonLinesSink(self._folder / f"{day}.jsonl", "--history")
+            file = JsonLinesSink(self._folder / f"{day}.jsonl", "--history", self._hangups)
             self.close()
             self._day, self._file = day, file
 
@@ -146,7 +163,6 @@ class LatestSink:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._new = path.with_name(f".{path.name}.new")
 
     def emit(self, snapshot: Snapshot) -> None:
         """Write beside it, then rename.
@@ -154,12 +170,7 @@ class LatestSink:
         Raises:
             OSError: the disk is full or gone.
         """
-        with self._new.open("wb") as file:
-            file.write(to_json(snapshot).encode() + b"\n")
-            file.flush()
-            # Without it a power cut may leave the new name with nothing in it.
-            os.fsync(file.fileno())
-        self._new.replace(self._path)
+        write_whole(self._path, to_json(snapshot).encode() + b"\n")
 
     def close(self) -> None:
         """Nothing is open."""

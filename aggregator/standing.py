@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from aggregator.errors import DataLossError
+from aggregator.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +72,7 @@ def noted_topic(folder: Path | None) -> str | None:
         return None
     try:
         found = json.loads((folder / _NOTE).read_text(encoding="utf-8"))["topic_id"]
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
     return str(found)
 
@@ -122,4 +123,4 @@ class Standing:
         if self._folder is not None and noted_topic(self._folder) != topic_id:
             self._folder.mkdir(parents=True, exist_ok=True)
             text = json.dumps({"topic": self._topic, "topic_id": topic_id})
-            (self._folder / _NOTE).write_text(text, encoding="utf-8")
+            write_whole(self._folder / _NOTE, text.encode())

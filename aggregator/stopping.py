@@ -1,4 +1,4 @@
-"""Ending well: Ctrl-C and SIGTERM let the batch in hand finish, and no other begin."""
+"""Signals: Ctrl-C and SIGTERM let the batch in hand finish, and no other begin; SIGHUP."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pyspark.java_gateway import ensure_callback_server_started
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from types import FrameType
 
     from pyspark.sql import SparkSession
 
@@ -26,10 +27,12 @@ class Gate:
 
     Attributes:
         stop: set once the person asked for the end.
+        hangups: how often SIGHUP came that did not ask for the end.
     """
 
     def __init__(self) -> None:
         self.stop = threading.Event()
+        self.hangups = 0
         self._free = threading.Lock()
 
     @contextmanager
@@ -52,31 +55,40 @@ class Gate:
         return free
 
 
-def stop_on_signals(spark: SparkSession, gate: Gate) -> None:
-    """Close the gate at SIGTERM and SIGINT.
+def heed_signals(spark: SparkSession, gate: Gate, hangup: Callable[[], None]) -> None:
+    """Close the gate at SIGTERM and SIGINT; at SIGHUP do what is asked.
+
+    Args:
+        spark: the session.
+        gate: the way to the end.
+        hangup: called in any thread.
 
     Under spark-submit the process that people signal is Java, which would end at once and take
     Spark with it; so Java gets a handler too.
     """
-    for name in SIGNALS:
-        signal.signal(getattr(signal, f"SIG{name}"), lambda *_: gate.stop.set())
+    actions = {**dict.fromkeys(SIGNALS, gate.stop.set), "HUP": hangup}
+    for name, action in actions.items():
+        signal.signal(getattr(signal, f"SIG{name}"), _python_handler(action))
     context = spark.sparkContext
     gateway = context._gateway  # noqa: SLF001 foreachBatch calls back through the same server
     view = context._jvm  # noqa: SLF001 the same
     assert gateway is not None
     assert view is not None
     ensure_callback_server_started(gateway)  # type: ignore[no-untyped-call]
-    handler = _JavaHandler(gate)
-    for name in SIGNALS:
-        view.sun.misc.Signal.handle(view.sun.misc.Signal(name), handler)
+    for name, action in actions.items():
+        view.sun.misc.Signal.handle(view.sun.misc.Signal(name), _JavaHandler(action))
+
+
+def _python_handler(action: Callable[[], None]) -> Callable[[int, FrameType | None], None]:
+    return lambda _number, _frame: action()
 
 
 class _JavaHandler:
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, action: Callable[[], None]) -> None:
+        self._action = action
 
     def handle(self, _signal: Any) -> None:
-        self._gate.stop.set()
+        self._action()
 
     class Java:
         implements = ("sun.misc.SignalHandler",)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from aggregator.connector import connector_options
 from aggregator.errors import JavaMissingError
+from aggregator.files import keep_from_others
 from contract.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ _FOLDER: Final = Path(__file__).resolve().parent
 _OLDEST_JAVA: Final = 17
 # Its web server takes a second of the start; of two alike, Spark takes the last.
 _CONF: Final = ("spark.ui.enabled=false",)
+_LOOPBACK: Final = "127.0.0.1"
+_ALONE: Final = (f"spark.driver.host={_LOOPBACK}", f"spark.driver.bindAddress={_LOOPBACK}")
+"""As `aggregator.session.LOOPBACK`, which is for those who start spark-submit themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +44,8 @@ class SubmitLine:
 
     def execute(self, environ: Mapping[str, str]) -> NoReturn:
         """Become that command; the process keeps its number."""
+        # Java makes the checkpoint, and other users have no business in it.
+        keep_from_others()
         os.execve(self.command[0], self.command, {**environ, **self.environment})  # noqa: S606 our own words
 
 
@@ -70,10 +76,12 @@ def spark_submit(
                 "spark.submit.deployMode at client (docs/cluster.md)",
             )
     home, version = find_pyspark()
+    alone = _alone(master, conf, environ, home)
+    entries = (*_CONF, *(_ALONE if alone else ()), *conf)
     command = [
         str(home / "bin" / "spark-submit"),
         *(("--master", master) if master is not None else ()),
-        *(word for entry in (*_CONF, *conf) for word in ("--conf", entry)),
+        *(word for entry in entries for word in ("--conf", entry)),
         *connector_options(version, Path(folder) if (folder := environ.get("HOME")) else None),
         str(_FOLDER / "job.py"),
         *arguments,
@@ -88,7 +96,24 @@ def spark_submit(
         "PYSPARK_PYTHON": environ.get("PYSPARK_PYTHON", sys.executable),
         "SPARK_SUBMIT_OPTS": options,
     }
+    if alone:
+        environment["SPARK_LOCAL_IP"] = environ.get("SPARK_LOCAL_IP", _LOOPBACK)
     return SubmitLine(environment=environment, command=tuple(command))
+
+
+def _alone(master: str | None, conf: Sequence[str], environ: Mapping[str, str], home: Path) -> bool:
+    """Whether the job runs in one process: on ``local[…]``, which is also Spark's own choice."""
+    named = [entry.partition("=")[2] for entry in conf if re.match(r"spark\.master\s*=", entry)]
+    chosen = master or (named[-1] if named else None) or environ.get("MASTER")
+    if chosen is None:
+        folder = Path(environ.get("SPARK_CONF_DIR") or home / "conf")
+        try:
+            defaults = (folder / "spark-defaults.conf").read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            return True
+        found = re.findall(r"^\s*spark\.master[\s=:]+(\S+)", defaults, re.MULTILINE)
+        chosen = found[-1] if found else "local"
+    return chosen.strip().startswith("local")
 
 
 def require_java(environ: Mapping[str, str]) -> tuple[str, int | None]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _PATIENCE_S: Final = 8.0
 _FIRST_RECORD_S: Final = 5.0
+_DIGITS: Final = 40
 _URL_SAFE: Final = str.maketrans("+/", "-_")
 _LEVEL: Final = IsolationLevel.READ_COMMITTED
 
@@ -75,15 +76,24 @@ def ask_kafka(
 def _facts(admin: Any, topic: Any) -> TopicFacts:
     partitions = topic.partitions.values()
     configs = _configs(admin, topic.topic)
-    least, kept = configs.get("min.insync.replicas"), int(configs.get("retention.ms") or -1)
+    least, kept = (whole(configs.get(name)) for name in ("min.insync.replicas", "retention.ms"))
     return TopicFacts(
         partitions=len(partitions),
-        replicas=min(len(one.replicas) for one in partitions),
-        in_sync=min(len(one.isrs) for one in partitions),
+        replicas=min((len(one.replicas) for one in partitions), default=0),
+        in_sync=min((len(one.isrs) for one in partitions), default=0),
         leaderless=sum(one.leader < 0 for one in partitions),
-        min_in_sync=int(least) if least else None,
-        retention_s=kept / 1000 if kept >= 0 else None,
+        min_in_sync=least,
+        retention_s=None if kept is None or kept < 0 else kept / 1000,
     )
+
+
+def whole(words: str | None) -> int | None:
+    """A number that a broker says; None where it is none that Kafka could mean."""
+    try:
+        number = int((words or "")[:_DIGITS])
+    except ValueError:
+        return None
+    return number if abs(number) < 1 << 63 else None
 
 
 def _configs(admin: Any, name: str) -> dict[str, str]:

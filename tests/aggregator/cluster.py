@@ -1,12 +1,17 @@
-"""A Spark standalone cluster on loopback: a master and two workers of one core each."""
+"""A Spark standalone cluster on loopback: a master and two workers of one core each.
+
+With the secret and the encryption of docs/cluster.md.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import secrets
 import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.aggregator.jobs import HOME
@@ -14,9 +19,9 @@ from tests.support import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 WORKERS = 2
+RECIPE = Path(__file__).resolve().parents[2] / "deploy" / "spark" / "spark-defaults.conf"
 
 
 @contextmanager
@@ -26,6 +31,9 @@ def cluster(folder: Path) -> Iterator[str]:
     Yields:
         The master's address, ``spark://…``.
     """
+    configuration(folder).mkdir(mode=0o700)
+    words = RECIPE.read_text().replace("SECRET", secrets.token_hex(32))
+    (configuration(folder) / RECIPE.name).write_text(words)
     with ExitStack() as stack:
         master = _start(stack, folder, "master.Master", "--port", "0", "--webui-port", "0")
         await_true(lambda: _address(master) is not None, "the master")
@@ -43,6 +51,11 @@ def cluster(folder: Path) -> Iterator[str]:
         yield address
 
 
+def configuration(folder: Path) -> Path:
+    """The folder to be named by SPARK_CONF_DIR."""
+    return folder / "conf"
+
+
 def executors(folder: Path) -> int:
     """How many workers an executor of a job ran on."""
     return sum(any(folder.glob(f"worker-{number}/app-*/*")) for number in range(WORKERS))
@@ -53,6 +66,7 @@ def _start(stack: ExitStack, folder: Path, *words: str, log: str = "master") -> 
     environment = {
         **os.environ,
         "SPARK_HOME": str(HOME),
+        "SPARK_CONF_DIR": str(configuration(folder)),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "PYSPARK_PYTHON": sys.executable,
         "SPARK_DAEMON_MEMORY": "256m",

@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.aggregator.cluster import WORKERS, cluster, executors
-from tests.aggregator.jobs import analytics, counted, lines, running, send, submitted, until
+from tests.aggregator.cluster import WORKERS, cluster, configuration, executors
+from tests.aggregator.jobs import (
+    PATIENCE,
+    analytics,
+    counted,
+    lines,
+    running,
+    send,
+    submitted,
+    until,
+)
 from tests.aggregator.records import BAD, assert_same, oracle, reading, reasons
 
 if TYPE_CHECKING:
@@ -33,10 +42,15 @@ def test_the_job_runs_unchanged_on_a_master_and_two_workers(
     with cluster(tmp_path) as master:
         # From another folder, as an installed job: executors find ours by the archive alone.
         command = [
+            *("env", f"SPARK_CONF_DIR={configuration(tmp_path)}"),
             *submitted(stack, topic, snapshots),
             *("--scope", "both", "--master", master),
             *("--conf", "spark.executor.memory=512m"),
         ]
+        with running([*command[:1], *command[2:]], tmp_path / "stranger") as process:
+            # Who does not have the secret is not let in.
+            assert process.wait(PATIENCE) != 0
+        assert counted(snapshots) == 0
         with running(command, tmp_path / "out") as process:
             until(lambda: counted(snapshots) == 1000, process)
             process.send_signal(signal.SIGTERM)

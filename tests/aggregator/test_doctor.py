@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import Uuid
 
 from aggregator.doctor.kafka import KafkaFacts, Where, check_kafka
-from aggregator.doctor.kafka_probe import as_java_writes
+from aggregator.doctor.kafka_probe import as_java_writes, whole
 from aggregator.doctor.machine import available_bytes, check_machine
 from aggregator.doctor.places import Place, check_place, look, wanted
 from aggregator.doctor.programs import check_programs, check_version, required_version, why
@@ -217,3 +217,19 @@ def test_a_checkpoint_without_its_ledger_and_one_of_another_query_are_said(tmp_p
     ((mark, check, sentence),) = bad(State(settings(tmp_path, topic="u")).check())
     assert (mark, check) == ("fail", "checkpoint")
     assert "--topic is u" in sentence
+
+
+@pytest.mark.parametrize(
+    ("words", "number"),
+    (
+        ("604800000", 604_800_000),
+        ("-1", -1),
+        (None, None),
+        ("", None),
+        ("a week", None),
+        ("1" * 5_000, None),
+        ("9223372036854775808", None),
+    ),
+)
+def test_what_a_broker_says_may_be_no_number(words: str | None, number: int | None) -> None:
+    assert whole(words) == number

@@ -6,6 +6,7 @@ from aggregator.errors import (
     KafkaAccessError,
     KafkaUnavailableError,
     QueryError,
+    WorkerError,
 )
 from aggregator.query import reason
 from aggregator.settings import PREFIX, AggregatorSettings
@@ -60,6 +61,12 @@ SETTINGS = load(AggregatorSettings, PREFIX, flags={"kafka": "k:1", "topic": "t",
             QueryError,
             "Spark ended the query: Caused by: c.D: disk full",
         ),
+        (
+            "[STREAM_FAILED] …\nCaused by: org.apache.spark.SparkException: Python worker exited "
+            "unexpectedly (crashed)\nCaused by: java.io.EOFException",
+            WorkerError,
+            "a process that worked for Spark is gone (Python worker exited unexpectedly)",
+        ),
         ("[STREAM_FAILED] alone", QueryError, "Spark ended the query: .STREAM_FAILED. alone"),
         ("", QueryError, "no reason given"),
     ),
@@ -68,4 +75,4 @@ def test_the_reason_is_a_sentence(text: str, kind: type[AggregatorError], senten
     found = reason(text, SETTINGS)
     assert type(found) is kind
     assert sentence.replace(".STREAM_FAILED.", "[STREAM_FAILED]") in str(found)
-    assert found.retriable is issubclass(kind, KafkaUnavailableError)
+    assert found.retriable is issubclass(kind, KafkaUnavailableError | WorkerError)

@@ -38,6 +38,20 @@ def test_a_second_job_appends_after_ending_a_line_that_was_cut_off(tmp_path: Pat
     assert json.loads(line)["batch_id"] == 7
 
 
+def test_after_a_hangup_the_next_line_goes_into_the_file_with_the_name(tmp_path: Path) -> None:
+    path, hangups = tmp_path / "s.jsonl", 0
+    sink = JsonLinesSink(path, hangups=lambda: hangups)
+    sink.emit(snapshot())
+    moved = path.rename(tmp_path / "s.jsonl.1")
+    sink.emit(snapshot())
+    assert len(moved.read_text().splitlines()) == 2
+    hangups = 1
+    for _ in range(2):
+        sink.emit(snapshot())
+    sink.close()
+    assert [len(file.read_text().splitlines()) for file in (moved, path)] == [2, 2]
+
+
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match=r"--snapshots .*cannot be written: Is a directory"):
         JsonLinesSink(tmp_path)

@@ -21,6 +21,8 @@ def test_the_line_names_the_installed_parts() -> None:
         str(HOME / "bin" / "spark-submit"),
         *("--master", "local[2]"),
         *("--conf", "spark.ui.enabled=false"),
+        *("--conf", "spark.driver.host=127.0.0.1"),
+        *("--conf", "spark.driver.bindAddress=127.0.0.1"),
         *("--packages", f"org.apache.spark:spark-sql-kafka-0-10_2.13:{pyspark.__version__}"),
         str(FOLDER / "job.py"),
         *("--kafka", "k:1"),
@@ -39,11 +41,53 @@ def test_the_workers_may_have_their_python_elsewhere() -> None:
 def test_properties_of_spark_come_before_the_job() -> None:
     line = spark_submit([], environ={}, conf=["spark.executor.memory=2g", "spark.cores.max=4"])
     # Of two alike Spark takes the last: the person's.
-    assert line.command[1:7] == (
+    assert line.command[1:11] == (
         *("--conf", "spark.ui.enabled=false"),
+        *("--conf", "spark.driver.host=127.0.0.1"),
+        *("--conf", "spark.driver.bindAddress=127.0.0.1"),
         *("--conf", "spark.executor.memory=2g"),
         *("--conf", "spark.cores.max=4"),
     )
+
+
+@pytest.mark.parametrize(
+    ("master", "conf", "environ", "defaults"),
+    (
+        (None, [], {}, ""),
+        (None, [], {}, "spark.executor.memory 1g\n# spark.master spark://h:7077"),
+        ("local", [], {}, "spark.master spark://h:7077"),
+        (None, ["spark.master=local[4]"], {}, ""),
+    ),
+)
+def test_a_job_in_one_process_is_for_this_machine_alone(
+    tmp_path: Path, master: str | None, conf: list[str], environ: dict[str, str], defaults: str
+) -> None:
+    (tmp_path / "spark-defaults.conf").write_text(defaults)
+    line = spark_submit(
+        [], environ={"SPARK_CONF_DIR": str(tmp_path), **environ}, master=master, conf=conf
+    )
+    assert "spark.driver.bindAddress=127.0.0.1" in line.command
+    assert line.environment["SPARK_LOCAL_IP"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("master", "conf", "environ", "defaults"),
+    (
+        ("spark://h:7077", [], {}, ""),
+        (None, ["spark.master = yarn"], {}, ""),
+        (None, [], {"MASTER": "spark://h:7077"}, ""),
+        (None, [], {}, "spark.master   spark://h:7077"),
+    ),
+)
+def test_a_driver_of_a_cluster_can_be_reached(
+    tmp_path: Path, master: str | None, conf: list[str], environ: dict[str, str], defaults: str
+) -> None:
+    (tmp_path / "spark-defaults.conf").write_text(defaults)
+    line = spark_submit(
+        [], environ={"SPARK_CONF_DIR": str(tmp_path), **environ}, master=master, conf=conf
+    )
+    assert not [word for word in line.command if "127.0.0.1" in word]
+    assert "SPARK_LOCAL_IP" not in line.environment
 
 
 def test_a_driver_that_would_run_elsewhere_is_refused() -> None:
