@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[2]
 PROBES: Final = 20
 STATES: Final = ("CA", "TX", "HI", "AK")
-_STARTS_WITHIN: Final = 120.0
+_STARTS_WITHIN: Final = 300.0
 _SIZES: Final = dict(zip(DISKS, (16, 2_048, 512), strict=True))
 """Megabytes."""
 # A small outbox drops readings in an outage of some seconds, and says so with gaps.

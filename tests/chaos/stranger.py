@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import Producer
@@ -150,20 +152,15 @@ class Stranger:
             sock.close()
 
     def _half_open(self, parcel: HalfOpen) -> None:
-        links = []
-        try:
+        with ExitStack() as links:
             for port in self._http:
-                for _ in range(parcel.each):
-                    link = socket.create_connection((LOOPBACK, port), 2)
-                    links.append(link)
-                    link.send(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1")
-        except OSError:
-            # It is down right now, or defends itself.
-            pass
-        finally:
+                # It may be down right now, or defend itself.
+                with contextlib.suppress(OSError):
+                    for _ in range(parcel.each):
+                        link = socket.create_connection((LOOPBACK, port), 2)
+                        links.enter_context(link)
+                        link.send(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1")
             time.sleep(parcel.seconds)
-            for link in links:
-                link.close()
 
 
 def _await(condition: Callable[[], bool]) -> None:
