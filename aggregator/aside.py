@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from aggregator.errors import AggregatorError, LedgerError
 from aggregator.partials import GAPS
+from aggregator.stopping import StoppingError
 from contract.fast import judge_row
 from contract.reasons import Reason
 from contract.row import GapRow, Row
@@ -26,6 +27,7 @@ from contract.tasks import where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from threading import Event
 
     from aggregator.dead_letters import DeadLetters, Reader
     from aggregator.letters import Flood, Source
@@ -102,6 +104,7 @@ class Aside:
         reader: reads them again.
         sums: makes the workers' rows of some values.
         letters: writes their letters; None where those are not wanted.
+        stop: ends it between two trials.
         log: an error line for each batch.
 
     Attributes:
@@ -116,12 +119,14 @@ class Aside:
         reader: Reader,
         sums: Callable[[Sequence[bytes | None]], Any],
         letters: DeadLetters | None,
+        stop: Event,
         log: Log,
     ) -> None:
         self._ranges = ranges
         self._reader = reader
         self._sums = sums
         self._letters = letters
+        self._stop = stop
         self._log = log
         self.records = 0
         self.batches = 0
@@ -150,9 +155,10 @@ class Aside:
             Exception: `error`, where it is not in the records or they cannot be had again; or what
                 a trial met that is not in them either.
             DeadLetterError: their letters wait.
+            StoppingError: the person asked for the end.
         """
         ranges = self._ranges(batch_id)
-        if ranges is None or not _fits(trial, rows.filter(pc.is_null(rows["guid"]))):
+        if ranges is None or not self._fits(trial, rows.filter(pc.is_null(rows["guid"]))):
             raise error
         groups = _groups(rows)
         keys = list(groups)
@@ -163,7 +169,7 @@ class Aside:
             return rows.take(pa.array(sorted([*always, *found]), pa.int64()))
 
         trials = iter(range(MOST_TRIALS))
-        kept, left = sift(len(keys), lambda places: _fits(trial, chosen(places)), trials)
+        kept, left = sift(len(keys), lambda places: self._fits(trial, chosen(places)), trials)
         if not kept and len(left) > HOPELESS:
             raise error
         within, names = chosen(kept), {keys[place] for place in left}
@@ -186,7 +192,7 @@ class Aside:
                 values = [sources[place].value for place in places]
                 return _joined(within, self._sums(values)) if values else within
 
-            kept, left = sift(len(sources), lambda at: _fits(trial, together(at)), trials)
+            kept, left = sift(len(sources), lambda at: self._fits(trial, together(at)), trials)
             within, number = together(kept), len(left)
             culprits = lambda: [sources[place] for place in left]  # noqa: E731
         if number:
@@ -207,21 +213,22 @@ class Aside:
             within = _joined(within, pa.table(counted))
         return within
 
+    def _fits(self, trial: Callable[[Any], object], rows: Any) -> bool:
+        if self._stop.is_set():
+            raise StoppingError
+        try:
+            trial(rows)
+        except Exception as error:
+            if lies_in_records(error):
+                return False
+            raise
+        return True
+
     def _of(self, ranges: Iterable[Flood], names: set[_Key]) -> Iterator[Source]:
         for source in (source for flood in ranges for source in self._reader(flood)):
             verdict = None if source.value is None else judge_row(source.value)
             if isinstance(verdict, Row | GapRow) and _name(verdict) in names:
                 yield source
-
-
-def _fits(trial: Callable[[Any], object], rows: Any) -> bool:
-    try:
-        trial(rows)
-    except Exception as error:
-        if lies_in_records(error):
-            return False
-        raise
-    return True
 
 
 def _groups(rows: Any) -> Mapping[_Key, list[int]]:

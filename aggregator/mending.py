@@ -46,6 +46,15 @@ def mend(folder: Path, counted: Callable[[], int | None], log: Log) -> None:
         raise CheckpointError(f"the checkpoint {folder} cannot be mended: {error}") from error
 
 
+def torn(folder: Path) -> Path | None:
+    """A last file that is empty; None where all is well."""
+    for name in ("offsets", "commits"):
+        number = last_number(folder / name)
+        if number is not None and _empty(file := folder / name / str(number)):
+            return file
+    return None
+
+
 def keep(folder: Path, batch_id: int) -> None:
     """Wait until the disk has what Spark noted of a batch, before anybody counts it.
 

@@ -265,5 +265,6 @@ def _aside(
         reader=KafkaReader(settings.access, settings.topic, gate.stop),
         sums=summed,
         letters=letters,
+        stop=gate.stop,
         log=log,
     )

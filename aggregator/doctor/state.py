@@ -9,6 +9,7 @@ from aggregator.checkpoint import Checkpoint, read_checkpoint
 from aggregator.errors import CheckpointError, LedgerError
 from aggregator.fit import require_fit
 from aggregator.ledger_report import opened, problems, status
+from aggregator.mending import torn
 from contract.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:
@@ -44,6 +45,13 @@ class State:
             )
         else:
             try:
+                if (empty := torn(folder)) is not None:
+                    yield warn(
+                        "checkpoint",
+                        f"{empty} is empty, as after a power cut; the job mends it when it starts, "
+                        "or says why it cannot",
+                    )
+                    return
                 self.checkpoint = read_checkpoint(folder)
                 self.checkpoint.require_topic(settings.topic)
             except CheckpointError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -124,6 +125,7 @@ class Job:
         self.box = box
         self.ledger = Ledger(path)
         self.sink = Kept()
+        self.stop = threading.Event()
         self.letters = writer(box, self.topic)
         self.aside = Aside(
             ranges=lambda _batch: [
@@ -133,6 +135,7 @@ class Job:
             reader=self.topic,
             sums=sums,
             letters=self.letters,
+            stop=self.stop,
             log=Log("test"),
         )
         self.triggers = Triggers(
@@ -245,6 +248,14 @@ def test_a_fault_that_hits_every_record_sets_none_aside(
         job.batch(1, [reading(f"g{number}", seq=1, clock=Clock.UNSYNCED) for number in range(20)])
     assert job.box.records == []
     assert job.sink.snapshots == []
+
+
+def test_the_end_is_not_waited_for(tmp_path: Path) -> None:
+    job = Job(tmp_path / "l.duckdb", MemoryBox())
+    job.stop.set()
+    with pytest.raises(StoppingError):
+        job.batch(1, RECORDS)
+    assert job.aside_of() == []
 
 
 def test_without_the_records_the_batch_fails_as_before(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from aggregator.checkpoint import Checkpoint, read_checkpoint, read_ranges
 from aggregator.errors import CheckpointError
 from aggregator.letters import Flood
-from aggregator.mending import keep, mend
+from aggregator.mending import keep, mend, torn
 from contract.log import Log
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ def test_a_commit_of_a_batch_that_the_ledger_lacks_is_taken_away(tmp_path: Path)
 def test_a_commit_of_which_nobody_knows_is_a_sentence(tmp_path: Path) -> None:
     folder = made(tmp_path, begun=3, committed=2)
     (folder / "commits" / "2").write_text("")
+    assert torn(folder) == folder / "commits" / "2"
     with pytest.raises(CheckpointError, match="commits/2 is empty"):
         mend(folder, lambda: 1, Log("test"))
 
@@ -112,6 +113,7 @@ def test_what_is_well_is_left_alone(tmp_path: Path) -> None:
     before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
     mend(folder, lambda: pytest.fail("nobody has to know"), Log("test"))
     mend(tmp_path / "none", lambda: pytest.fail("nor here"), Log("test"))
+    assert torn(folder) is None
     assert before == {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 

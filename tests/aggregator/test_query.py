@@ -62,8 +62,7 @@ SETTINGS = load(AggregatorSettings, PREFIX, flags={"kafka": "k:1", "topic": "t",
             "Spark ended the query: Caused by: c.D: disk full",
         ),
         (
-            "[STREAM_FAILED] …\nCaused by: org.apache.spark.SparkException: Python worker exited "
-            "unexpectedly (crashed)\nCaused by: java.io.EOFException",
+            "[STREAM_FAILED]\nCaused by: a.B: Python worker exited unexpectedly (crashed)\n\tat x",
             WorkerError,
             "a process that worked for Spark is gone (Python worker exited unexpectedly)",
         ),
