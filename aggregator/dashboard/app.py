@@ -74,7 +74,7 @@ def application(
         faults: a sentence for each task that has ended.
     """
     api = _Api(hub, job, stale_after, more_metrics, faults)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", api.index),
             Route("/api/snapshot", api.snapshot),
@@ -89,6 +89,9 @@ def application(
             Mount("/static", _Static(directory=STATIC)),
         ]
     )
+    # A path has one spelling; the other would be answered with an address made of the Host header.
+    app.router.redirect_slashes = False
+    return app
 
 
 class _Api:
