@@ -26,8 +26,8 @@ _MEANINGS: Final = (
             r"|key too (?:small|weak)|(?:md|algorithm) too weak|unsuitable certificate purpose"
         ),
         (
-            "its certificate, or that of its authority, is not made as a TLS library of today wants it "
-            "(RFC 5280; key length, extensions): have it made anew"
+            "its certificate, or that of its authority, is not made as a TLS library of today "
+            "wants it (RFC 5280; key length, extensions): have it made anew"
         ),
     ),
     (

@@ -104,14 +104,14 @@ def coded_text(text: str) -> bytes:
     return len(coded).to_bytes(2) + coded
 
 
-def pubacks(data: bytes) -> tuple[list[Puback], int]:
-    """The complete PUBACK packets at the head of `data`, and how many bytes they take.
+def pubacks(data: bytes, at: int = 0) -> tuple[list[Puback], int]:
+    """The complete PUBACK packets from a place of `data` on, and the place behind them.
 
     Raises:
         BrokenFrameError: what the broker sent is no MQTT.
     """
     found = []
-    at, end = 0, len(data)
+    end = len(data)
     while at + _SHORTEST_PUBACK <= end and data[at] == _PUBACK:
         # A reason string may make the packet long; nearly all have two or three bytes.
         length = data[at + 1]
@@ -127,13 +127,13 @@ def pubacks(data: bytes) -> tuple[list[Puback], int]:
     return found, at
 
 
-def frame_length(data: bytes) -> int | None:
-    """Bytes of the whole packet at the head of `data`; None where more of its head is needed.
+def frame_length(data: bytes, at: int = 0) -> int | None:
+    """Bytes of the whole packet at a place of `data`; None where more of its head is needed.
 
     Raises:
         BrokenFrameError: what the broker sent is no MQTT.
     """
-    head = _head(data, 0)
+    head = _head(data, at)
     return None if head is None else sum(head)
 
 
