@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,14 +39,10 @@ class Span(NamedTuple):
 
 
 class Held:
-    """The account of one store; kept with each commit, so that it needs no look at the file.
+    """The account of one store; kept with each commit, so that it needs no look at the file."""
 
-    Args:
-        spans: what it holds at first.
-    """
-
-    def __init__(self, spans: Mapping[Key, Span]) -> None:
-        self._spans = dict(spans)
+    def __init__(self) -> None:
+        self._spans: dict[Key, Span] = {}
         self._recent: dict[int, Key] = {}
         self._order: deque[int] = deque()
 
@@ -59,14 +55,26 @@ class Held:
         """Rows that were written, and did not stand there before."""
         for entry in entries:
             key = (entry.guid, entry.epoch)
-            _, count, first, last = self._spans.get(key, ("", 0, entry.seq, entry.seq))
-            self._spans[key] = Span(
-                entry.state, count + 1, min(first, entry.seq), max(last, entry.seq)
-            )
+            self._one(key, entry.seq, entry.state)
             self._recent[entry.id] = key
             self._order.append(entry.id)
         while len(self._order) > RECENT:
             self._recent.pop(self._order.popleft(), None)
+
+    def count(self, rows: Iterable[tuple[Any, Any, Any, Any]]) -> None:
+        """Rows that stood there before: guid, epoch in bytes, seq, state."""
+        for guid, epoch, seq, state in rows:
+            # A damaged row is lost by its own doing, and is told when it is read.
+            if isinstance(guid, str) and isinstance(epoch, bytes) and isinstance(seq, int):
+                self._one((guid, epoch.hex()), seq, str(state))
+
+    def _one(self, key: Key, seq: int, state: str) -> None:
+        known = self._spans.get(key)
+        if known is None:
+            self._spans[key] = Span(state, 1, seq, seq)
+        else:
+            _, rows, first, last = known
+            self._spans[key] = Span(state, rows + 1, min(first, seq), max(last, seq))
 
     def remove(self, counts: Mapping[Key, int]) -> None:
         """Rows that were deleted."""

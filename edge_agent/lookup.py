@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
 import sqlite3
 from collections import Counter
@@ -85,10 +86,14 @@ class Lookup:
             "set aside": aside,
             "sensors": len(self.saved.seqs),
             "bytes": sum(file.stat().st_size for file in files if file.exists()),
-            "damaged files beside it": len(
-                [f for f in self._path.parent.glob(f"{self._path.name}.damaged-*") if _whole(f)]
-            ),
+            "damaged files beside it": self._beside("damaged"),
+            "files found in its place": self._beside("found"),
         }
+
+    def _beside(self, why: str) -> int:
+        """Files that were set aside; see `edge_agent.depot.set_aside`."""
+        folder, name = self._path.parent, self._path.name
+        return sum(map(_whole, folder.glob(f"{glob.escape(name)}.{why}-*")))
 
     def entries(self) -> Iterator[Entry]:
         """All entries in order; those whose checksum is wrong are counted in `damaged` instead."""

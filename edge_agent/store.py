@@ -13,7 +13,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
-from edge_agent.held import Held, Span
+from edge_agent.held import Held
 from edge_agent.private import make_private
 from edge_agent.ranges import spans
 from edge_agent.rows import COLUMNS, checked, to_entry, to_row, unchecked
@@ -49,9 +49,14 @@ CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value, checksum INTEGER)
 """
 _PUT: Final = f"INSERT OR REPLACE INTO entry ({COLUMNS}) VALUES ({','.join('?' * 16)})"  # noqa: S608 our own words
 _READ: Final = f"SELECT {COLUMNS} FROM entry WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"  # noqa: S608 our own words
-_FIGURES: Final = "max(state), count(*), min(seq), max(seq)"
-_HELD: Final = f"SELECT guid, epoch, {_FIGURES} FROM entry {{}} GROUP BY guid, epoch"  # noqa: S608 our own words
-_BETWEEN: Final = "WHERE id BETWEEN ? AND ?"
+_GROUPS: Final = (
+    "SELECT guid, epoch, count(*) FROM entry WHERE id BETWEEN ? AND ? GROUP BY guid, epoch"
+)
+_NAMES: Final = (
+    "SELECT id, guid, epoch, seq, state FROM entry WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"
+)
+COUNT_ROWS: Final = 20_000
+"""Rows of a store that was opened which are counted with each commit: none of them takes long."""
 _ALL: Final = "SELECT * FROM entry WHERE id > ? ORDER BY id LIMIT ?"
 _TAKE: Final = f"INSERT OR IGNORE INTO entry VALUES ({','.join('?' * 17)})"  # noqa: S608 our own words
 TAKE_ROWS: Final = 1_000
@@ -118,7 +123,8 @@ class Store:
             self._writer.execute(f"PRAGMA journal_size_limit={4 << 20}")
             _make_tables(self._writer)
             self._reader = connect(path)
-            self.held = Held(_held(self._writer))
+            self.held = Held()
+            self._uncounted = _bounds(self._writer)
             self._whereabouts = Whereabouts(path)
         except BaseException:
             self._writer.close()
@@ -220,8 +226,25 @@ class Store:
             with contextlib.suppress(sqlite3.Error):
                 run.execute("ROLLBACK")
             raise
-        self.held = Held(_held(run))
+        self.held, self._uncounted = Held(), _bounds(run)
+        while self.count_on():
+            pass
         return count
+
+    @_damage_is_an_error
+    def count_on(self) -> bool:
+        """Take some more of the rows into account that stood there when it was opened.
+
+        Returns:
+            Whether there are more. Call it in the writing thread.
+        """
+        first, last = self._uncounted
+        if first > last:
+            return False
+        rows = self._writer.execute(_NAMES, (first, last, COUNT_ROWS)).fetchall()
+        self.held.count(row[1:] for row in rows)
+        self._uncounted = (rows[-1][0] + 1 if len(rows) == COUNT_ROWS else last + 1, last)
+        return self._uncounted[0] <= last
 
     def raw(self, after: int) -> list[tuple[Any, ...]]:
         """Rows beyond an id as they stand there; none at the end, or where it cannot be read on."""
@@ -241,9 +264,22 @@ class Store:
         ]
 
     def _count(self, ranges: Iterable[tuple[int, int]]) -> list[dict[Key, int]]:
-        return [
-            {key: span.rows for key, span in _held(self._writer, found).items()} for found in ranges
-        ]
+        """Rows of these ids by sensor and epoch, as far as they are in the account."""
+        low, high = self._uncounted
+        counts = []
+        for first, last in ranges:
+            parts = [(first, last)]
+            if low <= high:
+                parts = [(first, min(last, low - 1)), (max(first, high + 1), last)]
+            for part in parts:
+                found = self._writer.execute(_GROUPS, part) if part[0] <= part[1] else ()
+                counts.append(
+                    {
+                        (str(guid), epoch.hex() if isinstance(epoch, bytes) else str(epoch)): rows
+                        for guid, epoch, rows in found
+                    }
+                )
+        return counts
 
     @_damage_is_an_error
     def used(self) -> int:
@@ -323,15 +359,10 @@ def read(
     return entries, wrong
 
 
-def _held(
-    connection: sqlite3.Connection, between: tuple[int, int] | None = None
-) -> dict[Key, Span]:
-    """Rows of each sensor and epoch; between two ids, or all."""
-    where, values = (_BETWEEN, between) if between else ("", ())
-    return {
-        (str(guid), epoch.hex() if isinstance(epoch, bytes) else str(epoch)): Span(*span)
-        for guid, epoch, *span in connection.execute(_HELD.format(where), values)
-    }
+def _bounds(connection: sqlite3.Connection) -> tuple[int, int]:
+    """The lowest and the highest id; a range without any where there is no row."""
+    low, high = connection.execute("SELECT min(id), max(id) FROM entry").fetchone()
+    return (1, 0) if low is None else (low, high)
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:

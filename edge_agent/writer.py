@@ -129,7 +129,10 @@ def commit(store: Store, batch: Batch) -> Outcome:
         taken = 0 if batch.source is None else store.take_over(batch.source)
         lost: dict[Key, Span] = {}
         if batch.before is not None:
+            while store.count_on():
+                pass
             lost = batch.before.lost(store.held, store.missing(batch.known))
+        store.count_on()
         store.apply(batch)
         # What was written to a file that has no name is not on disk.
         _look(store)

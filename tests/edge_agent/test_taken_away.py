@@ -8,11 +8,15 @@ import shutil
 import sqlite3
 import stat
 import subprocess
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from edge_agent.batch import Batch
+from edge_agent.held import Held
 from edge_agent.lookup import Lookup
+from edge_agent.store import Store
 from tests.edge_agent.outbox_bench import Bench, is_gap, names
 
 if TYPE_CHECKING:
@@ -318,3 +322,34 @@ def test_a_link_in_the_place_of_the_salvaged_file_is_not_followed(path: Path) ->
     bench.close()
     assert victim.read_text(encoding="ascii") == "mine"
     assert not path.is_symlink()
+
+
+def test_rows_of_an_earlier_life_are_counted_little_by_little_while_some_go(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(path)
+    bench.put("a", "b", ticks=10)
+    bench.commit()
+    bench.close()
+    monkeypatch.setattr("edge_agent.store.COUNT_ROWS", 3)
+    store = Store(path)
+    saved = store.load()
+    rows, _ = store.read(saved.first_id, saved.last_id, 100)
+    (low, *_, high) = [entry.id for entry in rows]
+    new = rows[0]._replace(id=high + 1, seq=11)
+    assert store.held.rows == 0
+    store.apply(Batch(entries={new.id: new}, gone=[low, low + 7, high]))
+    assert store.held.rows == 1
+    assert store.count_on()
+    # One that is counted, one that is not, one that is written anew, and the new one.
+    again = rows[2]
+    store.apply(Batch(entries={again.id: again}, gone=[low + 1, low + 12, new.id]))
+    while store.count_on():
+        pass
+    (left,) = store._reader.execute("SELECT count(*) FROM entry").fetchone()  # noqa: SLF001 the file's own word
+    assert store.held.rows == left == 15
+    lost = store.held.lost(Held(), [])
+    assert {key: span.rows for key, span in lost.items()} == Counter(
+        (entry.guid, entry.epoch) for entry in store.read(low, high + 1, 100)[0]
+    )
+    store.close()
