@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 STATIC: Final = Path(__file__).parent / "static"
 EVENTS: Final = "/events"
-MOST_STREAMS: Final = 128
+MOST_STREAMS: Final = 384
 """Pages that are open at the same time."""
 _QUESTIONS: Final = 4
 """To the job at the same time; each may take some seconds."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import suppress
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final
+from urllib.error import HTTPError
 from urllib.request import (
     HTTPHandler,
     HTTPRedirectHandler,
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 _LEAST: Final = 1024
 """Bytes of an answer that nobody wants to know: enough to see that it came."""
+_SAID: Final = 500
+"""Bytes of a refusal."""
 
 
 def ask(
@@ -44,7 +48,7 @@ def ask(
         max_bytes: what is read of the answer.
 
     Raises:
-        HTTPError: it answers with a refusal, or somewhere else.
+        RefusedError: it answers with a refusal, or that the answer is elsewhere.
         OSError: it cannot be reached, or takes too long.
         http.client.HTTPException: it answers with no HTTP.
     """
@@ -55,12 +59,31 @@ def ask(
         with opener.open(request, timeout=timeout) as answer:
             found: bytes = answer.read(max_bytes)
             return found
+    except HTTPError as error:
+        with error, suppress(OSError, HTTPException):
+            said = b""
+            said = error.read(_SAID)
+        raise RefusedError(error.code, said) from None
     except Exception as error:
         if deadline.over:
             raise TimeoutError(f"no whole answer within {total:g} s") from error
         raise
     finally:
         deadline.cancel()
+
+
+class RefusedError(OSError):
+    """It answers, and does not do what it was asked.
+
+    Attributes:
+        code: HTTP's number.
+        said: the first bytes of its own words.
+    """
+
+    def __init__(self, code: int, said: bytes = b"") -> None:
+        super().__init__(f"it answers {code}")
+        self.code = code
+        self.said = said
 
 
 class _Deadline:

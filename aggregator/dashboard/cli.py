@@ -72,7 +72,10 @@ def run(config: Path | None, **flags: Any) -> None:
 def check_config(config: Path | None, **flags: Any) -> None:
     """Read the settings as `run` would, and show them; nothing is connected."""
     settings = _load(config, flags)
+    from aggregator.dashboard.alerts.setup import read_token  # noqa: PLC0415 as above
+
     settings.access.check_files()
+    read_token(settings.webhook_token_file)
     for row in rows(DashboardSettings):
         value = getattr(settings, row.name)
         click.echo(f"{row.key} = {'' if value is None else value}")

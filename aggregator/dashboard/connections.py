@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-MOST: Final = 256
+MOST: Final = 512
 """Connections: a browser has six of them, of which one is a stream."""
 HEAD_S: Final = 10.0
 """From the start of a connection, or from the end of an answer, to the end of the next request's

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.error import HTTPError
 
-from aggregator.dashboard.asking import ask
+from aggregator.dashboard.asking import RefusedError, ask
 from contract.foreign_json import ForeignJsonError, decode_object, excerpt, is_count, is_finite
 from contract.moment import is_event_time
 from contract.tasks import where
@@ -17,8 +16,6 @@ _PATIENCE_S: Final = 5.0
 _TOTAL_S: Final = 8.0
 _MAX_BYTES: Final = 1 << 20
 """Of an answer: 200 sensors have some 50,000."""
-_SAID: Final = 500
-"""What is passed on of the job's own words, bytes."""
 _GUID: Final = 128
 MOST: Final = 200
 """The job gives no more of a state."""
@@ -56,7 +53,7 @@ class Job:
                 total=_TOTAL_S,
                 max_bytes=_MAX_BYTES + 1,
             )
-        except HTTPError as error:
+        except RefusedError as error:
             raise SensorsError(f"the job at {self._url} says: {_words(error)}") from error
         except Exception as error:
             reason = getattr(error, "reason", error)
@@ -76,12 +73,8 @@ class Job:
         )
 
 
-def _words(error: HTTPError) -> str:
-    try:
-        said = error.read(_SAID)
-    except Exception:  # noqa: BLE001 then the number has to do
-        said = b""
-    text = said.decode("utf-8", "replace").strip()
+def _words(error: RefusedError) -> str:
+    text = error.said.decode("utf-8", "replace").strip()
     return "".join(each if each.isprintable() else " " for each in text) or str(error.code)
 
 

@@ -117,7 +117,7 @@ def mark(number: int) -> bytes:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--pages", "count", type=click.IntRange(1, 900), default=100, show_default=True)
+@click.option("--pages", "count", type=click.IntRange(1, 384), default=100, show_default=True)
 @click.option("--snapshots", type=click.IntRange(2, 1000), default=20, show_default=True)
 def cli(count: int, snapshots: int) -> None:
     """Snapshots every 3 s to open pages: latency from the file, CPU, memory."""

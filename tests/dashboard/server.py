@@ -30,6 +30,11 @@ class Dashboard:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
+        self.launch()
+        await_true(self._answers, f"the dashboard on {self.address}", timeout=30.0)
+
+    def launch(self) -> None:
+        """Start it."""
         program = Path(sys.executable).with_name("isotherm-dashboard")
         self._process = subprocess.Popen(
             [
@@ -42,7 +47,6 @@ class Dashboard:
                 *self._arguments,
             ]
         )
-        await_true(self._answers, f"the dashboard on {self.address}", timeout=30.0)
 
     def stop(self) -> None:
         """End it as a service manager does."""

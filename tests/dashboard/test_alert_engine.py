@@ -158,3 +158,10 @@ def test_reading_an_hour_back_comes_to_what_was_known() -> None:
         again.run(seconds, one)
     assert again.engine.firing() == fleet.engine.firing()
     assert fleet.firing() == {f"{HOT}/AZ": 120.0}
+
+
+def test_one_snapshot_from_the_future_stops_no_hold_time() -> None:
+    fleet = Fleet()
+    # A century ahead; what comes after it is right.
+    fleet.run(3, WELL, skew=100 * 365 * 86_400)
+    assert fleet.run(300 + 609, with_temperature("AZ", 112.0)) == [f"{HOT}/AZ"]

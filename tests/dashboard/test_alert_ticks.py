@@ -119,3 +119,22 @@ def test_alerts_are_exported() -> None:
 def test_settings_that_cannot_be_meant_are_refused(flags: dict[str, str], words: str) -> None:
     with pytest.raises(SettingsError, match=words):
         load(DashboardSettings, PREFIX, flags={"snapshots": "s.jsonl"} | flags).check()
+
+
+def test_a_sink_that_fails_keeps_nobody_from_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(Noted):
+        name = "mqtt"
+
+        def update(self, firing: Sequence[Alert], now: int) -> None:
+            assert firing is not None
+            raise RecursionError(f"hunter2 {now}")
+
+    failing, well = Failing(), Noted()
+    engine = Engine(Limits(), began=BEGAN)
+    alerts = Alerts(engine, [failing, well], log=Log("test"), clock=lambda: BEGAN)
+    for _ in range(3):
+        alerts.tick()
+    assert len(well.told) == 3
+    assert failing.failures == 2 + 3
+    assert caplog.messages.count("a sink of alerts fails") == 1
+    assert "hunter2" not in str([record.__dict__ for record in caplog.records])

@@ -70,7 +70,33 @@ def test_a_file_remembers_what_was_told(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["told.json"]
 
 
-@pytest.mark.parametrize("text", ("", "[]", '{"schema": "other"}', '{"schema": 3, "told": 1}'))
+def test_a_link_in_the_place_of_the_new_file_is_not_followed(tmp_path: Path) -> None:
+    file, other = tmp_path / "told.json", tmp_path / "other"
+    other.write_text("mine")
+    (tmp_path / "told.json.new").symlink_to(other)
+    memory.save(file, {AZ.key: Told(AZ, 7000)})
+    assert other.read_text() == "mine"
+    assert memory.load(file)
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+ROW = '{"schema": "isotherm.alerts-told/1", "told": [{"name": "state-too-hot", "state": "AZ", %s}]}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    (
+        "",
+        "[]",
+        '{"schema": "other"}',
+        '{"schema": 3, "told": 1}',
+        "[" * 100_000,
+        ROW % ('"value": 1' + "0" * 400),
+        ROW % '"value": null',
+        ROW % '"value": 1, "since": 5',
+        (ROW % '"value": 1').replace("AZ", "A/Z"),
+    ),
+)
 def test_another_file_is_not_taken_for_it(tmp_path: Path, text: str) -> None:
     file = tmp_path / "told.json"
     file.write_text(text)

@@ -156,3 +156,44 @@ def test_what_was_not_delivered_is_not_remembered() -> None:
         hook.update([AZ], H)
         await_true(lambda: hook.given_up == 1, "the refusal")
     assert told == []
+
+
+def test_a_post_that_fails_in_any_way_is_tried_again_and_says_no_secret(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    answers = [ValueError("Invalid header value b'Bearer hunter2'"), KeyError("hunter2")]
+
+    def post(body: bytes) -> None:
+        assert body
+        if answers:
+            raise answers.pop(0)
+
+    log = Log("test")
+    quick = Backoff(first=0.001, longest=0.002)
+    tasks = Tasks(log)
+    with caplog.at_level("INFO"):
+        hook = Webhook(post, rules(Limits()), repeat=4 * H, log=log, tasks=tasks, backoff=quick)
+        hook.update([AZ], H)
+        await_true(lambda: hook.sent == 1, "the message")
+        hook.close()
+    assert (hook.failures, tasks.ends) == (2, 0)
+    assert "hunter2" not in str([record.__dict__ for record in caplog.records])
+
+
+def test_the_thread_is_begun_again_where_it_ends(caplog: pytest.LogCaptureFixture) -> None:
+    def save(_told: object) -> None:
+        if not tasks.ends:
+            raise ValueError("hunter2")
+
+    log = Log("test")
+    tasks = Tasks(log)
+    with receiver() as there, caplog.at_level("INFO"):
+        post = HttpPost(there.url, None)
+        hook = Webhook(post, rules(Limits()), repeat=4 * H, log=log, tasks=tasks, save=save)
+        hook.update([AZ], H)
+        await_true(lambda: bool(tasks.faults()), "the end of the thread")
+        hook.update([AZ, TX], H + 1)
+        await_true(lambda: hook.sent == 2, "the next message")
+        hook.close()
+    assert (tasks.ends, tasks.faults()) == (1, [])
+    assert "hunter2" not in str([record.__dict__ for record in caplog.records])

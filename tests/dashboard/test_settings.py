@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aggregator.dashboard.alerts.setup import read_token as read_hook_token
 from aggregator.dashboard.errors import TokenError
 from aggregator.dashboard.security import read_token
 from aggregator.dashboard.settings import PREFIX, DashboardSettings
@@ -61,3 +62,57 @@ def test_a_token_that_keeps_nobody_out_is_refused(tmp_path: Path, text: bytes) -
         read_token(file)
     with pytest.raises(TokenError, match="No such file"):
         read_token(tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    "url",
+    (
+        "https://hooks.example.com/\u00e4-path-s3cret",
+        "https://hooks.example.com/a path-s3cret",
+        "https://hooks.example.com/path-s3cret\nX-Header: 1",
+        "https://h\u00e4user.example.com/path-s3cret",
+        "https://hooks.example.com:port/path-s3cret",
+        "https://hooks.example.com:0/path-s3cret",
+        "https://hooks.example.com:99999/path-s3cret",
+        "https://[::1/path-s3cret",
+        "https:///path-s3cret",
+        "ftp://hooks.example.com/path-s3cret",
+        "https://user@hooks.example.com/path-s3cret",
+        "https://hooks.example.com/path-s3cret#part",
+    ),
+)
+def test_a_webhook_that_cannot_be_asked_is_said_at_the_start_without_its_path(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"webhook = .*xn--") as caught:
+        settings(snapshots="s.jsonl", webhook=url)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    (
+        b"hunter2\nhunter3",
+        b"hunter2\n\n",
+        b"hunter2\r\n\r\n",
+        b" hunter2",
+        b"hunter2 ",
+        b"hunter2\0",
+        "hunter2\u00e4".encode(),
+        b"hunter2\xff",
+    ),
+)
+def test_a_token_that_no_header_can_carry_is_said_at_the_start_and_not_printed(
+    tmp_path: Path, text: bytes
+) -> None:
+    file = tmp_path / "token"
+    file.write_bytes(text)
+    with pytest.raises(SettingsError, match="webhook_token_file") as caught:
+        read_hook_token(str(file))
+    assert "hunter" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", (b"s3cret", b"s3cret\n", b"s3cret\r\n", b"two words"))
+def test_a_token_may_end_its_line(tmp_path: Path, text: bytes) -> None:
+    file = tmp_path / "token"
+    file.write_bytes(text)
+    assert read_hook_token(str(file)) == text.strip().decode()
+    assert read_hook_token(None) is None

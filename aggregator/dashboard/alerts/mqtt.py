@@ -143,6 +143,8 @@ class AlertTopics:
             # The broker must not think that it is there still.
             with suppress(Exception):
                 client.disconnect()
+            if (left := client.socket()) is not None:
+                left.close()
 
     def update(self, firing: Sequence[Alert], now: int) -> None:
         """See `AlertSink`."""

@@ -46,6 +46,8 @@ def make_alerts(settings: DashboardSettings, log: Log, tasks: Tasks) -> Alerts:
     )
     known = [one.alert for one in told.values()]
     engine = Engine(limits, known=known, began=time.time_ns())
+    # Of a rule that this version has no more nobody can say that it is over.
+    told = {key: one for key, one in told.items() if key.name in engine.rules}
     repeat = _ns(settings.repeat)
     login = _login(settings)
     token = read_token(settings.webhook_token_file)

@@ -6,11 +6,10 @@ import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
-from urllib.error import HTTPError
 
 from aggregator.dashboard.alerts.alert import FIRING, RESOLVED, encode, wire
 from aggregator.dashboard.alerts.told import after, due
-from aggregator.dashboard.asking import ask
+from aggregator.dashboard.asking import RefusedError, ask
 from contract.backoff import Backoff
 from contract.tasks import where
 from contract.version import VERSION
@@ -44,7 +43,7 @@ class Post(Protocol):
         """Deliver it.
 
         Raises:
-            HTTPError: the receiver refused it.
+            RefusedError: the receiver refused it.
             OSError: it cannot be reached.
         """
 
@@ -130,7 +129,7 @@ class Webhook:
                 self._post(self._body(notice))
             except Exception as error:  # noqa: BLE001 whatever it is, the notice is tried again
                 self.failures += 1
-                final = isinstance(error, HTTPError) and _is_final(error.code)
+                final = isinstance(error, RefusedError) and _is_final(error.code)
                 if self._well:
                     self._well = False
                     self._log.warning("webhook fails", why=_why(error))
@@ -197,7 +196,7 @@ def _is_final(status: int) -> bool:
 
 def _why(error: Exception) -> str:
     """Without the address, whose path is often a secret, and without the token."""
-    if isinstance(error, HTTPError):
+    if isinstance(error, RefusedError):
         return f"the receiver answers {error.code}"
     reason = getattr(error, "reason", error)
     # What is no error of the system may quote what it was given.
