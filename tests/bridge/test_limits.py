@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.positions import POSITION_BYTES, Last, in_order, moved
@@ -64,6 +64,7 @@ def test_time_that_ran_out_is_told_from_another_failure() -> None:
     assert time.ran_out
 
 
+@settings(deadline=None)
 @given(
     count=st.integers(0, 65_535), halvings=st.integers(0, 12), name=st.text(min_size=1, max_size=50)
 )
