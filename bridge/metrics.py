@@ -114,7 +114,8 @@ METRICS: Final[tuple[Metric[View], ...]] = (
     Metric(
         "messages_dropped_total",
         "counter",
-        "MQTT messages at QoS 0 for which there was no room while Kafka was away.",
+        "MQTT messages at QoS 0 for which there was no room while Kafka was away, or that waited "
+        "when the bridge ended.",
         _summed("dropped"),
     ),
     Metric(
