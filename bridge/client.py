@@ -1,7 +1,10 @@
-"""The MQTT client: paho, but for PUBLISH frames and PUBACKs, which go in bulk."""
+"""The MQTT client: paho, but for PUBLISH frames and their answers, which go in bulk."""
 
 from __future__ import annotations
 
+import contextlib
+import select
+import socket
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
-from bridge.frames import Frame, Framer, pubacks
+from bridge.frames import Frame, Framer, pubacks, pubcomps, receipts
 
 if TYPE_CHECKING:
     import ssl
@@ -22,6 +25,7 @@ _COALESCE_S = 0.002
 _COALESCE_MESSAGE_S = 2e-6
 _USUAL_WINDOW = 20
 _PUBACK = 0x40
+_PUBCOMP = 0x70
 _PINGREQ = 0xC0
 _PINGRESP = b"\xd0\x00"
 
@@ -95,9 +99,15 @@ class BulkClient(paho.Client):
         if options.tls is not None:
             self.tls_set_context(options.tls)
         # With a write callback in place paho leaves all writing to the network thread.
-        self.on_socket_register_write = _leave_to_the_loop
+        self._wake, self._woken = socket.socketpair()
+        self._wake.setblocking(False)
+        self._woken.setblocking(False)
+        self.on_socket_register_write = self._leave_to_the_loop
         self.paused = False
-        """Whether frames are passed over; the broker keeps them, as nothing acknowledges them."""
+        """Whether frames are passed over; the broker keeps them, as nothing acknowledges them. Those
+        at QoS 0 it does not keep, so they are taken."""
+        self.dropping = False
+        """Whether those at QoS 0 are passed over, too, and lost."""
         self._passed_over = False
         self._resuming = False
         self._arrived = arrived
@@ -136,13 +146,73 @@ class BulkClient(paho.Client):
         self._sock_close()
         self.stop_waiting()
 
+    def loop(self, timeout: float = 1.0) -> MQTTErrorCode:
+        """Wait for the socket or for something to send, and do what is to be done.
+
+        As paho's, which waits with select(): that fails for every file descriptor above 1023.
+
+        Args:
+            timeout: the longest wait, seconds.
+        """
+        connection: Any = self.socket()
+        if connection is None:
+            return MQTTErrorCode.MQTT_ERR_NO_CONN
+        # Bytes that TLS has decrypted already make no socket readable.
+        pending = hasattr(connection, "pending") and connection.pending() > 0
+        try:
+            readable = self._await(connection, 0.0 if pending else timeout) or pending
+        except (OSError, ValueError) as error:
+            # Closed meanwhile, in another thread.
+            self.read_error = self.read_error or (error if isinstance(error, OSError) else None)
+            return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+        if readable:
+            result = self.loop_read()
+            if result is not MQTTErrorCode.MQTT_ERR_SUCCESS or self.socket() is None:
+                return result
+        if self.want_write():
+            result = self.loop_write()
+            if result is not MQTTErrorCode.MQTT_ERR_SUCCESS or self.socket() is None:
+                return result
+        return self.loop_misc()
+
+    def _await(self, connection: Any, timeout: float) -> bool:
+        """Whether there is something to read, or the connection has an error."""
+        poll = select.poll()
+        poll.register(connection, select.POLLIN | (select.POLLOUT if self.want_write() else 0))
+        poll.register(self._woken, select.POLLIN)
+        readable = False
+        for number, events in poll.poll(timeout * 1000):
+            if number == self._woken.fileno():
+                self._woken.recv(4096)
+            elif events & select.POLLNVAL:
+                raise ValueError("the socket is closed")
+            else:
+                readable = bool(events & ~select.POLLOUT)
+        return readable
+
+    def wake(self) -> None:
+        """End a wait in `loop`; from any thread."""
+        # One that is full wakes as well.
+        with contextlib.suppress(OSError):
+            self._wake.send(b"0")
+
+    def release(self) -> None:
+        """Let go of what wakes the loop, which must have ended."""
+        self._wake.close()
+        self._woken.close()
+
     def acknowledge(self, connection: int, mids: Sequence[int]) -> bool:
-        """Queue PUBACKs as one write; False for a connection that has ended."""
+        """Queue PUBACKs as one write; False for a connection that has ended.
+
+        What came at QoS 2 gets its PUBREC instead (section 4.3.3), in the same order.
+        """
         with self._number:
             if connection != self._connection:
                 return False
             if mids:
-                self._packet_queue(_PUBACK, pubacks(list(mids)), 0, 0)
+                exact = self._framer.exact
+                packets = receipts(mids, exact) if exact else pubacks(list(mids))
+                self._packet_queue(_PUBACK, packets, 0, 0)
             return True
 
     def wait_for_answer(self, timeout: float) -> None:
@@ -181,6 +251,11 @@ class BulkClient(paho.Client):
             self._last_bytes_received = paho.time_func()
         connection = self._connection
         frames, self._for_paho = self._framer.feed(data)
+        if self._framer.released:
+            # What has its PUBREC is in Kafka, and what has none was never handed on twice: either
+            # way the identifier is free again.
+            self._packet_queue(_PUBCOMP, pubcomps(self._framer.released), 0, 0)
+            self._framer.released.clear()
         if _PINGRESP in self._for_paho:
             self._answered.set()
         while self._for_paho:
@@ -188,7 +263,9 @@ class BulkClient(paho.Client):
             if result is not MQTTErrorCode.MQTT_ERR_SUCCESS or self.socket() is None:
                 self._for_paho = b""
                 return result
-        if frames and not self._pass_over():
+        if frames and self._pass_over():
+            frames = [] if self.dropping else [frame for frame in frames if not frame.mid]
+        if frames:
             self._arrived(Arrivals(connection, frames))
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
@@ -215,6 +292,6 @@ class BulkClient(paho.Client):
         data, self._for_paho = self._for_paho[:bufsize], self._for_paho[bufsize:]
         return data
 
-
-def _leave_to_the_loop(_client: paho.Client, _userdata: object, _socket: Any) -> None:
-    """Paho's loop looks for queued packets itself."""
+    def _leave_to_the_loop(self, _client: paho.Client, _userdata: object, _socket: Any) -> None:
+        """There is something to send: the loop does that."""
+        self.wake()
