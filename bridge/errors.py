@@ -2,6 +2,7 @@
 
 BridgeError
 ├── MalformedPacketError   the MQTT byte stream is not MQTT; the connection is closed
+│   └── PacketTooLargeError    a packet above what CONNECT announced
 ├── SinkError              Kafka did not take a batch
 │   ├── SinkUnavailableError   not now: unreachable, topic missing, not enough replicas (retriable)
 │   ├── SinkClosingError       the bridge is stopping; the batch stays with the MQTT broker
@@ -28,6 +29,21 @@ class MalformedPacketError(BridgeError, ValueError):
     """Bytes from the MQTT broker that are not MQTT; reconnecting gives a clean start."""
 
     retriable = True
+
+
+class PacketTooLargeError(MalformedPacketError):
+    """A packet above `mqtt.max_packet_size`.
+
+    Args:
+        size: of the packet, bytes.
+        limit: the setting.
+    """
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"the broker sends a packet of {size} bytes, above mqtt.max_packet_size = {limit}; "
+            "find who publishes it, or raise the setting"
+        )
 
 
 class SinkError(BridgeError):

@@ -10,9 +10,11 @@ import struct
 import sys
 from array import array
 from functools import lru_cache
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from bridge.errors import MalformedPacketError
+from bridge.errors import MalformedPacketError, PacketTooLargeError
+from contract.verdict import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +31,12 @@ _PUBACK_HEAD: Final = 0x4002
 _PUBREC_HEAD: Final = 0x5002
 _PUBCOMP_HEAD: Final = 0x7002
 _PUBREL: Final = 0x62
+
+MAX_PACKET: Final = 268_435_455 + 5
+"""The largest packet there is (section 1.5.5), with its fixed header."""
+KEPT_BYTES: Final = 2 * MAX_BYTES
+"""How much is kept of a payload that is not read whole: more than a record may have, so that no
+verdict takes it for one."""
 
 
 class Frame(NamedTuple):
@@ -50,21 +58,46 @@ class Frame(NamedTuple):
     retained: bool
 
 
+class Cut(bytes):
+    """The beginning of a payload that was too large to be kept whole.
+
+    Attributes:
+        length: of the whole payload, bytes.
+        digest: SHA-256 of the whole payload, hexadecimal.
+        limit: bytes; the packet was larger.
+    """
+
+    length: int
+    digest: str
+    limit: int
+
+
 class Framer:
     """Splits what a connection reads; one per connection.
 
+    The work is linear in the bytes, however they are cut, and what is held is no more than one
+    packet of `limit` bytes.
+
     Args:
         properties: whether PUBLISH packets carry properties (MQTT 5.0) or not (3.1.1).
+        limit: of a packet, bytes, 16,387 at least; of a larger PUBLISH only the beginning is kept
+            (`Cut`).
+        strict: a larger PUBLISH raises instead, as soon as its length is known.
     """
 
-    def __init__(self, *, properties: bool) -> None:
+    def __init__(self, *, properties: bool, limit: int = MAX_PACKET, strict: bool = False) -> None:
         self._properties = properties
-        self._rest = b""
         self.exact: set[int] = set()
         """The packet identifiers that came at QoS 2 and have no PUBREC yet (section 4.3.3). We ask
         for QoS 1, but a session may hold what was queued under an earlier subscription."""
         self.released: list[int] = []
         """Those of PUBREL packets, each of which is to be answered with a PUBCOMP."""
+        self._limit = limit
+        self._strict = strict
+        self._rest: bytes | bytearray = b""
+        self._missing = 0
+        """How many bytes the packet in `_rest` needs at least."""
+        self._oversize: _Oversize | None = None
         self._head = (1, _header(1, modern=properties))
 
     def feed(self, data: bytes) -> tuple[list[Frame], bytes]:
@@ -76,12 +109,27 @@ class Framer:
 
         Raises:
             MalformedPacketError: the stream is not MQTT; drop this framer and the connection.
+            PacketTooLargeError: the same, for a packet above the limit.
         """
-        buffer = self._rest + data if self._rest else data
         frames: list[Frame] = []
+        if self._oversize is not None:
+            data = data[self._pass_over(self._oversize, data, frames) :]
+        if len(data) < self._missing:
+            # To join the pieces each time would be quadratic.
+            if not isinstance(self._rest, bytearray):
+                self._rest = bytearray(self._rest)
+            self._rest += data
+            self._missing -= len(data)
+            return frames, b""
+        buffer = bytes(self._rest + data) if self._rest else data
+        return frames, self._split(buffer, frames)
+
+    def _split(self, buffer: bytes, frames: list[Frame]) -> bytes:
+        """Append the frames in a buffer; all other packets in it."""
         others: list[bytes] = []
         start = self._usual(buffer, frames)
         end = len(buffer)
+        self._missing = 0
         while end - start >= 2:  # noqa: PLR2004 the shortest packet
             first = buffer[start]
             # Section 1.5.5: one byte says lengths up to 127.
@@ -93,7 +141,13 @@ class Framer:
                     break
                 length, body = header
             stop = body + length
+            if stop - start > self._limit:
+                oversize = self._refuse(buffer, start, body, stop)
+                passed = self._pass_over(oversize, buffer[start:stop], frames)
+                start = self._usual(buffer, frames, start + passed)
+                continue
             if stop > end:
+                self._missing = stop - end
                 break
             if first & 0xF0 == _PUBLISH:
                 frames.append(_publish(buffer, first, body, stop, properties=self._properties))
@@ -105,7 +159,26 @@ class Framer:
                 others.append(buffer[start:stop])
             start = self._usual(buffer, frames, stop)
         self._rest = buffer[start:]
-        return frames, b"".join(others)
+        return b"".join(others)
+
+    def _refuse(self, buffer: bytes, start: int, body: int, stop: int) -> _Oversize:
+        """A packet above the limit: to be passed over, if it is one that the broker sends again."""
+        size = stop - start
+        publish = buffer[start] & 0xF0 == _PUBLISH
+        if self._strict or not publish:
+            raise PacketTooLargeError(size, self._limit)
+        return _Oversize(size, body - start, limit=self._limit, properties=self._properties)
+
+    def _pass_over(self, oversize: _Oversize, data: bytes, frames: list[Frame]) -> int:
+        """Give it what is its own; how many bytes that were."""
+        own = min(len(data), oversize.left)
+        frame = oversize.feed(data[:own])
+        self._oversize = oversize if frame is None else None
+        if frame is not None:
+            frames.append(frame)
+            if oversize.exact:
+                self.exact.add(frame.mid)
+        return own
 
     def _usual(self, buffer: bytes, frames: list[Frame], start: int = 0) -> int:
         """Take packets as long as they are usual ones, each in a few steps.
@@ -136,6 +209,77 @@ class Framer:
             append(new(Frame, (topic, buffer[payload_at:stop], mid, False, False)))
             start = stop
         return start
+
+
+class _Oversize:
+    """A PUBLISH packet above the limit, of whose payload the beginning and a hash are kept.
+
+    Args:
+        size: of the packet, bytes.
+        body: where its variable header begins.
+        limit: for the `Cut`.
+        properties: as for `Framer`.
+    """
+
+    def __init__(self, size: int, body: int, *, limit: int, properties: bool) -> None:
+        self.left = size
+        self.exact = False
+        """Whether it came at QoS 2; known with the frame."""
+        self._size, self._body = size, body
+        self._limit = limit
+        self._properties = properties
+        self._at = 0
+        self._head = bytearray()
+        """All that came, until it is known where the payload begins; then the payload's head."""
+        self._frame: Frame | None = None
+        self._payload_at = 0
+        self._hash = sha256()
+
+    def feed(self, data: bytes) -> Frame | None:
+        """Take the next bytes of the packet, and no others; the frame with the last of them."""
+        self.left -= len(data)
+        self._at += len(data)
+        if self._frame is not None:
+            self._take(data)
+        else:
+            self._head += data
+            if self._begin():
+                head, self._head = bytes(self._head), bytearray()
+                self._take(head)
+        if self.left or self._frame is None:
+            return None
+        payload = bytes(self._head)
+        length = self._size - self._payload_at
+        if length > len(payload):
+            payload = Cut(payload)
+            payload.length, payload.digest = length, self._hash.hexdigest()
+            payload.limit = self._limit
+        return self._frame._replace(payload=payload)
+
+    def _begin(self) -> bool:
+        """Find out where the payload begins; whether enough is there for it."""
+        head = self._head
+        if len(head) < self._body + 2:
+            return False
+        packet_id = 2 if head[0] & 0x06 else 0
+        after = self._body + 2 + int.from_bytes(head[self._body : self._body + 2], "big")
+        after += packet_id
+        if len(head) < min(after + _MAX_LENGTH_BYTES * self._properties, self._size):
+            return False
+        whole = bytes(head)
+        self.exact = whole[0] & 0x06 == _QOS_2 << 1
+        self._frame = _publish(whole, head[0], self._body, self._size, properties=self._properties)
+        header = _length(whole, after) if self._properties else (0, after)
+        assert header is not None
+        self._payload_at = sum(header)
+        return True
+
+    def _take(self, data: bytes) -> None:
+        """Keep and count what belongs to the payload of the last bytes that came."""
+        before = max(0, self._payload_at - (self._at - len(data)))
+        payload = data[before:]
+        self._hash.update(payload)
+        self._head += payload[: KEPT_BYTES - len(self._head)]
 
 
 @lru_cache

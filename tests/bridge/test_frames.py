@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import time
+from hashlib import sha256
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.errors import MalformedPacketError
-from bridge.frames import Frame, Framer, pubacks
+from bridge.errors import MalformedPacketError, PacketTooLargeError
+from bridge.frames import KEPT_BYTES, Cut, Frame, Framer, pubacks
 from tests.bridge.packets import CONNACK_NEW, PINGRESP, length, publish
 
 CORRELATION = b"\x09\x00\x02id"
@@ -71,6 +73,75 @@ def test_a_stream_cut_at_every_byte_gives_the_same_frames() -> None:
         (b"t/1", 20_000, 1),
         (b"t/2", 0, 65_535),
     ]
+
+
+LIMIT = 16_400
+large = st.builds(
+    Frame,
+    topic=st.binary(min_size=1, max_size=200),
+    payload=st.integers(LIMIT, 3 * KEPT_BYTES).map(lambda size: (b"reading\n" * size)[:size]),
+    mid=st.integers(0, 65_535),
+    duplicate=st.booleans(),
+    retained=st.booleans(),
+)
+
+
+@given(
+    packets=st.lists(st.one_of(frames, others, large), max_size=8),
+    modern=st.booleans(),
+    properties=st.sampled_from([b"", CORRELATION, USER_PROPERTY * 30, USER_PROPERTY * 40_000]),
+    cuts=st.lists(st.integers(0, 2**24), max_size=20),
+)
+def test_of_a_packet_above_the_limit_the_beginning_a_hash_and_the_length_are_kept(
+    packets: list[Frame | bytes], *, modern: bool, properties: bytes, cuts: list[int]
+) -> None:
+    stream = b"".join(encoded(p, modern=modern, properties=properties) for p in packets)
+    places = sorted({0, len(stream), *(cut % (len(stream) + 1) for cut in cuts)})
+    framer = Framer(properties=modern, limit=LIMIT)
+    read: list[Frame] = []
+    rest = b""
+    for start, stop in pairwise(places):
+        some, other = framer.feed(stream[start:stop])
+        read += some
+        rest += other
+    assert rest == b"".join(packet for packet in packets if isinstance(packet, bytes))
+    sent = [packet for packet in packets if isinstance(packet, Frame)]
+    assert [frame[:1] + frame[2:] for frame in read] == [frame[:1] + frame[2:] for frame in sent]
+    for came, went in zip(read, sent, strict=True):
+        assert went.payload.startswith(came.payload)
+        if isinstance(came.payload, Cut):
+            assert len(went.payload) > len(came.payload) == KEPT_BYTES
+            assert came.payload.length == len(went.payload)
+            assert came.payload.digest == sha256(went.payload).hexdigest()
+        else:
+            assert came.payload == went.payload
+
+
+@given(size=st.integers(LIMIT, 268_435_455), first=st.sampled_from([0x30, 0x32, 0x3B, 0x90]))
+def test_a_length_above_the_limit_is_refused_before_the_packet_has_come(
+    size: int, first: int
+) -> None:
+    with pytest.raises(PacketTooLargeError, match=f"above mqtt.max_packet_size = {LIMIT}"):
+        Framer(properties=True, limit=LIMIT, strict=True).feed(bytes([first]) + length(size))
+
+
+def test_a_packet_above_the_limit_that_is_no_publish_ends_the_connection() -> None:
+    with pytest.raises(PacketTooLargeError):
+        Framer(properties=False, limit=LIMIT).feed(b"\x90" + length(LIMIT))
+
+
+def test_small_pieces_of_a_large_packet_cost_no_more_than_their_bytes() -> None:
+    stream = publish(b"t", bytes(24_000_000), 1)
+    framer = Framer(properties=True)
+    began = time.process_time()
+    read = [
+        frame
+        for start in range(0, len(stream), 1000)
+        for frame in framer.feed(stream[start : start + 1000])[0]
+    ]
+    # Joined again at each piece, this took minutes.
+    assert time.process_time() - began < 5
+    assert [len(frame.payload) for frame in read] == [24_000_000]
 
 
 def test_a_remaining_length_of_four_bytes_is_read() -> None:
