@@ -83,6 +83,8 @@ class BulkClient(paho.Client):
         options: SessionOptions,
         arrived: Callable[[Arrivals], None],
         idle: threading.Event | None = None,
+        *,
+        fresh: bool = False,
     ) -> None:
         modern = options.version == 5  # noqa: PLR2004 the protocol's own number
         super().__init__(
@@ -90,7 +92,7 @@ class BulkClient(paho.Client):
             client_id=options.client_id,
             protocol=paho.MQTTv5 if modern else paho.MQTTv311,
             # With MQTT 5.0, clean start is said at connect instead.
-            clean_session=None if modern else False,
+            clean_session=None if modern else fresh,
             manual_ack=True,
             reconnect_on_failure=False,
         )
@@ -104,10 +106,9 @@ class BulkClient(paho.Client):
         self._woken.setblocking(False)
         self.on_socket_register_write = self._leave_to_the_loop
         self.paused = False
-        """Whether frames are passed over; the broker keeps them, as nothing acknowledges them. Those
-        at QoS 0 it does not keep, so they are taken."""
-        self.dropping = False
-        """Whether those at QoS 0 are passed over, too, and lost."""
+        """Whether frames are passed over; the broker keeps them, as nothing acknowledges them."""
+        self.on_passed_over: Callable[[list[Frame]], None] | None = None
+        """Told of those; in the network thread."""
         self._passed_over = False
         self._resuming = False
         self._arrived = arrived
@@ -263,9 +264,7 @@ class BulkClient(paho.Client):
             if result is not MQTTErrorCode.MQTT_ERR_SUCCESS or self.socket() is None:
                 self._for_paho = b""
                 return result
-        if frames and self._pass_over():
-            frames = [] if self.dropping else [frame for frame in frames if not frame.mid]
-        if frames:
+        if frames := self._admit(frames):
             self._arrived(Arrivals(connection, frames))
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
@@ -281,10 +280,16 @@ class BulkClient(paho.Client):
             self.paused = self._passed_over
             return self._resuming
 
-    def _pass_over(self) -> bool:
+    def _admit(self, frames: list[Frame]) -> list[Frame]:
+        """The frames to hand on: in a pause those at QoS 0 alone, which never come again."""
         with self._number:
-            self._passed_over = self._passed_over or self.paused
-            return self.paused
+            if not self.paused:
+                return frames
+            unbounded = [frame for frame in frames if not frame.mid]
+            self._passed_over = self._passed_over or len(unbounded) < len(frames)
+        if self.on_passed_over is not None:
+            self.on_passed_over([frame for frame in frames if frame.mid])
+        return unbounded
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if not self._for_paho:

@@ -1,4 +1,4 @@
-"""What a bridge notes of its MQTT session in Kafka, so that its next life knows what the broker holds.
+"""What a bridge notes of its MQTT session in Kafka: its next life knows what the broker holds.
 
 A broker keeps a session, its subscriptions and its queue whether or not anybody resumes it, and has
 no way to be asked for them. So each position record carries a header that says which session this
@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from contract.topics import ALL_READINGS, SHARDS, shard_filter
+
+if TYPE_CHECKING:
+    from bridge.settings import BridgeSettings
 
 HEADER: Final = "session"
 _MOST_BYTES: Final = 1_000_000
@@ -33,6 +36,9 @@ class Note(NamedTuple):
         filters: that it may be subscribed to.
         expiry: seconds for which the broker keeps it.
         ended: whether it was ended, queue and all.
+        alone: whether sessions of the other kind (with shards or without) were looked for and ended
+            since it runs.
+        granted: whether the broker confirmed all of the filters at QoS 1.
     """
 
     bridge: str
@@ -40,6 +46,8 @@ class Note(NamedTuple):
     filters: frozenset[str]
     expiry: int
     ended: bool = False
+    alone: bool = False
+    granted: bool = False
 
     def header(self) -> bytes:
         """As it stands in Kafka: JSON."""
@@ -51,8 +59,22 @@ class Note(NamedTuple):
                 "filters": sorted(self.filters),
                 "expiry": self.expiry,
                 "ended": self.ended,
+                "alone": self.alone,
+                "granted": self.granted,
             }
         ).encode()
+
+
+def note_of(settings: BridgeSettings) -> Note:
+    """The note of one lane's session (see `bridge.service.lane_settings`)."""
+    sharded = settings.shards is not None
+    name = settings.client_id
+    return Note(
+        bridge=name.rpartition("-")[0] if sharded else name,
+        sharded=sharded,
+        filters=frozenset(settings.subscribe),
+        expiry=int(settings.session_expiry),
+    )
 
 
 def parse(header: bytes) -> Note | None:
@@ -67,6 +89,8 @@ def parse(header: bytes) -> Note | None:
             filters=frozenset(found["filters"]),
             expiry=int(found["expiry"]),
             ended=found["ended"] is True,
+            alone=found["alone"] is True,
+            granted=found["granted"] is True,
         )
         # Text that cannot be sent to a broker (lone surrogates) is none of ours.
         "".join((note.bridge, *note.filters)).encode()
@@ -87,12 +111,18 @@ class Notebook:
         self._lock = threading.Lock()
         self._header = ours.header()
         self._asked = False
+        self._clean = False
         self.there = False
         """Whether anything stood in Kafka under this client id when this life began."""
         self.earlier: Note | None = None
         """What an earlier life noted; None where none did, or of a version that did not note it."""
         self.at = 0.0
         """When the last record was written, seconds since 1970; 0 where there is none."""
+
+    @property
+    def asked(self) -> bool:
+        """Whether Kafka was asked what stands there."""
+        return self._asked
 
     def header(self) -> bytes:
         """What is to go with each position record."""
@@ -111,9 +141,17 @@ class Notebook:
                 return
             self._asked = True
             self.there, self.at, self.earlier = there, at, parse(header)
-            # Until the broker confirms that they are gone, the session may have the old ones, too.
-            filters = self.ours.filters | self.stale()
-            self._header = self.ours._replace(filters=filters).header()
+            if self.earlier is not None and self.earlier.alone and not self.earlier.ended:
+                self.ours = self.ours._replace(alone=True)
+            self._write()
+
+    def _write(self) -> bool:
+        """Make the header anew; whether it is another one."""
+        former = self._header
+        # Until the broker confirms that they are gone, the session may have the old ones, too.
+        filters = self.ours.filters if self._clean else self.ours.filters | self.stale()
+        self._header = self.ours._replace(filters=filters).header()
+        return self._asked and self._header != former
 
     def stale(self) -> frozenset[str]:
         """Filters that the session may have and that the settings do not name."""
@@ -123,7 +161,7 @@ class Notebook:
 
     def held(self) -> frozenset[str]:
         """Filters that it is known to have."""
-        if self.earlier is None or self.earlier.ended:
+        if self.earlier is None or self.earlier.ended or not self.earlier.granted:
             return frozenset()
         return self.earlier.filters & self.ours.filters
 
@@ -134,9 +172,15 @@ class Notebook:
             Whether that is news that is to be written.
         """
         with self._lock:
-            former = self._header
-            self._header = self.ours._replace(ended=ended).header()
-            return self._asked and self._header != former
+            self._clean = True
+            self.ours = self.ours._replace(ended=ended, granted=not ended)
+            return self._write()
+
+    def be_alone(self) -> bool:
+        """There is no session of the other kind now; whether that is news that is to be written."""
+        with self._lock:
+            self.ours = self.ours._replace(alone=True)
+            return self._write()
 
     def missing(self, now: float) -> bool:
         """Whether the broker should have had a session for us at our first connection.

@@ -6,6 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import paho.mqtt.client as paho
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -18,12 +19,12 @@ from contract.refusal import refusal
 from contract.tasks import Tasks, where
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    import paho.mqtt.client as paho
     from paho.mqtt.reasoncodes import ReasonCode
 
     from bridge.client import Arrivals, SessionOptions
+    from bridge.frames import Frame
     from contract.log import Log
 
 _KEEPALIVE_S = 30
@@ -71,7 +72,7 @@ class SessionEvents(Protocol):
         """Another client connected with our client id (0x8E); it is tried again later."""
 
     def left(self) -> None:
-        """The broker confirmed that the session has only the filters of the options now."""
+        """The broker confirmed that the session has the filters of the options, and no others."""
 
 
 class Session:
@@ -86,6 +87,7 @@ class Session:
         tasks: supervises its thread.
         quarrels: the delays after another client took the client id.
         asks: whether `settle` will be called.
+        passed_over: told of what came before `resume`; in the network thread.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class Session:
         tasks: Tasks | None = None,
         quarrels: Backoff | None = None,
         asks: bool = False,
+        passed_over: Callable[[list[Frame]], None] | None = None,
     ) -> None:
         self._options = options
         self._events = events
@@ -108,6 +111,7 @@ class Session:
         self._quarrels = quarrels or Backoff(first=5.0, longest=60.0)
         self._closing = threading.Event()
         self._client = BulkClient(options, events.arrived, idle)
+        self._client.on_passed_over = passed_over
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
         self._client.on_unsubscribe = self._on_unsubscribe
@@ -180,8 +184,8 @@ class Session:
         return self._client.acknowledge(connection, mids)
 
     def pause(self) -> None:
-        """Take no more frames: the broker keeps what it sends from here on, but at QoS 0."""
-        self._client.dropping = self._client.paused = True
+        """Take no more frames: the broker keeps what it sends from here on."""
+        self._client.paused = True
 
     def close(self, timeout: float) -> None:
         """Have the broker take what is queued (PUBACKs), disconnect and end the thread.
@@ -298,8 +302,7 @@ class Session:
             _result, mid = self._client.unsubscribe(list(some))
             if mid is not None:
                 self._leaving[mid] = some
-        if not stale:
-            self._events.left()
+        self._tell_settled()
 
     def _on_subscribe(
         self,
@@ -328,7 +331,7 @@ class Session:
             else:
                 self._held.add(name)
         for name in asked:
-            if name in faults and self.faults.get(name) != faults[name]:
+            if name in faults and name not in self._refused and name not in self.faults:
                 self._log.error(
                     "mqtt subscription is not as asked",
                     client_id=self._options.client_id,
@@ -344,6 +347,7 @@ class Session:
         self._again.reset()
         self._backoff.reset()
         self._events.subscribed(resumed=self._resumed)
+        self._tell_settled()
 
     def _on_unsubscribe(
         self,
@@ -363,7 +367,11 @@ class Session:
             )
             return
         self._stale.difference_update(some)
-        if not self._stale:
+        self._tell_settled()
+
+    def _tell_settled(self) -> None:
+        """Say so if the broker has confirmed all filters that are ours, and the end of others."""
+        if not self._stale and self._held.issuperset(self._options.filters):
             self._events.left()
 
     def _on_disconnect(
@@ -410,6 +418,46 @@ class Session:
         tls = self._options.tls is not None
         hint = "does it ask for a client certificate" if tls else "is it a TLS port (mqtts://)"
         return f" (it hung up before it answered; {hint}?)"
+
+
+def forget(options: SessionOptions, timeout: float) -> None:
+    """Have the broker end a session, subscriptions, queue and all.
+
+    Args:
+        options: how to connect; nobody else may be connected under the client id.
+        timeout: seconds to wait for each answer.
+
+    Raises:
+        OSError: the broker cannot be reached, or refuses.
+    """
+    client = BulkClient(options, lambda _arrivals: None, fresh=True)
+    answers: list[ReasonCode] = []
+    client.on_connect = lambda _client, _userdata, _flags, reason, _properties: answers.append(
+        reason
+    )
+    clean = options.version == 5 or paho.MQTT_CLEAN_START_FIRST_ONLY  # noqa: PLR2004 the protocol's
+    client.connect_async(
+        options.address.host, options.address.port, keepalive=_KEEPALIVE_S, clean_start=clean
+    )
+    try:
+        client.reconnect()
+        _turn(client, lambda: bool(answers), timeout)
+        if not answers or answers[0].is_failure:
+            why = str(answers[0]) if answers else "no answer"
+            raise OSError(f"the broker does not end the session {options.client_id}: {why}")
+        # Without a Session Expiry Interval the session ends with the connection (3.1.2.11.2).
+        client.disconnect()
+        _turn(client, lambda: client.socket() is None, timeout)
+    finally:
+        client.drop()
+        client.release()
+
+
+def _turn(client: BulkClient, done: Callable[[], bool], timeout: float) -> None:
+    end = time.monotonic() + timeout
+    while not done() and time.monotonic() < end:
+        if client.loop(0.1) is not MQTTErrorCode.MQTT_ERR_SUCCESS:
+            return
 
 
 def _connect_properties(options: SessionOptions) -> Properties | None:

@@ -30,7 +30,9 @@ class Stats:
         oldest: when the oldest message in flight came, seconds of the monotonic clock.
         kafka_errors: deliveries that had to be repeated, and failed attempts to open Kafka.
         reconnects: MQTT connections after the first; written by the network thread.
-        sessions_lost: reconnects that found no session; written by the network thread.
+        sessions_lost: connections that found no session where one should have been; written by the
+            network thread, or by the pump's for the first one.
+        session_lost_at: when the last one did, seconds since 1970; 0 before the first.
     """
 
     received: int = 0
@@ -46,6 +48,7 @@ class Stats:
     kafka_errors: int = 0
     reconnects: int = 0
     sessions_lost: int = 0
+    session_lost_at: float = 0.0
 
     @property
     def in_flight(self) -> int:
@@ -66,6 +69,7 @@ class Stats:
         self.kafka_errors += other.kafka_errors
         self.reconnects += other.reconnects
         self.sessions_lost += other.sessions_lost
+        self.session_lost_at = max(self.session_lost_at, other.session_lost_at)
         self.duplicates += other.duplicates
         self.suppressed += other.suppressed
         self.delivered += other.delivered

@@ -9,6 +9,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from bridge.errors import SinkClosingError, SinkUnavailableError
+from bridge.notes import HEADER
 from bridge.positions import MOST, PARTITIONS, POSITION_BYTES, Last, position_partition
 from bridge.sinks.kp_producer import client_settings, unavailable, words
 
@@ -101,7 +102,8 @@ class KpPositions:
             consumer.close()
 
     def _read(self, consumer: Any, where: Any, start: int, end: int) -> Last:
-        life = b""
+        life = session = b""
+        at = 0.0
         positions: list[bytes] = []
         consumer.seek(where, start)
         # Behind the last record stands a commit marker, which `position` counts once it is passed.
@@ -111,6 +113,9 @@ class KpPositions:
             for records in consumer.poll(timeout_ms=_POLL_MS).values():
                 for record in records:
                     if record.key == self._key:
-                        life = dict(record.headers).get("life", b"")
+                        headers = dict(record.headers)
+                        life = headers.get("life") or b""
+                        session = headers.get(HEADER) or session
+                        at = max(0, record.timestamp) / 1000
                         positions.append(record.value or b"")
-        return Last(life, b"".join(positions)[-MOST * POSITION_BYTES :])
+        return Last(life, b"".join(positions)[-MOST * POSITION_BYTES :], session, at)

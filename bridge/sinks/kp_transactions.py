@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import threading
 
     from bridge.availability import Availability
+    from bridge.notes import Notebook
     from bridge.positions import Last
     from bridge.records import Record
     from bridge.settings import BridgeSettings
@@ -41,14 +42,20 @@ class TransactionalKafkaPythonSink:
         settings: brokers, topics, client id.
         kafka: told when Kafka does not answer during a delivery.
         stopping: gives up a delivery that Kafka does not answer.
+        notebook: is told what an earlier life noted of the session, and what to note now.
     """
 
     def __init__(
-        self, settings: BridgeSettings, kafka: Availability, stopping: threading.Event
+        self,
+        settings: BridgeSettings,
+        kafka: Availability,
+        stopping: threading.Event,
+        notebook: Notebook,
     ) -> None:
         self._settings = settings
         self._kafka = kafka
         self._stopping = stopping
+        self._notebook = notebook
         self._positions = KpPositions(settings, stopping)
         self._producer: KpProducer | None = None
         self._life = os.urandom(8)
@@ -111,6 +118,7 @@ class TransactionalKafkaPythonSink:
             last = self._positions.last()
             # Again, now that nobody else can write: one may have come since.
             self._look_for_successor(last)
+            self._notebook.found(last.session, there=last.life != b"", at=last.at)
             for failure in self._transact(producer, Batch([], [])):
                 raise failure.error
         except KafkaError as error:
@@ -131,7 +139,9 @@ class TransactionalKafkaPythonSink:
     def _transact(self, producer: KpProducer, batch: Batch) -> list[Failure]:
         """Deliver a batch in one transaction; what failed, and then nothing is delivered."""
         producer.raw.begin_transaction()
-        record = position_record(self._settings.client_id, self._life, batch.positions)
+        record = position_record(
+            self._settings.client_id, self._life, batch.positions, self._notebook.header()
+        )
         failures = producer.send(batch) or producer.send_to(
             self._settings.position_topic, [record], self._positions.partition
         )

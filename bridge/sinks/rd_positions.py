@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # its stub
 
 from bridge.errors import SinkUnavailableError
+from bridge.notes import HEADER
 from bridge.positions import MOST, PARTITIONS, POSITION_BYTES, Last, position_partition
 from bridge.sinks.rd_producer import (
     OPEN_TIMEOUT_S,
@@ -155,7 +156,8 @@ class RdPositions:
                 return low, high
 
     def _read(self, consumer: Any, start: int, end: int) -> Last:
-        life = b""
+        life = session = b""
+        at = 0.0
         positions: list[bytes] = []
         consumer.assign([TopicPartition(self._topic, self.partition, start)])
         patience = Patience(self._settings, self._kafka, self._stopping)
@@ -170,11 +172,14 @@ class RdPositions:
             if error is None:
                 position = message.offset() + 1
                 if message.key() == self._key:
-                    life = dict(message.headers() or ()).get("life", b"")
+                    headers = dict(message.headers() or ())
+                    life = headers.get("life") or b""
+                    session = headers.get(HEADER) or session
+                    at = max(0, message.timestamp()[1]) / 1000
                     positions.append(message.value() or b"")
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 the library's own name
                 # Behind the last record stands a commit marker, which no reader is given.
                 position = max(position, message.offset())
             else:
                 raise KafkaException(error)
-        return Last(life, b"".join(positions)[-MOST * POSITION_BYTES :])
+        return Last(life, b"".join(positions)[-MOST * POSITION_BYTES :], session, at)
