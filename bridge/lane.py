@@ -286,6 +286,7 @@ class Lane:
     def _session_lost(self) -> None:
         self.stats.sessions_lost += 1
         self.stats.session_lost_at = time.time()
+        self.notebook.was_lost(self.stats.session_lost_at)
         self._log.error(
             "mqtt session lost",
             client_id=self.client_id,

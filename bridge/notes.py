@@ -39,6 +39,7 @@ class Note(NamedTuple):
         alone: whether sessions of the other kind (with shards or without) were looked for and ended
             since it runs.
         granted: whether the broker confirmed all of the filters at QoS 1.
+        lost: when the broker last had no session though it should have, seconds since 1970; or 0.
     """
 
     bridge: str
@@ -48,6 +49,7 @@ class Note(NamedTuple):
     ended: bool = False
     alone: bool = False
     granted: bool = False
+    lost: int = 0
 
     def header(self) -> bytes:
         """As it stands in Kafka: JSON."""
@@ -61,6 +63,7 @@ class Note(NamedTuple):
                 "ended": self.ended,
                 "alone": self.alone,
                 "granted": self.granted,
+                "lost": self.lost,
             }
         ).encode()
 
@@ -91,6 +94,7 @@ def parse(header: bytes) -> Note | None:
             ended=found["ended"] is True,
             alone=found["alone"] is True,
             granted=found["granted"] is True,
+            lost=int(found["lost"]),
         )
         # Text that cannot be sent to a broker (lone surrogates) is none of ours.
         "".join((note.bridge, *note.filters)).encode()
@@ -143,6 +147,8 @@ class Notebook:
             self.there, self.at, self.earlier = there, at, parse(header)
             if self.earlier is not None and self.earlier.alone and not self.earlier.ended:
                 self.ours = self.ours._replace(alone=True)
+            if self.earlier is not None:
+                self.ours = self.ours._replace(lost=max(self.earlier.lost, self.ours.lost))
             self._write()
 
     def _write(self) -> bool:
@@ -181,6 +187,16 @@ class Notebook:
         with self._lock:
             self.ours = self.ours._replace(alone=True)
             return self._write()
+
+    def was_lost(self, now: float) -> None:
+        """The broker had no session though it should have.
+
+        Args:
+            now: seconds since 1970.
+        """
+        with self._lock:
+            self.ours = self.ours._replace(lost=int(now))
+            self._write()
 
     def missing(self, now: float) -> bool:
         """Whether the broker should have had a session for us at our first connection.

@@ -274,17 +274,18 @@ class Session:
             held, stale = news
             self._held |= held
             self._stale |= stale
-        if news is not None or (self._due is not None and time.monotonic() >= self._due):
-            self._settled = True
-            self._due = None
-            self._subscribe()
+        elif self._due is None or time.monotonic() < self._due:
+            return
+        self._settled = True
+        self._due = None
+        self._subscribe()
 
     def _subscribe(self) -> None:
         """Ask for what is not held, and give up what is not wanted."""
         if not self._client.is_connected():
             return
         wanted = self._options.filters
-        if self._options.version != 5 and self._resumed:  # noqa: PLR2004 the protocol's own number
+        if self._options.version != 5:  # noqa: PLR2004 the protocol's own number
             # A second SUBSCRIBE would bring every retained reading again (MQTT-3.8.4-3).
             wanted = tuple(name for name in wanted if name not in self._held)
         if self._refused:
