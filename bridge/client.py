@@ -11,19 +11,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
+from bridge.errors import PacketTooLargeError
 from bridge.frames import Frame, Framer, pubacks, pubcomps, receipts
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Sequence
 
+    from bridge.backpressure import Backpressure
     from contract.address import Address
 
 _READ_BYTES = 256 * 1024
 _COALESCE_S = 0.002
 _COALESCE_MESSAGE_S = 2e-6
 _USUAL_WINDOW = 20
+_ROOM_S = 0.25
 _PUBACK = 0x40
 _PUBCOMP = 0x70
 _PINGREQ = 0xC0
@@ -54,6 +59,8 @@ class SessionOptions:
         filters: topic filters to subscribe to at QoS 1.
         version: 5 or 3 (3.1.1).
         receive_maximum: how many unacknowledged messages the broker may send (MQTT 5.0 only).
+        max_packet_size: bytes; no larger packet is taken. MQTT 5.0 brokers are told (section
+            3.1.2.11.4), and then drop a larger message for this session.
         session_expiry: how long the broker keeps the session while we are away, seconds.
         username, password: None where the broker asks for none.
         tls: the context for ``mqtts``.
@@ -63,7 +70,8 @@ class SessionOptions:
     client_id: str
     filters: tuple[str, ...]
     version: int = 5
-    receive_maximum: int = 1000
+    receive_maximum: int = 20_000
+    max_packet_size: int = 4 * 1024 * 1024
     session_expiry: int = 7 * 86400
     username: str | None = None
     password: str | None = None
@@ -82,7 +90,7 @@ class BulkClient(paho.Client):
         self,
         options: SessionOptions,
         arrived: Callable[[Arrivals], None],
-        idle: threading.Event | None = None,
+        backpressure: Backpressure | None = None,
         *,
         fresh: bool = False,
     ) -> None:
@@ -112,17 +120,22 @@ class BulkClient(paho.Client):
         self._passed_over = False
         self._resuming = False
         self._arrived = arrived
-        self._idle = idle
+        self._backpressure = backpressure
         # No longer than the broker takes to fill its window, or a small one stands empty.
         window = options.receive_maximum if modern else _USUAL_WINDOW
         self._coalesce_s = min(_COALESCE_S, window * _COALESCE_MESSAGE_S)
         self._modern = modern
         self._connection = 0
         self._number = threading.Lock()
-        self._framer = Framer(properties=modern)
+        self._limit = options.max_packet_size
+        # Where the broker was told and keeps to it, none comes. MQTT 3.1.1 cannot tell it, and a
+        # broker that does not keep to it sends the same message on each new connection: from then
+        # on such ones are passed over, so that what is behind them comes.
+        self._strict = modern
+        self._framer = self._new_framer()
         self._for_paho = b""
         self._answered = threading.Event()
-        self.read_error: OSError | None = None
+        self.read_error: Exception | None = None
         """What ended the connection; paho forgets it."""
 
     def reconnect(self) -> MQTTErrorCode:
@@ -135,7 +148,7 @@ class BulkClient(paho.Client):
             self._passed_over = False
             if self._resuming:
                 self.paused = self._resuming = False
-        self._framer = Framer(properties=self._modern)
+        self._framer = self._new_framer()
         self._for_paho = b""
         self.read_error = None
         return super().reconnect()
@@ -234,10 +247,12 @@ class BulkClient(paho.Client):
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Read what is there: hand on the PUBLISH frames, have paho handle the rest."""
-        if self._idle is not None:
+        if self._backpressure is not None:
+            if not self._room(self._backpressure):
+                return MQTTErrorCode.MQTT_ERR_SUCCESS
             # A broker writes one message at a time; while they cannot be delivered yet, a short
             # wait saves a turn of the loop for each.
-            self._idle.wait(self._coalesce_s)
+            self._backpressure.idle.wait(self._coalesce_s)
         try:
             data = super()._sock_recv(_READ_BYTES)
         except BlockingIOError:
@@ -251,12 +266,7 @@ class BulkClient(paho.Client):
         with self._msgtime_mutex:
             self._last_bytes_received = paho.time_func()
         connection = self._connection
-        frames, self._for_paho = self._framer.feed(data)
-        if self._framer.released:
-            # What has its PUBREC is in Kafka, and what has none was never handed on twice: either
-            # way the identifier is free again.
-            self._packet_queue(_PUBCOMP, pubcomps(self._framer.released), 0, 0)
-            self._framer.released.clear()
+        frames, self._for_paho = self._split(data)
         if _PINGRESP in self._for_paho:
             self._answered.set()
         while self._for_paho:
@@ -290,6 +300,46 @@ class BulkClient(paho.Client):
         if self.on_passed_over is not None:
             self.on_passed_over([frame for frame in frames if frame.mid])
         return unbounded
+
+    def _room(self, backpressure: Backpressure) -> bool:
+        """Whether to read; waits a little for it."""
+        # Before the CONNACK, and in a pause, what is read takes no room.
+        if backpressure.room.is_set() or self.paused or not self.is_connected():
+            return True
+        if backpressure.room.wait(_ROOM_S):
+            return True
+        # A PINGRESP may be among what lies unread, so its absence proves nothing: the broker has
+        # sent something. PINGREQs go on.
+        with self._msgtime_mutex:
+            self._last_bytes_received = paho.time_func()
+        self._ping_t = 0.0
+        return False
+
+    def _new_framer(self) -> Framer:
+        return Framer(properties=self._modern, limit=self._limit, strict=self._strict)
+
+    def _split(self, data: bytes) -> tuple[list[Frame], bytes]:
+        """Have the framer split what was read.
+
+        Raises:
+            MalformedPacketError: the connection must end; for a packet that is too large the broker
+                has been told (section 3.14.2.1), where MQTT has words for it.
+        """
+        try:
+            split = self._framer.feed(data)
+        except PacketTooLargeError as error:
+            self._strict = False
+            self.read_error = error
+            if self._modern:
+                self.disconnect(ReasonCode(PacketTypes.DISCONNECT, "Packet too large"))
+                self.loop_write()
+            raise
+        if self._framer.released:
+            # What has its PUBREC is in Kafka, and what has none was never handed on twice: either
+            # way the identifier is free again.
+            self._packet_queue(_PUBCOMP, pubcomps(self._framer.released), 0, 0)
+            self._framer.released.clear()
+        return split
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if not self._for_paho:

@@ -6,6 +6,7 @@ BridgeError
 ├── SinkError              Kafka did not take a batch
 │   ├── SinkUnavailableError   not now: unreachable, topic missing, not enough replicas (retriable)
 │   ├── SinkClosingError       the bridge is stopping; the batch stays with the MQTT broker
+│   ├── BatchTooSlowError      it did not get through in the time of a transaction
 │   ├── RecordsRefusedError    Kafka will never take some of the records
 │   └── FencedError            another process runs under the same client id
 ├── SessionsLeftError      sessions of an earlier start would double what this one forwards
@@ -71,6 +72,15 @@ class SinkUnavailableError(SinkError, ConnectionError):
 
 class SinkClosingError(SinkError):
     """A delivery was given up since the bridge is stopping; the MQTT broker keeps the messages."""
+
+
+class BatchTooSlowError(SinkError):
+    """A batch did not get through in the time of a transaction, and for certain nothing of it did.
+
+    Tried again whole it would fare no better: deliver less at a time.
+    """
+
+    retriable = True
 
 
 class RecordsRefusedError(SinkError):

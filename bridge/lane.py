@@ -7,11 +7,12 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from bridge.availability import Availability
+from bridge.backpressure import Backpressure
 from bridge.client import SessionOptions
 from bridge.health import Vitals
 from bridge.notes import Notebook, note_of
 from bridge.positions import MOST, Positions, position
-from bridge.pump import Pump
+from bridge.pump import Bounds, Pump
 from bridge.security import mqtt_context
 from bridge.session import Session, forget
 from bridge.sinks import make_sink
@@ -77,7 +78,7 @@ class Lane:
         self._last_arrival = self._began = time.monotonic()
         self.left_behind = threading.Event()
         """Set once the broker confirmed that the session has no filters but ours."""
-        idle = threading.Event()
+        backpressure = Backpressure()
         self._positions = Positions() if self._exactly_once else None
         self._session = Session(
             options := SessionOptions(
@@ -86,6 +87,7 @@ class Lane:
                 filters=() if ending else settings.subscribe,
                 version=5 if settings.mqtt_version == "5" else 3,
                 receive_maximum=settings.receive_maximum,
+                max_packet_size=settings.max_packet_size,
                 session_expiry=int(settings.session_expiry),
                 username=settings.username or settings.mqtt.username,
                 password=settings.password(),
@@ -94,7 +96,7 @@ class Lane:
             self,
             Backoff(),
             log,
-            idle,
+            backpressure,
             tasks=tasks,
             asks=self._exactly_once,
             passed_over=self._passed_over if before is not None else None,
@@ -112,7 +114,8 @@ class Lane:
             positions=self._positions,
             on_open=self._opened,
             stopping=self.stopping,
-            idle=idle,
+            backpressure=backpressure,
+            bounds=Bounds(window_bytes=settings.window_bytes, max_lines=settings.max_lines),
             window=settings.receive_maximum if self._exactly_once else 0,
         )
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from bridge.records import sift
+from bridge.records import MAX_LINES, sift
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from bridge.records import Letter, Record
 
 _is_duplicate = attrgetter("duplicate")
+
+# What an object takes beside the bytes of the payload (measured on CPython 3.11, rounded): tuples,
+# bytes objects, and a Kafka client's own copy and bookkeeping while it is sent.
+_MESSAGE_BYTES: Final = 400
+_READING_BYTES: Final = 300
+_LETTER_BYTES: Final = 1_200
 
 
 class Load(NamedTuple):
@@ -32,8 +38,8 @@ class Load(NamedTuple):
         readings: in those, in order.
         letters: the dead letters in them, each with its MQTT topic.
         marks: the positions of those at QoS 1, in order; empty with at-least-once.
-        size: bytes of payload in them.
-        unbounded: bytes of payload in those of them at QoS 0.
+        weight: about how much memory all this takes, bytes.
+        unbounded: how much of it those take that came at QoS 0.
     """
 
     connection: int
@@ -46,7 +52,7 @@ class Load(NamedTuple):
     readings: list[Record]
     letters: list[tuple[Letter, bytes]]
     marks: list[bytes]
-    size: int
+    weight: int
     unbounded: int
 
     @property
@@ -59,6 +65,7 @@ def prepare(
     arrivals: Arrivals,
     positions: Positions | None,
     admit: Callable[[list[Frame]], list[Frame]],
+    max_lines: int = MAX_LINES,
 ) -> Load:
     """Tell new messages from redeliveries, and readings from dead letters.
 
@@ -67,6 +74,7 @@ def prepare(
         positions: note the new ones, so this must be called in arrival order; None with
             at-least-once.
         admit: the frames that are to be delivered, where there are no positions to tell.
+        max_lines: of one message; see `bridge.records.sift`.
     """
     connection, frames = arrivals
     marks: list[bytes] = []
@@ -81,8 +89,8 @@ def prepare(
     unbounded = 0
     if 0 in mids:
         mids = list(filter(None, mids))
-        unbounded = sum(len(frame.payload) for frame in frames if not frame.mid)
-    letters = sift(new, readings)
+        unbounded = sum(_at_qos_0(frame) for frame in frames if not frame.mid)
+    letters = sift(new, readings, max_lines)
     return Load(
         connection,
         messages=len(frames),
@@ -94,14 +102,95 @@ def prepare(
         readings=readings,
         letters=letters,
         marks=marks,
-        size=sum([len(frame.payload) for frame in new]),
+        weight=_weight(len(frames), new, len(readings), len(letters)),
         unbounded=unbounded,
     )
 
 
-def topic_of(record: Record, loads: Iterable[Load]) -> bytes:
-    """The MQTT topic that a reading came from."""
-    # Looked up afterwards: refusals are rare, and a topic kept with every record is not free.
-    return next(
-        frame.topic for load in loads for frame in load.frames if record.value in frame.payload
+def split(load: Load, weight: int, max_lines: int = MAX_LINES) -> tuple[Load, Load]:
+    """A load as two, cut between messages: a message is never in two batches.
+
+    Args:
+        load: of two messages at least that are to be delivered.
+        weight: what the first may have; of one message it has what that has.
+        max_lines: as it was prepared with.
+    """
+    frames = load.frames
+    count = used = readings = letters = 0
+    for frame in frames[:-1]:
+        found: list[Record] = []
+        rejected = len(sift([frame], found, max_lines))
+        more = _weight(1, [frame], len(found), rejected)
+        if count and used + more > weight:
+            break
+        count += 1
+        used += more
+        readings += len(found)
+        letters += rejected
+    marked = sum(1 for frame in frames[:count] if frame.mid)
+    at = _behind(load.mids, [frame.mid for frame in frames[:count] if frame.mid])
+    suppressed = at - marked
+    duplicates = suppressed + sum(map(_is_duplicate, frames[:count]))
+    unbounded = sum(_at_qos_0(frame) for frame in frames[:count] if not frame.mid)
+    first = load._replace(
+        messages=count + suppressed,
+        mids=load.mids[:at],
+        stale=0,
+        duplicates=duplicates,
+        suppressed=suppressed,
+        frames=frames[:count],
+        readings=load.readings[:readings],
+        letters=load.letters[:letters],
+        marks=load.marks[:marked],
+        weight=used,
+        unbounded=unbounded,
     )
+    rest = load._replace(
+        messages=load.messages - first.messages,
+        mids=load.mids[at:],
+        duplicates=load.duplicates - duplicates,
+        suppressed=load.suppressed - suppressed,
+        frames=frames[count:],
+        readings=load.readings[readings:],
+        letters=load.letters[letters:],
+        marks=load.marks[marked:],
+        weight=load.weight - used,
+        unbounded=load.unbounded - unbounded,
+    )
+    return first, rest
+
+
+def topics_of(records: Iterable[Record], loads: Iterable[Load]) -> dict[bytes, bytes]:
+    """The MQTT topic that each reading came from, by its bytes."""
+    # Looked up afterwards: refusals are rare, and a topic kept with every record is not free.
+    wanted = {record.value for record in records}
+    found: dict[bytes, bytes] = {}
+    for frame in (frame for load in loads for frame in load.frames):
+        # A payload is one record, also written over several lines, or a record on each line.
+        lines = frame.payload.split(b"\n") if b"\n" in frame.payload else []
+        for value in (frame.payload, *lines):
+            if (record := value.removesuffix(b"\r")) in wanted or (record := value) in wanted:
+                found.setdefault(record, frame.topic)
+    return found
+
+
+def _weight(messages: int, frames: list[Frame], readings: int, letters: int) -> int:
+    return (
+        sum([len(frame.payload) for frame in frames])
+        + _MESSAGE_BYTES * messages
+        + _READING_BYTES * readings
+        + _LETTER_BYTES * letters
+    )
+
+
+def _at_qos_0(frame: Frame) -> int:
+    lines = frame.payload.count(b"\n") + 1
+    return len(frame.payload) + _MESSAGE_BYTES + _READING_BYTES * lines
+
+
+def _behind(mids: list[int], admitted: list[int]) -> int:
+    """Where in all packet identifiers those begin that come behind the admitted ones."""
+    place = 0
+    for mid in admitted:
+        place = mids.index(mid, place) + 1
+    return place

@@ -53,6 +53,10 @@ def _age(view: View) -> Iterable[Sample]:
     return [Sample(max((lane.stats.age(view.now) for lane in view.lanes), default=0.0))]
 
 
+def _batch_limit(view: View) -> Iterable[Sample]:
+    return [Sample(min((lane.stats.batch_limit for lane in view.lanes), default=0))]
+
+
 def _kafka_up(view: View) -> Iterable[Sample]:
     return [Sample(int(view.kafka and all(lane.kafka for lane in view.lanes)))]
 
@@ -114,7 +118,8 @@ METRICS: Final[tuple[Metric[View], ...]] = (
     Metric(
         "messages_dropped_total",
         "counter",
-        "MQTT messages at QoS 0 for which there was no room while Kafka was away.",
+        "MQTT messages at QoS 0 for which there was no room while Kafka was away, or that waited "
+        "when the bridge ended.",
         _summed("dropped"),
     ),
     Metric(
@@ -122,6 +127,19 @@ METRICS: Final[tuple[Metric[View], ...]] = (
         "gauge",
         "MQTT messages that arrived and are not acknowledged yet.",
         _summed("in_flight"),
+    ),
+    Metric(
+        "waiting_bytes",
+        "gauge",
+        "About how much memory those take; at bridge.window_bytes nothing more is read.",
+        _summed("waiting_bytes"),
+    ),
+    Metric(
+        "batch_limit_bytes",
+        "gauge",
+        "The most that goes into one batch, of the lane with the smallest; it falls where the line "
+        "to Kafka is slow.",
+        _batch_limit,
     ),
     Metric(
         "oldest_unacknowledged_age_seconds",

@@ -9,6 +9,7 @@ packet identifiers are 16 bits.
 from __future__ import annotations
 
 from hashlib import blake2b
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
@@ -116,6 +117,11 @@ class Last(NamedTuple):
     session: bytes = b""
     at: float = 0.0
 
+    @property
+    def empty(self) -> bool:
+        """Whether there was no record at all."""
+        return not (self.life or self.positions)
+
     def is_of_another(self, life: bytes) -> bool:
         """Whether another process wrote after the one of this life did, which it had claimed."""
         return self.life not in (b"", life)
@@ -131,6 +137,33 @@ def position_record(client_id: str, life: bytes, positions: bytes, session: byte
         session: what is known of the session (`bridge.notes`).
     """
     return Record(client_id.encode(), positions, (("life", life), (HEADER, session)))
+
+
+def moved(partitions: int) -> bool:
+    """Whether a client id's records may stand in another partition than today's.
+
+    The bridges make the topic with `PARTITIONS`. With another number somebody made it, or added
+    some, and what was written before stands where `position_partition` does not point any more.
+    """
+    return partitions != PARTITIONS
+
+
+def in_order(found: list[tuple[int, Last]]) -> Last:
+    """What was found of one client id in several partitions, by the time of the last record each.
+
+    Args:
+        found: milliseconds since 1970 of the last record, and all that was found, of each.
+    """
+    found.sort(key=itemgetter(0))
+    lives = [last.life for _time, last in found if last.life]
+    positions = b"".join(last.positions for _time, last in found)
+    sessions = [last.session for _time, last in found if last.session]
+    return Last(
+        lives[-1] if lives else b"",
+        positions[-MOST * POSITION_BYTES :],
+        sessions[-1] if sessions else b"",
+        max((last.at for _time, last in found), default=0.0),
+    )
 
 
 def position_partition(client_id: str, partitions: int) -> int:

@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from bridge.backpressure import Backpressure
 from bridge.client import Arrivals
-from bridge.errors import RecordsRefusedError, SinkClosingError, SinkUnavailableError
-from bridge.load import prepare, topic_of
+from bridge.errors import (
+    BatchTooSlowError,
+    RecordsRefusedError,
+    SinkClosingError,
+    SinkUnavailableError,
+)
+from bridge.load import prepare, topics_of
 from bridge.overflow import Overflow
-from bridge.records import Batch, Letter, dead_letter
-from bridge.waiting import Waiting
+from bridge.pace import Pace
+from bridge.records import MAX_LINES, Batch, Letter, dead_letter
+from bridge.waiting import MAX_BATCH_BYTES, Waiting
 from contract.reasons import Reason, Rejection
 
 if TYPE_CHECKING:
@@ -43,6 +50,22 @@ class Acknowledge(Protocol):
         """Acknowledge these packet identifiers of that connection, in order."""
 
 
+class Bounds(NamedTuple):
+    """How much is taken.
+
+    Attributes:
+        window_bytes: that may wait or be under way, as `bridge.load.Load.weight` counts; above,
+            nothing more is read.
+        max_lines: of one MQTT message; one with more is one dead letter.
+    """
+
+    window_bytes: int = 32 * 1024 * 1024
+    max_lines: int = MAX_LINES
+
+
+_USUAL_BOUNDS: Final = Bounds()
+
+
 class Pump:
     """Moves messages from the session to a sink, in a thread of its own.
 
@@ -58,7 +81,8 @@ class Pump:
             (at-least-once).
         on_open: called once Kafka was reached, before the first message is taken.
         stopping: set by `drain` when waiting for Kafka must end; the sink heeds it too.
-        idle: is kept set while what arrives would be delivered at once.
+        backpressure: tells the network thread when to read.
+        bounds: how much is taken.
         window: how many messages the broker sends without acknowledgements; 0 where batches need
             not be large (at-least-once).
     """
@@ -76,7 +100,8 @@ class Pump:
         positions: Positions | None,
         on_open: Callable[[], None],
         stopping: threading.Event,
-        idle: threading.Event | None = None,
+        backpressure: Backpressure | None = None,
+        bounds: Bounds = _USUAL_BOUNDS,
         window: int = 0,
     ) -> None:
         self._sink = sink
@@ -86,16 +111,19 @@ class Pump:
         self._now = now
         self._stats = stats
         self._log = log
-        self._waiting = Waiting()
+        self._bounds = bounds
+        self._waiting = Waiting(bounds.max_lines)
+        self._pace = Pace(log, MAX_BATCH_BYTES)
+        stats.batch_limit = self._pace.limit
         self._overflow = Overflow(log)
         self._changed = threading.Condition()
         self._draining = False
         self._positions = positions
         self._on_open = on_open
         self._stopping = stopping
-        self._idle = idle or threading.Event()
+        self._backpressure = backpressure or Backpressure()
         self._window = window
-        self._ended = self._took = 0.0
+        self._ended = self._took = self._tried = 0.0
         self.opened = threading.Event()
         """Set once Kafka was reached for the first time."""
         self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
@@ -114,12 +142,13 @@ class Pump:
     def arrived(self, arrivals: Arrivals) -> None:
         """Take frames over in the network thread, which makes them ready; waits for nothing.
 
-        With exactly-once only after `on_open`, once it is known what earlier lives delivered.
+        With exactly-once only after `on_open`, once it is known what earlier lives delivered; but
+        for messages at QoS 0, which nobody delivers again.
         """
         with self._changed:
             self._waiting.connected(arrivals.connection)
             taken = self._waiting.within_bounds(arrivals)
-        load = prepare(taken, self._positions, self._waiting.admit)
+        load = prepare(taken, self._positions, self._waiting.admit, self._bounds.max_lines)
         dropped = len(arrivals.frames) - load.messages
         if dropped or load.unbounded:
             self._overflow.note(dropped, before=self._stats.dropped)
@@ -131,6 +160,7 @@ class Pump:
             self._stats.dropped += dropped
             if load.messages or not dropped:
                 self._waiting.add(now, load)
+            self._mind_room()
             self._changed.notify()
 
     def prove(self) -> None:
@@ -172,6 +202,9 @@ class Pump:
         self._stopping.set()
         # A client library may not heed it; the thread ends with the process then.
         self._thread.join(_LAST_WORDS_S)
+        with self._changed:
+            # Nobody has them but us.
+            self._stats.dropped += self._waiting.unacknowledgeable
         return in_time and not self._waiting
 
     def _run(self) -> None:
@@ -190,15 +223,26 @@ class Pump:
 
     def take(self) -> list[Load]:
         """All that waits, up to a bound; empty once drained."""
+        idle = self._backpressure.idle
         with self._changed:
+            self._waiting.finished()
+            self._mind_room()
             if not self._waiting:
-                self._idle.set()
+                idle.set()
                 self._changed.wait_for(lambda: self._waiting or self._draining)
-            self._idle.clear()
+            idle.clear()
             self._gather()
             if self._waiting:
                 self._stats.oldest = self._waiting.since
-            return self._waiting.take()
+            return self._waiting.take(self._pace.limit)
+
+    def _mind_room(self) -> None:
+        """Have the network thread read on or not; called with the lock."""
+        self._stats.waiting_bytes = self._waiting.weight
+        if self._waiting.weight < self._bounds.window_bytes:
+            self._backpressure.room.set()
+        else:
+            self._backpressure.room.clear()
 
     def _gather(self) -> None:
         """Wait a little for the broker to fill the window again, where a batch has just ended.
@@ -207,20 +251,21 @@ class Pump:
         for everything else. A message that comes out of silence waits for nothing.
         """
         end = self._ended + min(self._took * _GATHER_SHARE, _GATHER_MOST_S)
-        while self._stats.in_flight < self._window and not self._draining:
+        room = self._backpressure.room
+        while self._stats.in_flight < self._window and room.is_set() and not self._draining:
             left = end - time.monotonic()
             if left <= 0:
                 return
             self._changed.wait(left)
 
     def move(self, loads: Sequence[Load]) -> None:
-        """Deliver one batch to its end, then acknowledge it.
+        """Deliver one batch to its end, then acknowledge it; or put it back, to go in parts.
 
         Raises:
             SinkClosingError: the bridge is stopping; nothing of the batch is acknowledged.
             FencedError: another process has taken over; the same.
         """
-        began = time.monotonic()
+        began = self._tried = time.monotonic()
         readings: list[Record] = []
         letters: list[Record] = []
         reasons: list[str] = []
@@ -231,14 +276,29 @@ class Pump:
             for letter, topic in load.letters:
                 reasons.append(letter.rejection.reason.value)
                 letters += self._letter(letter, topic)
+        weight = sum(load.weight for load in loads)
         if readings or letters or any(load.proof for load in loads):
-            refused = self._deliver(Batch(readings, letters, b"".join(marks)), loads)
+            try:
+                refused = self._deliver(Batch(readings, letters, b"".join(marks)), loads)
+            except BatchTooSlowError:
+                self._go_in_parts(weight)
+                return
             reasons += [Reason.TOO_LARGE.value] * refused
             self._stats.delivered += len(readings) - refused
         self._stats.rejected.update(reasons)
         self._release(loads)
         self._ended = time.monotonic()
         self._took = self._ended - began
+        self._pace.took(weight, self._ended - self._tried)
+        self._stats.batch_limit = self._pace.limit
+
+    def _go_in_parts(self, weight: int) -> None:
+        """After a batch that was too slow: have less of it taken next."""
+        self._stats.kafka_errors += 1
+        self._pace.too_slow(weight)
+        self._stats.batch_limit = self._pace.limit
+        with self._changed:
+            self._waiting.put_back()
 
     def _letter(self, letter: Letter, topic: bytes) -> list[Record]:
         reason = letter.rejection.reason.value
@@ -264,6 +324,7 @@ class Pump:
 
         def attempt() -> None:
             nonlocal batch
+            self._tried = time.monotonic()
             try:
                 self._sink.deliver(batch)
             except SinkUnavailableError as error:
@@ -275,9 +336,10 @@ class Pump:
                 self._patiently(attempt)
             except RecordsRefusedError as error:
                 batch = error.remaining._replace(dead_letters=error.remaining.dead_letters[:])
+                topics = topics_of((record for record, _why in error.refusals), loads)
                 for record, why in error.refusals:
                     letter = Letter(record.value, Rejection(Reason.TOO_LARGE, why))
-                    batch.dead_letters.extend(self._letter(letter, topic_of(record, loads)))
+                    batch.dead_letters.extend(self._letter(letter, topics.get(record.value, b"")))
                 refused += len(error.refusals)
             else:
                 return refused

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from bridge.frames import Cut
 from contract.fast import judge_guid
 from contract.moment import format_event_time
 from contract.reasons import Reason, Rejection
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 PART_BYTES: Final = 900_000
 """A dead letter above this is written in parts, so that Kafka takes it with its default limits
 (max.message.bytes of 1,048,588 for a batch, headers included)."""
+
+MAX_LINES: Final = 10_000
+_MQTT_TOPIC_BYTES: Final = 1024
+"""How much of an MQTT topic stands in a letter's header: one may have 65,535 bytes, and a message
+as many letters as it has lines."""
 
 _NOT_EVEN_JSON: Final = frozenset({Reason.TOO_LARGE, Reason.NOT_UTF8, Reason.NOT_JSON})
 
@@ -58,8 +64,15 @@ class Letter(NamedTuple):
     rejection: Rejection
 
 
-def sift(frames: Iterable[Frame], readings: list[Record]) -> list[tuple[Letter, bytes]]:
+def sift(
+    frames: Iterable[Frame], readings: list[Record], max_lines: int = MAX_LINES
+) -> list[tuple[Letter, bytes]]:
     """Append the readings in MQTT messages to `readings`, in order.
+
+    Args:
+        frames: in arrival order.
+        readings: gets the readings.
+        max_lines: of one message; with more, all of it is one letter.
 
     Returns:
         The dead letters, in order, each with the MQTT topic that it came from.
@@ -74,7 +87,9 @@ def sift(frames: Iterable[Frame], readings: list[Record]) -> list[tuple[Letter, 
             if isinstance(guid, str):
                 append(new(Record, (guid.encode(), payload, ())))
             else:
-                letters.append((Letter(payload, guid), topic))
+                letters.append((_letter(payload, guid), topic))
+        elif (whole := _beyond_bounds(payload, max_lines)) is not None:
+            letters.append((whole, topic))
         elif (records := _lines_of_readings(payload)) is not None:
             readings += records
         else:
@@ -84,6 +99,28 @@ def sift(frames: Iterable[Frame], readings: list[Record]) -> list[tuple[Letter, 
                 else:
                     letters.append((item, topic))
     return letters
+
+
+def _beyond_bounds(payload: bytes, max_lines: int) -> Letter | None:
+    """The letter of a message that is not looked into: its work and memory would have no bound."""
+    if isinstance(payload, Cut):
+        return _letter(payload, Rejection(Reason.TOO_LARGE, ""))
+    lines = payload.count(b"\n") + (not payload.endswith(b"\n"))
+    if lines <= max_lines:
+        return None
+    why = f"a message of {lines} lines, above bridge.max_lines = {max_lines}"
+    return Letter(payload, Rejection(Reason.TOO_LARGE, why))
+
+
+def _letter(payload: bytes, rejection: Rejection) -> Letter:
+    """The letter of a whole message, which may have been cut."""
+    if isinstance(payload, Cut):
+        why = (
+            f"the first {len(payload)} bytes of {payload.length} with SHA-256 {payload.digest}; "
+            f"the packet was above mqtt.max_packet_size = {payload.limit}"
+        )
+        rejection = Rejection(Reason.TOO_LARGE, why)
+    return Letter(payload, rejection)
 
 
 def _lines_of_readings(payload: bytes) -> list[Record] | None:
@@ -128,7 +165,7 @@ def dead_letter(letter: Letter, mqtt_topic: bytes, time: int) -> list[Record]:
 
     Args:
         letter: what was rejected.
-        mqtt_topic: where it came from.
+        mqtt_topic: where it came from; its first 1024 bytes are told.
         time: when it was rejected, nanoseconds since 1970.
     """
     chunks = [
@@ -139,7 +176,7 @@ def dead_letter(letter: Letter, mqtt_topic: bytes, time: int) -> list[Record]:
     headers = (
         ("reason", letter.rejection.reason.encode()),
         ("detail", letter.rejection.detail.encode()),
-        ("mqtt_topic", mqtt_topic),
+        ("mqtt_topic", mqtt_topic[:_MQTT_TOPIC_BYTES]),
         ("time", format_event_time(time).encode()),
         ("parts", str(len(chunks)).encode()),
     )

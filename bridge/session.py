@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from paho.mqtt.reasoncodes import ReasonCode
 
+    from bridge.backpressure import Backpressure
     from bridge.client import Arrivals, SessionOptions
     from bridge.frames import Frame
     from contract.log import Log
@@ -83,7 +84,7 @@ class Session:
         events: who hears of it.
         backoff: the delays between attempts.
         log: for refusals that a person must mend.
-        idle: set while frames could be delivered at once; else reading them may wait a little.
+        backpressure: tells when to read.
         tasks: supervises its thread.
         quarrels: the delays after another client took the client id.
         asks: whether `settle` will be called.
@@ -96,7 +97,7 @@ class Session:
         events: SessionEvents,
         backoff: Backoff,
         log: Log,
-        idle: threading.Event | None = None,
+        backpressure: Backpressure | None = None,
         *,
         tasks: Tasks | None = None,
         quarrels: Backoff | None = None,
@@ -110,7 +111,7 @@ class Session:
         self._tasks = tasks or Tasks(log)
         self._quarrels = quarrels or Backoff(first=5.0, longest=60.0)
         self._closing = threading.Event()
-        self._client = BulkClient(options, events.arrived, idle)
+        self._client = BulkClient(options, events.arrived, backpressure)
         self._client.on_passed_over = passed_over
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
@@ -467,6 +468,7 @@ def _connect_properties(options: SessionOptions) -> Properties | None:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho's own gap
     properties.SessionExpiryInterval = options.session_expiry
     properties.ReceiveMaximum = options.receive_maximum
+    properties.MaximumPacketSize = options.max_packet_size
     return properties
 
 

@@ -160,11 +160,19 @@ class BridgeSettings:
     receive_maximum: int = setting(
         "mqtt.receive_maximum",
         whole(1, 65_535),
-        default=1000,
+        default=20_000,
         flag="--receive-maximum",
         metavar="N",
-        help="Unacknowledged messages that the MQTT broker may send: the bound of memory, and of "
-        "duplicates after a crash.",
+        help="Unacknowledged messages that the MQTT broker may send: with bridge.window_bytes the "
+        "bound of memory, and of what it delivers again after a crash.",
+    )
+    max_packet_size: int = setting(
+        "mqtt.max_packet_size",
+        whole(65_536, 67_108_864),
+        default=4_194_304,
+        help="Bytes of the largest MQTT packet that is taken. An MQTT 5.0 broker is told, and "
+        "drops a larger message for this bridge; of one that comes all the same, as with 3.1.1, "
+        "the dead letter has the first 131,072 bytes, the length and the SHA-256.",
     )
     session_expiry: float = setting(
         "mqtt.session_expiry",
@@ -227,6 +235,19 @@ class BridgeSettings:
         default=None,
         help="Kafka topic in which bridges note what they delivered, made where it is missing. "
         "Default: the topic with .bridge behind.",
+    )
+    window_bytes: int = setting(
+        "bridge.window_bytes",
+        whole(4_194_304, 4_294_967_296),
+        default=33_554_432,
+        help="Bytes that may wait for Kafka, about as they lie in memory; above, nothing is read "
+        "from the MQTT broker, which keeps it.",
+    )
+    max_lines: int = setting(
+        "bridge.max_lines",
+        whole(1, 100_000),
+        default=10_000,
+        help="Lines in one MQTT message; of one with more the whole message is one dead letter.",
     )
     drain_timeout: float = setting(
         "bridge.drain_timeout",

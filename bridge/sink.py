@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from bridge.errors import RecordsRefusedError, SinkUnavailableError
+from bridge.errors import BatchTooSlowError, RecordsRefusedError, SinkUnavailableError
 
 if TYPE_CHECKING:
     from bridge.records import Batch, Record
@@ -33,6 +33,7 @@ class Sink(Protocol):
 
         Raises:
             SinkUnavailableError: some records are not delivered; its `remaining` has them.
+            BatchTooSlowError: nothing is delivered; deliver less at a time.
             RecordsRefusedError: Kafka will never take some; its `remaining` has the others that
                 are not delivered.
             SinkClosingError: the bridge is stopping and Kafka does not answer.
@@ -65,6 +66,7 @@ class MemorySink:
         dead_letters: all dead letters that were taken.
         failures: how many of the next calls raise SinkUnavailableError.
         refuse_above: bytes; a longer reading is refused.
+        too_slow_above: readings; a batch with more does not get through in time.
         positions: of all batches that were taken, and what `open` gives.
     """
 
@@ -72,6 +74,7 @@ class MemorySink:
     dead_letters: list[Record] = field(default_factory=list)
     failures: int = 0
     refuse_above: int = 1_000_000
+    too_slow_above: int = 1_000_000
     positions: bytes = b""
 
     def open(self) -> bytes:
@@ -82,6 +85,8 @@ class MemorySink:
     def deliver(self, batch: Batch) -> None:
         """See `Sink.deliver`; all or nothing, as with transactions."""
         self._fail(batch)
+        if len(batch.readings) > self.too_slow_above:
+            raise BatchTooSlowError(f"{len(batch.readings)} readings take too long")
         refused = [r for r in batch.readings if len(r.value) > self.refuse_above]
         if refused:
             rest = [r for r in batch.readings if len(r.value) <= self.refuse_above]

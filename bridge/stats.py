@@ -19,7 +19,8 @@ class Stats:
 
     Attributes:
         received: MQTT messages taken from the broker; written by the network thread.
-        dropped: those among them at QoS 0 that found no room; written by the network thread.
+        dropped: those among them at QoS 0 that found no room, or were here at the end; written by
+            the network thread, and by the main thread once that reads no more.
         settled: those among them that are done with: acknowledged, stale, or at QoS 0.
         duplicates: those among them that the broker marked as sent before.
         suppressed: redeliveries that were in Kafka already and are not written again.
@@ -30,6 +31,8 @@ class Stats:
         oldest: when the oldest message in flight came, seconds of the monotonic clock.
         kafka_errors: deliveries that had to be repeated, and failed attempts to open Kafka.
         reconnects: MQTT connections after the first; written by the network thread.
+        waiting_bytes: about how much memory those take that are not done with.
+        batch_limit: the most that goes into one batch, counted in the same way.
         sessions_lost: connections that found no session where one should have been; written by the
             network thread, or by the pump's for the first one.
         session_lost_at: when the last one did, seconds since 1970; 0 before the first.
@@ -49,6 +52,8 @@ class Stats:
     reconnects: int = 0
     sessions_lost: int = 0
     session_lost_at: float = 0.0
+    waiting_bytes: int = 0
+    batch_limit: int = 0
 
     @property
     def in_flight(self) -> int:

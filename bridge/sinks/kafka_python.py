@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 
 from bridge.errors import RecordsRefusedError
 from bridge.records import Batch
-from bridge.sinks.kp_producer import Failure, KpProducer, not_delivered, topics, unavailable, words
+from bridge.sinks.kp_producer import (
+    REQUEST_BYTES,
+    Failure,
+    KpProducer,
+    not_delivered,
+    too_large_together,
+    topics,
+    unavailable,
+    words,
+)
+from bridge.sinks.limits import RequestSize
 
 if TYPE_CHECKING:
     import threading
@@ -32,6 +42,7 @@ class KafkaPythonSink:
         self._kafka = kafka
         self._stopping = stopping
         self._producer: KpProducer | None = None
+        self._request = RequestSize(REQUEST_BYTES)
 
     def open(self) -> bytes:
         """See `Sink.open`."""
@@ -47,6 +58,8 @@ class KafkaPythonSink:
         failed = {id(failure.record) for failure in failures}
         readings = [record for record in batch.readings if id(record) in failed]
         letters = [record for record in batch.dead_letters if id(record) in failed]
+        if too_large_together(failures, self._request.bytes) and self._request.refused():
+            raise unavailable(self._settings, failures[0].error, Batch(readings, letters))
         if letters or not all(failure.unfixable for failure in failures):
             raise not_delivered(self._settings, failures, Batch(readings, letters))
         self._deliver_alone(readings)
@@ -59,7 +72,12 @@ class KafkaPythonSink:
 
     def _ready(self) -> KpProducer:
         if self._producer is None:
-            self._producer = KpProducer(self._settings, self._kafka, self._stopping)
+            self._producer = KpProducer(
+                self._settings,
+                self._kafka,
+                self._stopping,
+                request_bytes=self._request.bytes,
+            )
         return self._producer
 
     def _send(self, batch: Batch) -> list[Failure]:

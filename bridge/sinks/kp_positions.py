@@ -10,7 +10,15 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from bridge.errors import SinkClosingError, SinkUnavailableError
 from bridge.notes import HEADER
-from bridge.positions import MOST, PARTITIONS, POSITION_BYTES, Last, position_partition
+from bridge.positions import (
+    MOST,
+    PARTITIONS,
+    POSITION_BYTES,
+    Last,
+    in_order,
+    moved,
+    position_partition,
+)
 from bridge.sinks.kp_producer import client_settings, unavailable, words
 
 if TYPE_CHECKING:
@@ -21,6 +29,8 @@ if TYPE_CHECKING:
 _POLL_MS: Final = 250
 _FIRST_LOOK: Final = 2_000
 _FURTHER: Final = 8
+_AS_THE_CLUSTER_SAYS: Final = -1
+"""How many copies: the brokers' default.replication.factor (KIP-464)."""
 
 
 class KpPositions:
@@ -37,6 +47,9 @@ class KpPositions:
         self._key = settings.client_id.encode()
         self.partition = -1
         """Of this client id's records; known after `require`."""
+        self.elsewhere = False
+        """Whether what `last` gave stands in other partitions."""
+        self._partitions = 0
 
     def require(self, topics: set[str]) -> None:
         """See that the topic is there, and make it where it is not: it is the bridges' own.
@@ -49,7 +62,12 @@ class KpPositions:
             with KafkaAdminClient(**client_settings(self._settings)) as admin:
                 if name not in topics:
                     keep = str(int(self._settings.session_expiry * 1000))
-                    wanted = NewTopic(name, PARTITIONS, 1, topic_configs={"retention.ms": keep})
+                    wanted = NewTopic(
+                        name,
+                        PARTITIONS,
+                        _AS_THE_CLUSTER_SAYS,
+                        topic_configs={"retention.ms": keep},
+                    )
                     admin.create_topics([wanted])
                     admin.wait_for_topics([name], timeout_ms=5_000)
                 described: Any = admin.describe_topics([name])
@@ -57,17 +75,16 @@ class KpPositions:
             raise SinkUnavailableError(f"topic {name} is being made") from error
         except KafkaError as error:
             raise SinkUnavailableError(f"topic {name} cannot be made: {words(error)}") from error
-        count = sum(len(topic["partitions"]) for topic in described)
-        self.partition = position_partition(self._settings.client_id, count)
+        self._partitions = sum(len(topic["partitions"]) for topic in described)
+        self.partition = position_partition(self._settings.client_id, self._partitions)
 
     def last(self) -> Last:
-        """What stands there under this client id, as far as it was committed.
+        """What stands there under this client id; see `bridge.sinks.rd_positions`.
 
         Raises:
             SinkUnavailableError: Kafka does not answer.
             SinkClosingError: the bridge is stopping.
         """
-        where = TopicPartition(self._settings.position_topic, self.partition)
         try:
             consumer = KafkaConsumer(
                 **client_settings(self._settings),
@@ -77,22 +94,31 @@ class KpPositions:
                 group_id=None,
             )
             try:
-                consumer.assign([where])
-                low = consumer.beginning_offsets([where])[where]
-                # Without a group, end_offsets of a reader of committed records stop before open
-                # transactions; those of all records do not.
-                high = self._high_watermark(where)
-                look = _FIRST_LOOK
-                while True:
-                    start = max(low, high - look)
-                    found = self._read(consumer, where, start, high)
-                    if start == low or len(found.positions) >= MOST * POSITION_BYTES:
-                        return found
-                    look *= _FURTHER
+                _time, found = self._last_in(consumer, self.partition)
+                self.elsewhere = found.empty and moved(self._partitions)
+                if not self.elsewhere:
+                    return found
+                return in_order([self._last_in(consumer, each) for each in range(self._partitions)])
             finally:
                 consumer.close()
         except KafkaError as error:
             raise unavailable(self._settings, error) from error
+
+    def _last_in(self, consumer: Any, partition: int) -> tuple[int, Last]:
+        """What stands in one partition, and when its last record was written."""
+        where = TopicPartition(self._settings.position_topic, partition)
+        consumer.assign([where])
+        low = consumer.beginning_offsets([where])[where]
+        # Without a group, end_offsets of a reader of committed records stop before open
+        # transactions; those of all records do not.
+        high = self._high_watermark(where)
+        look = _FIRST_LOOK
+        while True:
+            start = max(low, high - look)
+            time, found = self._read(consumer, where, start, high)
+            if start == low or len(found.positions) >= MOST * POSITION_BYTES:
+                return time, found
+            look *= _FURTHER
 
     def _high_watermark(self, where: Any) -> int:
         consumer = KafkaConsumer(**client_settings(self._settings), group_id=None)
@@ -101,9 +127,9 @@ class KpPositions:
         finally:
             consumer.close()
 
-    def _read(self, consumer: Any, where: Any, start: int, end: int) -> Last:
+    def _read(self, consumer: Any, where: Any, start: int, end: int) -> tuple[int, Last]:
         life = session = b""
-        at = 0.0
+        time = 0
         positions: list[bytes] = []
         consumer.seek(where, start)
         # Behind the last record stands a commit marker, which `position` counts once it is passed.
@@ -116,6 +142,7 @@ class KpPositions:
                         headers = dict(record.headers)
                         life = headers.get("life") or b""
                         session = headers.get(HEADER) or session
-                        at = max(0, record.timestamp) / 1000
                         positions.append(record.value or b"")
-        return Last(life, b"".join(positions)[-MOST * POSITION_BYTES :], session, at)
+                        time = max(0, record.timestamp)
+        last = Last(life, b"".join(positions)[-MOST * POSITION_BYTES :], session, time / 1000)
+        return time, last

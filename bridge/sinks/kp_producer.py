@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bridge.settings import BridgeSettings
 
 BLOCK_MS: Final = 5_000
+REQUEST_BYTES: Final = 262_144
 _POLL_S: Final = 0.25
 _PATIENCE_S: Final = 3.0
 _WEEK_MS: Final = 7 * 86_400_000
@@ -48,6 +49,11 @@ class Failure(NamedTuple):
     def unfixable(self) -> bool:
         """Whether no later try can do better."""
         return isinstance(self.error, _UNFIXABLE)
+
+    @property
+    def size(self) -> int:
+        """Bytes; what is as large as a request may be was alone in its own."""
+        return len(self.record.key) + len(self.record.value)
 
 
 class _QuietProducer(KafkaProducer):  # type: ignore[misc] # kafka-python has no types
@@ -66,6 +72,7 @@ class KpProducer:
         stopping: ends a wait that Kafka does not answer.
         more: configuration beside what every sink has.
         longest: seconds after which a wait ends with KafkaTimeoutError.
+        request_bytes: how much may go to one partition together.
 
     Raises:
         SinkUnavailableError: Kafka does not answer.
@@ -77,7 +84,9 @@ class KpProducer:
         kafka: Availability,
         stopping: threading.Event,
         more: dict[str, Any] | None = None,
+        *,
         longest: float = math.inf,
+        request_bytes: int = REQUEST_BYTES,
     ) -> None:
         self._settings = settings
         self._longest = longest
@@ -93,7 +102,7 @@ class KpProducer:
                 delivery_timeout_ms=_WEEK_MS,
                 max_block_ms=BLOCK_MS,
                 max_request_size=1_048_576,
-                batch_size=262_144,
+                batch_size=request_bytes,
                 linger_ms=5,
                 metadata_max_age_ms=30_000,
                 allow_auto_create_topics=False,
@@ -208,6 +217,12 @@ class KpProducer:
             )
         if waited > self._longest:
             raise KafkaTimeoutError(f"{what} for {waited:.0f} s")
+
+
+def too_large_together(failures: list[Failure], request_bytes: int) -> bool:
+    """Whether a topic refused what came together, and perhaps would take it in pieces."""
+    sizes = [failure.size for failure in failures if failure.unfixable]
+    return len(sizes) > 1 and max(sizes) < request_bytes
 
 
 def topics(settings: BridgeSettings) -> set[str]:

@@ -5,20 +5,34 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedError
+from kafka.errors import (
+    InvalidProducerEpochError,
+    InvalidTransactionTimeoutError,
+    KafkaError,
+    ProducerFencedError,
+)
 
-from bridge.errors import FencedError, RecordsRefusedError, SinkError
+from bridge.errors import (
+    BatchTooSlowError,
+    FencedError,
+    RecordsRefusedError,
+    SinkError,
+    SinkUnavailableError,
+)
 from bridge.positions import position_record
 from bridge.records import Batch
 from bridge.sinks.kp_positions import KpPositions
 from bridge.sinks.kp_producer import (
+    REQUEST_BYTES,
     Failure,
     KpProducer,
     not_delivered,
+    too_large_together,
     topics,
     unavailable,
     words,
 )
+from bridge.sinks.limits import RequestSize, TransactionTime, size_of
 
 if TYPE_CHECKING:
     import threading
@@ -29,7 +43,7 @@ if TYPE_CHECKING:
     from bridge.records import Record
     from bridge.settings import BridgeSettings
 
-TRANSACTION_TIMEOUT_MS: Final = 10_000
+_REQUEST_MS: Final = 30_000
 _GRACE_S: Final = 2.0
 _ABORT: Final = "an abort awaits confirmation"
 _FENCED: Final = (ProducerFencedError, InvalidProducerEpochError)
@@ -60,6 +74,10 @@ class TransactionalKafkaPythonSink:
         self._producer: KpProducer | None = None
         self._life = os.urandom(8)
         self._claimed = False
+        self._time = TransactionTime()
+        self._late = False
+        """Whether the last batch ran out of time, and it is not known yet what became of it."""
+        self._request = RequestSize(REQUEST_BYTES)
 
     def open(self) -> bytes:
         """See `Sink.open`."""
@@ -69,15 +87,20 @@ class TransactionalKafkaPythonSink:
         """See `Sink.deliver`."""
         if self._producer is None:
             last = self._reopen()
+            late, self._late = self._late, False
             # The commit whose answer never came may have been one.
             if batch.positions and last.positions.endswith(batch.positions):
                 return
+            if late:
+                raise self._too_slow(batch)
         assert self._producer is not None
+        self._time.begin()
         failures: list[Failure] = []
         try:
             failures = self._transact(self._producer, batch)
         except KafkaError as error:
             self.close()
+            self._late = self._time.ran_out
             if isinstance(error, _FENCED):
                 # Time for whoever shut us out to leave its mark.
                 self._stopping.wait(_GRACE_S)
@@ -86,7 +109,11 @@ class TransactionalKafkaPythonSink:
             # kafka-python lets a transaction with a failed record only be aborted, and its
             # producer begins best anew.
             self.close()
+            if self._time.ran_out and not any(failure.unfixable for failure in failures):
+                raise self._too_slow(batch)
             self._refuse(batch, failures)
+        elif self._time.in_time():
+            self.close()
 
     def close(self) -> None:
         """See `Sink.close`."""
@@ -105,13 +132,16 @@ class TransactionalKafkaPythonSink:
             self._stopping,
             {
                 "transactional_id": self._settings.client_id,
-                "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
+                "transaction_timeout_ms": self._time.milliseconds,
+                # One large record may need longer on a slow line.
+                "request_timeout_ms": max(_REQUEST_MS, self._time.milliseconds),
                 # A transaction that begins before Kafka has marked the end of the last one is
                 # told to come again, which is a matter of milliseconds.
                 "retry_backoff_ms": 20,
             },
             # By then Kafka has aborted the transaction itself, and a new one serves better.
-            longest=2 * TRANSACTION_TIMEOUT_MS / 1000,
+            longest=self._time.seconds,
+            request_bytes=self._request.bytes,
         )
         try:
             producer.call(producer.raw.init_transactions, "the transactional id awaits release")
@@ -119,10 +149,16 @@ class TransactionalKafkaPythonSink:
             # Again, now that nobody else can write: one may have come since.
             self._look_for_successor(last)
             self._notebook.found(last.session, there=last.life != b"", at=last.at)
-            for failure in self._transact(producer, Batch([], [])):
+            # Where partitions were added, the next life looks in this one first.
+            moved = last.positions if self._positions.elsewhere else b""
+            for failure in self._transact(producer, Batch([], [], moved)):
+                if failure.unfixable:
+                    self._positions_refused()
                 raise failure.error
         except KafkaError as error:
             producer.abandon()
+            if isinstance(error, InvalidTransactionTimeoutError):
+                self._time.refused()
             raise unavailable(self._settings, error) from error
         except SinkError:
             producer.abandon()
@@ -139,11 +175,13 @@ class TransactionalKafkaPythonSink:
     def _transact(self, producer: KpProducer, batch: Batch) -> list[Failure]:
         """Deliver a batch in one transaction; what failed, and then nothing is delivered."""
         producer.raw.begin_transaction()
-        record = position_record(
-            self._settings.client_id, self._life, batch.positions, self._notebook.header()
-        )
+        client_id = self._settings.client_id
+        records = [
+            position_record(client_id, self._life, piece, self._notebook.header())
+            for piece in self._request.pieces(batch.positions, client_id)
+        ]
         failures = producer.send(batch) or producer.send_to(
-            self._settings.position_topic, [record], self._positions.partition
+            self._settings.position_topic, records, self._positions.partition
         )
         if failures:
             producer.call(producer.raw.abort_transaction, _ABORT)
@@ -160,24 +198,64 @@ class TransactionalKafkaPythonSink:
             RecordsRefusedError: with those.
             SinkUnavailableError: there are none.
         """
+        if too_large_together(failures, self._request.bytes) and self._request.refused():
+            raise unavailable(self._settings, failures[0].error, batch)
         suspects = {id(f.record) for f in failures if f.unfixable}
+        known = {id(record) for record in (*batch.readings, *batch.dead_letters)}
+        if suspects - known:
+            self._positions_refused()
+            raise unavailable(self._settings, failures[0].error, batch)
         # What is refused is too large. So where one is taken, those that are no larger are, too.
         by_size = sorted(
             (record for record in batch.readings if id(record) in suspects),
             key=lambda record: len(record.key) + len(record.value),
             reverse=True,
         )
-        refused: list[tuple[Record, str]] = []
-        for record in by_size:
-            found = self._try_alone(record, batch)
-            if not found:
-                break
-            refused.append((record, words(found[0].error)))
+        refused = self._largest_refused(by_size, batch)
         if not refused:
             raise not_delivered(self._settings, failures, batch)
         out = {id(record) for record, _why in refused}
         rest = [record for record in batch.readings if id(record) not in out]
         raise RecordsRefusedError(refused, batch._replace(readings=rest))
+
+    def _largest_refused(self, by_size: list[Record], batch: Batch) -> list[tuple[Record, str]]:
+        """Those of some records that Kafka refuses, which are the largest.
+
+        Args:
+            by_size: the largest first.
+            batch: that they are in.
+        """
+        taken, why = len(by_size), ""
+        beyond = 0
+        # The first that is taken is looked for by halves: each look is a transaction.
+        while beyond < taken:
+            middle = (beyond + taken) // 2 if why else 0
+            if found := self._try_alone(by_size[middle], batch):
+                beyond, why = middle + 1, words(found[0].error)
+            elif why:
+                taken = middle
+            else:
+                return []
+        return [(record, why) for record in by_size[:beyond]]
+
+    def _positions_refused(self) -> None:
+        """See `bridge.sinks.rd_transactions`.
+
+        Raises:
+            SinkUnavailableError: not even one goes.
+        """
+        if not self._request.refused():
+            topic = self._settings.position_topic
+            why = f"topic {topic} takes no positions; raise its max.message.bytes"
+            raise SinkUnavailableError(why, refused=True)
+
+    def _too_slow(self, batch: Batch) -> BatchTooSlowError:
+        """What to raise for a batch that ran out of time, of which nothing is delivered."""
+        seconds = self._time.seconds
+        if self._time.too_late(size_of(batch)):
+            self.close()
+        count = len(batch.readings) + len(batch.dead_letters)
+        return BatchTooSlowError(f"Kafka did not take {count} records in {seconds:.0f} s")
 
     def _try_alone(self, record: Record, batch: Batch) -> list[Failure]:
         """What Kafka refuses of one record, which is not delivered.

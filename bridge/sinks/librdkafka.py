@@ -8,7 +8,8 @@ from confluent_kafka import KafkaException
 
 from bridge.errors import RecordsRefusedError, SinkUnavailableError
 from bridge.records import Batch
-from bridge.sinks.rd_producer import RdProducer, unavailable
+from bridge.sinks.limits import RequestSize
+from bridge.sinks.rd_producer import REQUEST_BYTES, RdProducer, unavailable
 
 if TYPE_CHECKING:
     import threading
@@ -34,6 +35,7 @@ class LibrdkafkaSink:
         self._kafka = kafka
         self._stopping = stopping
         self._producer: RdProducer | None = None
+        self._request = RequestSize(REQUEST_BYTES)
 
     def open(self) -> bytes:
         """See `Sink.open`."""
@@ -62,11 +64,13 @@ class LibrdkafkaSink:
         if self._producer is None:
             # For ever: a record whose time runs out is one whose fate nobody knows.
             for_ever = {"message.timeout.ms": 0}
-            self._producer = RdProducer(self._settings, self._kafka, self._stopping, for_ever)
+            self._producer = RdProducer(
+                self._settings, self._kafka, self._stopping, for_ever, self._request.bytes
+            )
         return self._producer
 
     def _sort_out(self, producer: RdProducer, batch: Batch) -> None:
-        """Deliver alone what Kafka refused in company: a batch may be refused for one of its own.
+        """Tell what Kafka refused in company from what it will never take.
 
         Raises:
             SinkUnavailableError: with all that is to be delivered again.
@@ -74,15 +78,19 @@ class LibrdkafkaSink:
         """
         failures = producer.failures
         failed = {(failure.key, failure.value) for failure in failures}
-        readings = [record for record in batch.readings if record[:2] in failed]
-        letters = [record for record in batch.dead_letters if record[:2] in failed]
-        if any(failure.error.fatal() for failure in failures):
+        rest = Batch(
+            [record for record in batch.readings if record[:2] in failed],
+            [record for record in batch.dead_letters if record[:2] in failed],
+        )
+        smaller = producer.too_large_together and self._request.refused()
+        if smaller or any(failure.error.fatal() for failure in failures):
             self.close()
-        elif not letters and all(failure.unfixable for failure in failures):
-            self._deliver_alone(producer, readings)
+        elif not rest.dead_letters and all(failure.unfixable for failure in failures):
+            self._deliver_alone(producer, rest.readings)
             return
-        rest = Batch(readings, letters)
         why = f"Kafka: {failures[0].error.str()}"
+        if smaller:
+            raise SinkUnavailableError(why, rest)
         raise producer.held_back(rest) or SinkUnavailableError(why, rest)
 
     def _deliver_alone(self, producer: RdProducer, readings: list[Record]) -> None:

@@ -9,7 +9,15 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from bridge.errors import SinkUnavailableError
 from bridge.notes import HEADER
-from bridge.positions import MOST, PARTITIONS, POSITION_BYTES, Last, position_partition
+from bridge.positions import (
+    MOST,
+    PARTITIONS,
+    POSITION_BYTES,
+    Last,
+    in_order,
+    moved,
+    position_partition,
+)
 from bridge.sinks.rd_producer import (
     OPEN_TIMEOUT_S,
     POLL_S,
@@ -55,6 +63,9 @@ class RdPositions:
         self._heard = ""
         self.partition = -1
         """Of this client id's records; known after `require`."""
+        self.elsewhere = False
+        """Whether what `last` gave stands in other partitions."""
+        self._partitions = 0
 
     def require(self, topics: dict[str, int]) -> None:
         """See that the topic is there, and make it where it is not: it is the bridges' own.
@@ -77,12 +88,14 @@ class RdPositions:
                     raise self._not_made(admin, error.args[0].str()) from error
             except TimeoutError as error:
                 raise self._not_made(admin, f"{self._settings.brokers} is silent") from error
-        self.partition = position_partition(
-            self._settings.client_id, topics.get(self._topic, PARTITIONS)
-        )
+        self._partitions = topics.get(self._topic, PARTITIONS)
+        self.partition = position_partition(self._settings.client_id, self._partitions)
 
     def last(self) -> Last:
         """What stands there under this client id, as far as it was committed.
+
+        Where partitions were added, it may stand in another one than it would now. Whoever opens
+        the topic then writes it anew (`bridge.sinks.rd_transactions`), so it is looked for once.
 
         Raises:
             SinkUnavailableError: Kafka does not answer.
@@ -91,14 +104,11 @@ class RdPositions:
         self._heard = ""
         consumer = self._consumer("read_committed")
         try:
-            low, high = self._watermarks()
-            look = _FIRST_LOOK
-            while True:
-                start = max(low, high - look)
-                found = self._read(consumer, start, high)
-                if start == low or len(found.positions) >= MOST * POSITION_BYTES:
-                    return found
-                look *= _FURTHER
+            _time, found = self._last_in(consumer, self.partition)
+            self.elsewhere = found.empty and moved(self._partitions)
+            if not self.elsewhere:
+                return found
+            return in_order([self._last_in(consumer, each) for each in range(self._partitions)])
         except KafkaException as error:
             if self._heard:
                 why = f"{self._settings.brokers}: {self._heard}"
@@ -129,9 +139,20 @@ class RdPositions:
         if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 the library's own name
             self._heard = error.str()
 
-    def _watermarks(self) -> tuple[int, int]:
+    def _last_in(self, consumer: Any, partition: int) -> tuple[int, Last]:
+        """What stands in one partition, and when its last record was written."""
+        low, high = self._watermarks(partition)
+        look = _FIRST_LOOK
+        while True:
+            start = max(low, high - look)
+            time, found = self._read(consumer, partition, start, high)
+            if start == low or len(found.positions) >= MOST * POSITION_BYTES:
+                return time, found
+            look *= _FURTHER
+
+    def _watermarks(self, partition: int) -> tuple[int, int]:
         """The partition's first offset, and the one behind its last."""
-        where = TopicPartition(self._topic, self.partition)
+        where = TopicPartition(self._topic, partition)
         # A reader of committed records is told the end before the first open transaction, which may
         # be another bridge's, and behind which records of ours may stand.
         consumer = self._consumer("read_uncommitted")
@@ -155,11 +176,11 @@ class RdPositions:
             else:
                 return low, high
 
-    def _read(self, consumer: Any, start: int, end: int) -> Last:
+    def _read(self, consumer: Any, partition: int, start: int, end: int) -> tuple[int, Last]:
         life = session = b""
-        at = 0.0
+        time = 0
         positions: list[bytes] = []
-        consumer.assign([TopicPartition(self._topic, self.partition, start)])
+        consumer.assign([TopicPartition(self._topic, partition, start)])
         patience = Patience(self._settings, self._kafka, self._stopping)
         position = start
         while position < end:
@@ -175,11 +196,12 @@ class RdPositions:
                     headers = dict(message.headers() or ())
                     life = headers.get("life") or b""
                     session = headers.get(HEADER) or session
-                    at = max(0, message.timestamp()[1]) / 1000
                     positions.append(message.value() or b"")
+                    time = max(0, message.timestamp()[1])
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 the library's own name
                 # Behind the last record stands a commit marker, which no reader is given.
                 position = max(position, message.offset())
             else:
                 raise KafkaException(error)
-        return Last(life, b"".join(positions)[-MOST * POSITION_BYTES :], session, at)
+        last = Last(life, b"".join(positions)[-MOST * POSITION_BYTES :], session, time / 1000)
+        return time, last

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 POLL_S: Final = 0.25
 PATIENCE_S: Final = 3.0
 OPEN_TIMEOUT_S: Final = 5.0
+REQUEST_BYTES: Final = 1_000_000
 _UNFIXABLE: Final = frozenset(
     {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.INVALID_MSG}
 )
@@ -37,11 +39,22 @@ class Failure(NamedTuple):
     key: bytes
     value: bytes
     topic: str
+    partition: int = -1
 
     @property
     def unfixable(self) -> bool:
-        """Whether no later try can do better."""
+        """Whether no later try can do better, with what came together with it."""
         return self.error.code() in _UNFIXABLE
+
+    @property
+    def too_large(self) -> bool:
+        """Whether it, or what came together with it, is above what the topic takes."""
+        return bool(self.error.code() == KafkaError.MSG_SIZE_TOO_LARGE)
+
+    @property
+    def size(self) -> int:
+        """Bytes; what is as large as a request may be was alone in its own."""
+        return len(self.key or b"") + len(self.value or b"")
 
 
 class RdProducer:
@@ -52,6 +65,7 @@ class RdProducer:
         kafka: told when Kafka does not answer during a wait.
         stopping: ends a wait that Kafka does not answer.
         more: configuration beside what every sink has.
+        request_bytes: how much may go to one partition together.
     """
 
     def __init__(
@@ -60,8 +74,10 @@ class RdProducer:
         kafka: Availability,
         stopping: threading.Event,
         more: dict[str, Any] | None = None,
+        request_bytes: int = REQUEST_BYTES,
     ) -> None:
         self._settings = settings
+        self.request_bytes = request_bytes
         self._kafka = kafka
         self._stopping = stopping
         self.failures: list[Failure] = []
@@ -80,6 +96,7 @@ class RdProducer:
                 # whichever client writes it.
                 "partitioner": "murmur2_random",
                 "queue.buffering.max.messages": 2_000_000,
+                "batch.size": request_bytes,
                 "topic.metadata.refresh.interval.ms": 30_000,
                 "error_cb": self._hear,
                 **(more or {}),
@@ -139,14 +156,31 @@ class RdProducer:
 
     def send_one(self, topic: str, record: Record, partition: int = -1) -> None:
         """Queue one record with its headers; -1: the partition follows from the key."""
-        self.raw.produce(
-            topic,
-            record.value,
-            record.key,
-            partition,
-            headers=list(record.headers),
-            on_delivery=self._on_failure,
-        )
+        patience: Patience | None = None
+        while True:
+            try:
+                self.raw.produce(
+                    topic,
+                    record.value,
+                    record.key,
+                    partition,
+                    headers=list(record.headers),
+                    on_delivery=self._on_failure,
+                )
+            except BufferError:
+                # No batch is as large as the queue; what the last one left there goes first.
+                patience = patience or Patience(self._settings, self._kafka, self._stopping)
+                patience.wear("records await a place in the queue")
+                self.raw.poll(POLL_S)
+            except KafkaException as error:
+                # Above message.max.bytes it is refused here and now, and not reported again.
+                failure = Failure(error.args[0], record.key, record.value, topic)
+                if not failure.unfixable:
+                    raise
+                self.failures.append(failure)
+                return
+            else:
+                return
 
     def wait(self) -> None:
         """Until Kafka confirmed or refused all that is queued.
@@ -158,6 +192,26 @@ class RdProducer:
         patience = Patience(self._settings, self._kafka, self._stopping)
         while left := self._flush():
             patience.wear(f"{left} records await confirmation")
+
+    def require_none_failed(self) -> None:
+        """See that nothing that was sent failed.
+
+        Raises:
+            KafkaException: why the first did.
+        """
+        for failure in self.failures:
+            raise KafkaException(failure.error)
+
+    @property
+    def too_large_together(self) -> bool:
+        """Whether a topic refused what came together, and perhaps would take it in pieces."""
+        # Where one alone failed for a partition, or one fills a request, nothing came with it.
+        places = Counter(
+            (failure.topic, failure.partition)
+            for failure in self.failures
+            if failure.too_large and failure.size < self.request_bytes
+        )
+        return any(count > 1 for count in places.values())
 
     def held_back(self, batch: Batch) -> SinkUnavailableError | None:
         """The error for a batch of which nothing failed by itself but dead letters."""
@@ -186,7 +240,11 @@ class RdProducer:
             origin: BaseException | None = error
             while isinstance(origin, SystemError):
                 origin = origin.__cause__
-            raise origin or error from None
+            if origin is None:
+                # It was lost on the way.
+                lost = KafkaError(KafkaError._FATAL, str(error), fatal=True)  # noqa: SLF001 the same
+                raise KafkaException(lost) from error
+            raise origin from None
 
     def _hear(self, error: Any) -> None:
         """What librdkafka meets in the background, and gets over by itself or not."""
@@ -199,7 +257,9 @@ class RdProducer:
 
     def _on_failure(self, error: Any, message: Any) -> None:
         if error is not None and not self._abandoned:
-            self.failures.append(Failure(error, message.key(), message.value(), message.topic()))
+            self.failures.append(
+                Failure(error, message.key(), message.value(), message.topic(), message.partition())
+            )
 
 
 class Patience:

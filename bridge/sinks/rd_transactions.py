@@ -12,11 +12,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
 
-from bridge.errors import FencedError, RecordsRefusedError, SinkError, SinkUnavailableError
+from bridge.errors import (
+    BatchTooSlowError,
+    FencedError,
+    RecordsRefusedError,
+    SinkError,
+    SinkUnavailableError,
+)
 from bridge.positions import position_record
 from bridge.records import Batch
+from bridge.sinks.limits import RequestSize, TransactionTime, size_of
 from bridge.sinks.rd_positions import RdPositions
-from bridge.sinks.rd_producer import OPEN_TIMEOUT_S, Patience, RdProducer, unavailable
+from bridge.sinks.rd_producer import (
+    OPEN_TIMEOUT_S,
+    REQUEST_BYTES,
+    Failure,
+    Patience,
+    RdProducer,
+    unavailable,
+)
 
 if TYPE_CHECKING:
     import threading
@@ -28,9 +42,6 @@ if TYPE_CHECKING:
     from bridge.records import Record
     from bridge.settings import BridgeSettings
 
-TRANSACTION_TIMEOUT_MS: Final = 10_000
-"""After this Kafka aborts what a bridge left open that died and was not started again; until then
-readers of committed records wait."""
 _TURN_S: Final = 1.0
 _ABORT: Final = "an abort awaits confirmation"
 _GRACE_S: Final = 2.0
@@ -62,7 +73,10 @@ class TransactionalLibrdkafkaSink:
         self._producer: RdProducer | None = None
         self._life = os.urandom(8)
         self._claimed = False
-        self._one_by_one = False
+        self._time = TransactionTime()
+        self._late = False
+        """Whether the last batch ran out of time, and it is not known yet what became of it."""
+        self._request = RequestSize(REQUEST_BYTES)
 
     def open(self) -> bytes:
         """See `Sink.open`."""
@@ -72,11 +86,15 @@ class TransactionalLibrdkafkaSink:
         """See `Sink.deliver`."""
         if self._producer is None:
             last = self._reopen()
+            late, self._late = self._late, False
             # The commit whose answer never came may have been one.
             if batch.positions and last.positions.endswith(batch.positions):
                 return
+            if late:
+                raise self._too_slow(batch)
         assert self._producer is not None
         producer = self._producer
+        self._time.begin()
         try:
             producer.raw.begin_transaction()
             self._send(producer, batch)
@@ -88,14 +106,17 @@ class TransactionalLibrdkafkaSink:
                 self._commit(producer)
         except KafkaException as error:
             self._undo(producer, error, batch)
-            self._refuse(producer, batch)
+            self._sort_out(producer, batch)
+            if self._time.ran_out:
+                raise self._too_slow(batch) from error
             held_back = producer.held_back(batch)
             raise held_back or unavailable(self._settings, error, batch) from error
         if producer.failures:
-            self._refuse(producer, batch)
+            self._sort_out(producer, batch)
             why = f"Kafka: {producer.failures[0].error.str()}"
             raise producer.held_back(batch) or SinkUnavailableError(why, batch)
-        self._one_by_one = False
+        if self._time.in_time():
+            self.close()
 
     def close(self) -> None:
         """See `Sink.close`."""
@@ -111,8 +132,11 @@ class TransactionalLibrdkafkaSink:
             self._stopping,
             {
                 "transactional.id": self._settings.client_id,
-                "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+                "transaction.timeout.ms": self._time.milliseconds,
+                # By default it is the lesser of that and 60 s; one large record may need longer.
+                "socket.timeout.ms": min(300_000, self._time.milliseconds - 100),
             },
+            self._request.bytes,
         )
         producer.require_topics()
         self._positions.require(producer.topics())
@@ -124,9 +148,11 @@ class TransactionalLibrdkafkaSink:
             # Again, now that nobody else can write: one may have come since.
             self._look_for_successor(last)
             self._notebook.found(last.session, there=last.life != b"", at=last.at)
-            self._claim(producer)
+            self._claim(producer, last.positions if self._positions.elsewhere else b"")
         except KafkaException as error:
             producer.abandon()
+            if error.args[0].code() == KafkaError.INVALID_TRANSACTION_TIMEOUT:
+                self._time.refused()
             raise unavailable(self._settings, error) from error
         except SinkError:
             producer.abandon()
@@ -140,29 +166,45 @@ class TransactionalLibrdkafkaSink:
         if self._claimed and last.is_of_another(self._life):
             raise FencedError(self._settings.client_id)
 
-    def _claim(self, producer: RdProducer) -> None:
-        """Leave the mark of this process."""
+    def _claim(self, producer: RdProducer, moved: bytes) -> None:
+        """Leave the mark of this process.
+
+        Args:
+            producer: without a transaction.
+            moved: positions that are to stand where the next life looks first.
+        """
         producer.raw.begin_transaction()
-        self._send(producer, Batch([], []))
-        for failure in producer.failures:
-            raise KafkaException(failure.error)
-        self._commit(producer)
+        try:
+            self._send(producer, Batch([], [], moved))
+            producer.wait()
+            producer.require_none_failed()
+            self._commit(producer)
+        except KafkaException:
+            if any(failure.too_large for failure in producer.failures):
+                self._positions_refused()
+            raise
+
+    def _positions_refused(self) -> None:
+        """The position topic finds them too large: take less at a time, or say that none go.
+
+        Raises:
+            SinkUnavailableError: not even one goes.
+        """
+        if not self._request.refused():
+            topic = self._settings.position_topic
+            why = f"topic {topic} takes no positions; raise its max.message.bytes"
+            raise SinkUnavailableError(why, refused=True)
 
     def _send(self, producer: RdProducer, batch: Batch) -> None:
-        if self._one_by_one:
-            producer.send(Batch([], batch.dead_letters))
-            for record in batch.readings:
-                producer.send_readings([record])
-                producer.wait()
-        else:
-            producer.send(batch)
-        producer.send_one(
-            self._settings.position_topic,
-            position_record(
-                self._settings.client_id, self._life, batch.positions, self._notebook.header()
-            ),
-            self._positions.partition,
-        )
+        producer.send(batch)
+        for piece in self._request.pieces(batch.positions, self._settings.client_id):
+            producer.send_one(
+                self._settings.position_topic,
+                position_record(
+                    self._settings.client_id, self._life, piece, self._notebook.header()
+                ),
+                self._positions.partition,
+            )
 
     def _commit(self, producer: RdProducer) -> None:
         self._patiently("a commit awaits confirmation", producer.raw.commit_transaction)
@@ -188,39 +230,74 @@ class TransactionalLibrdkafkaSink:
             if reason.code() in _FENCED:
                 # Time for whoever shut us out to leave its mark.
                 self._stopping.wait(_GRACE_S)
+            self._late = self._time.ran_out
             raise unavailable(self._settings, error, batch) from error
         try:
             self._patiently(_ABORT, producer.raw.abort_transaction)
         except KafkaException as second:
             self.close()
+            self._late = self._time.ran_out
             raise unavailable(self._settings, second, batch) from second
 
-    def _refuse(self, producer: RdProducer, batch: Batch) -> None:
-        """Find out what Kafka refuses also when it comes alone.
+    def _too_slow(self, batch: Batch) -> BatchTooSlowError:
+        """What to raise for a batch that ran out of time, of which nothing is delivered."""
+        seconds = self._time.seconds
+        if self._time.too_late(size_of(batch)):
+            self.close()
+        count = len(batch.readings) + len(batch.dead_letters)
+        return BatchTooSlowError(f"Kafka did not take {count} records in {seconds:.0f} s")
+
+    def _sort_out(self, producer: RdProducer, batch: Batch) -> None:
+        """Tell what Kafka refused in company from what it will never take.
 
         Raises:
-            RecordsRefusedError: with those.
-            SinkUnavailableError: none; the batch is to be sent in smaller pieces.
+            RecordsRefusedError: with the readings that it will never take.
+            SinkUnavailableError: the batch is to be sent again, in smaller requests.
         """
-        suspects = {(f.key, f.value): f for f in producer.failures if f.unfixable}
-        readings = [record for record in batch.readings if record[:2] in suspects]
-        if not readings:
-            return
-        refused: list[tuple[Record, str]] = []
-        for record in readings:
-            try:
-                producer.raw.begin_transaction()
-                producer.send(Batch([record], []))
-                producer.wait()
-                failures = producer.failures
-                self._patiently(_ABORT, producer.raw.abort_transaction)
-            except KafkaException as error:
-                self.close()
-                raise unavailable(self._settings, error, batch) from error
-            refused += [(record, failure.error.str()) for failure in failures if failure.unfixable]
-        out = {id(record) for record, _why in refused}
-        rest = [record for record in batch.readings if id(record) not in out]
+        failures = list(producer.failures)
+        together = producer.too_large_together
+        if together and self._request.refused():
+            self.close()
+            why = f"Kafka: {failures[0].error.str()}; smaller requests follow"
+            raise SinkUnavailableError(why, batch)
+        topic = self._settings.position_topic
+        if any(failure.too_large and failure.topic == topic for failure in failures):
+            self._positions_refused()
+            self.close()
+            raise SinkUnavailableError(f"topic {topic} takes only smaller records", batch)
+        refused = self._refused(producer, batch, failures)
         if refused:
+            out = {id(record) for record, _why in refused}
+            rest = [record for record in batch.readings if id(record) not in out]
             raise RecordsRefusedError(refused, batch._replace(readings=rest))
-        self._one_by_one = True
-        raise SinkUnavailableError("Kafka refuses the batch but none of its records", batch)
+
+    def _refused(
+        self, producer: RdProducer, batch: Batch, failures: list[Failure]
+    ) -> list[tuple[Record, str]]:
+        """The readings that Kafka will never take, with its words."""
+        suspects = {(f.key, f.value): f for f in failures if f.unfixable}
+        refused: list[tuple[Record, str]] = []
+        for record in batch.readings:
+            failure = suspects.get(record[:2])
+            if failure is None:
+                continue
+            if failure.too_large:
+                # It came alone: see `RdProducer.too_large_together`.
+                refused.append((record, failure.error.str()))
+            else:
+                found = self._try_alone(producer, record, batch)
+                refused += [(record, other.error.str()) for other in found if other.unfixable]
+        return refused
+
+    def _try_alone(self, producer: RdProducer, record: Record, batch: Batch) -> list[Failure]:
+        """What Kafka refuses of one record, which is not delivered."""
+        try:
+            producer.raw.begin_transaction()
+            producer.send(Batch([record], []))
+            producer.wait()
+            failures = producer.failures
+            self._patiently(_ABORT, producer.raw.abort_transaction)
+        except KafkaException as error:
+            self.close()
+            raise unavailable(self._settings, error, batch) from error
+        return failures

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bridge.availability import Availability
 from bridge.frames import Frame
 from bridge.positions import Positions
-from bridge.pump import Pump
+from bridge.pump import Bounds, Pump
 from bridge.stats import Stats
 from contract.backoff import Backoff
 from contract.log import Log
@@ -19,6 +19,7 @@ from tests.bridge.readings import reading
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bridge.backpressure import Backpressure
     from bridge.client import Arrivals
     from bridge.sink import MemorySink
 
@@ -33,17 +34,25 @@ class Broker:
     connection: int = 1
     acknowledged: list[int] = field(default_factory=list)
     delivered_before: list[int] = field(default_factory=list)
+    upto: list[int] = field(default_factory=list)
+    """How many were acknowledged after each time."""
 
     def acknowledge(self, connection: int, mids: Sequence[int], /) -> bool:
         if connection != self.connection:
             return False
         self.acknowledged += mids
+        self.upto.append(len(self.acknowledged))
         self.delivered_before.append(len(self.sink.readings) + len(self.sink.dead_letters))
         return True
 
 
 def make(
-    sink: MemorySink, *, at_least_once: bool = False, stopping: threading.Event | None = None
+    sink: MemorySink,
+    *,
+    at_least_once: bool = False,
+    stopping: threading.Event | None = None,
+    backpressure: Backpressure | None = None,
+    bounds: Bounds | None = None,
 ) -> tuple[Pump, Broker, Stats]:
     broker = Broker(sink)
     stats = Stats()
@@ -59,6 +68,8 @@ def make(
         positions=None if at_least_once else Positions(),
         on_open=lambda: None,
         stopping=stopping or threading.Event(),
+        backpressure=backpressure,
+        bounds=bounds or Bounds(),
     )
     return pump, broker, stats
 

@@ -5,7 +5,7 @@ from hashlib import sha256
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import MalformedPacketError, PacketTooLargeError
@@ -86,6 +86,7 @@ large = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(
     packets=st.lists(st.one_of(frames, others, large), max_size=8),
     modern=st.booleans(),

@@ -8,12 +8,15 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bridge.backpressure import Backpressure
 from bridge.client import Arrivals, SessionOptions
+from bridge.frames import Cut, Frame
 from bridge.session import Session
 from contract.address import Address
 from contract.backoff import Backoff
@@ -55,7 +58,11 @@ class Events:
 
 @contextmanager
 def session(
-    broker: ScriptedBroker, *, asks: bool = False, **options: Any
+    broker: ScriptedBroker,
+    backpressure: Backpressure | None = None,
+    *,
+    asks: bool = False,
+    **options: Any,
 ) -> Iterator[tuple[Session, Events]]:
     events = Events()
     plain: dict[str, Any] = {"filters": ("isotherm/v1/readings/#",), "receive_maximum": 100}
@@ -66,6 +73,7 @@ def session(
         events,
         Backoff(first=0.001, longest=0.002, draw=random.Random(0)),
         Log("test"),
+        backpressure,
         quarrels=Backoff(first=0.3, longest=0.4, draw=random.Random(0)),
         asks=asks,
     )
@@ -154,12 +162,89 @@ def test_a_malformed_stream_ends_the_connection_and_not_the_session() -> None:
         assert events.states.get(timeout=10) == "resumed"
 
 
+def test_a_packet_above_the_limit_ends_the_connection_and_is_passed_over_when_it_comes_again() -> (
+    None
+):
+    with ScriptedBroker() as broker, session(broker) as (made, events):
+        connect = (peer := broker.accept()).packet()
+        # Section 3.1.2.11.4: Maximum Packet Size.
+        assert b"\x27" + (4 * 1024 * 1024).to_bytes(4, "big") in connect
+        peer.send(CONNACK_NEW)
+        peer.packet()
+        # Not a byte of the packet has come but its length of 256 MiB.
+        peer.send(b"\x32\xff\xff\xff\x7f")
+        assert "a packet of 268435460 bytes, above mqtt" in events.states.get(timeout=10)
+        # Section 3.14.2.1: Packet too large.
+        assert peer.packet()[:3] == b"\xe0\x01\x95"
+        assert peer.packet() == b""
+        peer = greet(broker, CONNACK_RESUMED)
+        payload = b"[" * 5_000_000
+        peer.send(publish(b"t", payload, 7) + publish(b"t", b"next", 8))
+        frames: list[Frame] = []
+        while len(frames) < 2:
+            connection, some = events.arrivals.get(timeout=10)
+            frames += some
+        cut = frames[0].payload
+        assert isinstance(cut, Cut)
+        assert (cut.length, cut.digest) == (len(payload), sha256(payload).hexdigest())
+        assert [frame.mid for frame in frames] == [7, 8]
+        assert made.acknowledge(connection, [7, 8])
+        assert peer.packet() == b"\x40\x02\x00\x07"
+
+
+def test_what_is_above_the_bound_stays_unread_and_the_connection_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bridge.session._KEEPALIVE_S", 1)
+    backpressure = Backpressure()
+    with (
+        ScriptedBroker() as broker,
+        session(broker, backpressure) as (made, events),
+    ):
+        peer = greet(broker)
+        assert events.states.get(timeout=10) == "new"
+        peer.send(publish(b"t", b"one", 1))
+        connection = events.arrivals.get(timeout=10).connection
+        backpressure.room.clear()
+        peer.send(publish(b"t", b"two", 2))
+        # Three times the keepalive: pings go out, though their answers lie behind what is unread.
+        for _ in range(4):
+            while (packet := peer.packet())[0] != PINGREQ:
+                pass
+            peer.send(PINGRESP)
+        assert packet
+        assert events.arrivals.empty()
+        assert events.states.empty()
+        assert made.acknowledge(connection, [1])
+        assert peer.packet() == b"\x40\x02\x00\x01"
+        backpressure.room.set()
+        assert events.arrivals.get(timeout=10).frames[0].payload == b"two"
+
+
+def test_a_connection_that_is_made_while_there_is_no_room_is_made() -> None:
+    backpressure = Backpressure()
+    backpressure.room.clear()
+    with ScriptedBroker() as broker, session(broker, backpressure) as (_, events):
+        greet(broker)
+        backpressure.room.set()
+        assert events.states.get(timeout=10) == "new"
+
+
+def test_in_a_pause_only_what_came_at_qos_0_is_taken() -> None:
+    with ScriptedBroker() as broker, session(broker) as (made, events):
+        peer = greet(broker)
+        assert events.states.get(timeout=10) == "new"
+        made.pause()
+        peer.send(publish(b"t", b"one", 1) + publish(b"t", b"lone"))
+        assert [frame.payload for frame in events.arrivals.get(timeout=10).frames] == [b"lone"]
+
+
 def test_a_topic_alias_that_was_not_allowed_ends_the_connection_and_is_named() -> None:
     with ScriptedBroker() as broker, session(broker) as (_, events):
         connect = (peer := broker.accept()).packet()
-        # Section 3.1.2.11: of the properties there are two, and Topic Alias Maximum is neither.
-        assert connect[12] == 8
-        assert {connect[13], connect[18]} == {0x11, 0x21}
+        # Section 3.1.2.11: of the properties there are three, and Topic Alias Maximum is none.
+        assert connect[12] == 13
+        assert {connect[13], connect[18], connect[21]} == {0x11, 0x21, 0x27}
         peer.send(CONNACK_NEW)
         peer.packet()
         alias = b"\x23\x00\x01"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined] # its stub
 
 from bridge.availability import Availability
 from bridge.errors import FencedError, SinkUnavailableError
@@ -20,7 +21,8 @@ from contract.log import Log
 from contract.settings import load
 from tests.bridge.readings import reading
 from tests.bridge.sink_bench import CLIENTS, deliver_patiently, settings, sink_of
-from tests.support import topic_records, unique
+from tests.faults.test_dead_letters import limit
+from tests.support import await_true, topic_records, unique
 
 if TYPE_CHECKING:
     from bridge.positions import Last
@@ -41,6 +43,52 @@ def test_the_next_life_knows_what_the_one_before_delivered(stack: Stack, client:
     assert second.open() == b"".join(marks)
     second.close()
     first.close()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("client", CLIENTS)
+def test_partitions_that_are_added_to_the_position_topic_hide_nothing(
+    stack: Stack, client: str
+) -> None:
+    topic = unique("grown")
+    stack.create_topics(topic, f"{topic}.dead-letter")
+    delivered: list[bytes] = []
+    for more in (17, 18, 25, 0):
+        sink = sink_of(stack.kafka, topic, client, "exactly-once")
+        before = sink.open()
+        assert {before[at : at + 8] for at in range(0, len(before), 8)} == set(delivered)
+        delivered.append(more.to_bytes(8, "big"))
+        sink.deliver(Batch([Record(b"k", reading("k", more + 1))], [], delivered[-1]))
+        sink.close()
+        if more:
+            grow(stack, f"{topic}.bridge", more)
+
+
+def grow(stack: Stack, topic: str, partitions: int) -> None:
+    """Have a topic have more partitions."""
+    admin = AdminClient({"bootstrap.servers": stack.kafka})
+    admin.create_partitions([NewPartitions(topic, partitions)])[topic].result(60)
+    await_true(
+        lambda: len(admin.list_topics().topics[topic].partitions) == partitions,
+        f"{partitions} partitions",
+    )
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_position_topic_with_a_small_limit_stalls_nothing(stack: Stack, client: str) -> None:
+    topic = unique("small")
+    stack.create_topics(topic, f"{topic}.dead-letter", f"{topic}.bridge", partitions=3)
+    limit(stack, f"{topic}.bridge", 10_000)
+    positions = b"".join(n.to_bytes(8, "big") for n in range(20_000))
+    sink = sink_of(stack.kafka, topic, client, "exactly-once")
+    sink.open()
+    deliver_patiently(sink, Batch([Record(b"k", reading("k"))], [], positions))
+    sink.close()
+    sink = sink_of(stack.kafka, topic, client, "exactly-once")
+    assert sink.open() == positions
+    sink.close()
+    assert len(topic_records(stack.kafka, topic)) == 1
 
 
 @pytest.mark.integration

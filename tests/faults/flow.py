@@ -19,7 +19,7 @@ from deploy.local.ports import free_port
 from tests.bridge.readings import reading
 from tests.bridge.test_health import get
 from tests.bridge.test_metrics import parsed
-from tests.support import Program, Publisher, await_true, topic_records, unique
+from tests.support import PATIENCE_S, Program, Publisher, await_true, topic_records, unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -247,8 +247,8 @@ class Flow:
         self._redelivered += int(facts["duplicates"])
         self._suppressed += int(facts["suppressed"])
 
-    def await_delivered(self, count: int) -> None:
-        await_true(lambda: self._reader.count >= count, f"{count} readings in Kafka")
+    def await_delivered(self, count: int, timeout: float = PATIENCE_S) -> None:
+        await_true(lambda: self._reader.count >= count, f"{count} readings in Kafka", timeout)
 
     def finish(self, bridge: Program, *more: str) -> None:
         """Stop sending, wait for all, end the bridge, and look at every record.

@@ -1,4 +1,4 @@
-"""A TCP proxy that misbehaves as networks do: it goes silent, resets, and is slow."""
+"""A TCP proxy that misbehaves as networks do: it goes silent, resets, is slow or narrow."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _READ_BYTES = 65_536
+_NARROW_BYTES = 4_096
 # SO_LINGER with 0 s: close() sends RST.
 _RESET = struct.pack("ii", 1, 0)
 
@@ -28,9 +29,14 @@ class Proxy:
     def __init__(self, target: Callable[[], int]) -> None:
         self._target = target
         self._listener = socket.create_server((LOOPBACK, free_port()))
+        # Connections inherit it. What a narrow line has not carried yet waits with its sender.
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _READ_BYTES)
         self.port: int = self._listener.getsockname()[1]
         self.delay = 0.0
         """Seconds that each piece waits that the client sends."""
+        self.rate = 0.0
+        """Bytes a second that all clients together may send; 0 for as many as they like."""
+        self._line = threading.Lock()
         self._silent = False
         self._links: list[_Link] = []
         self._lock = threading.Lock()
@@ -70,6 +76,12 @@ class Proxy:
         for link in links:
             link.reset()
 
+    def carry(self, size: int, over: threading.Event) -> None:
+        """Wait while the line carries this many bytes, one piece after another."""
+        with self._line:
+            if self.rate:
+                over.wait(size / self.rate)
+
     def _accept(self) -> None:
         while True:
             try:
@@ -99,12 +111,12 @@ class _Link:
         self._over = threading.Event()
 
     def start(self, proxy: Proxy) -> None:
-        for there, back, delay in (
-            (self._client, self._server, lambda: proxy.delay),
-            (self._server, self._client, lambda: 0.0),
+        for there, back, line in (
+            (self._client, self._server, proxy),
+            (self._server, self._client, None),
         ):
             there.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=self._pass_on, args=(there, back, delay), daemon=True).start()
+            threading.Thread(target=self._pass_on, args=(there, back, line), daemon=True).start()
 
     def reset(self) -> None:
         self._over.set()
@@ -116,13 +128,13 @@ class _Link:
                 end.shutdown(socket.SHUT_RD)
             end.close()
 
-    def _pass_on(
-        self, there: socket.socket, back: socket.socket, delay: Callable[[], float]
-    ) -> None:
+    def _pass_on(self, there: socket.socket, back: socket.socket, line: Proxy | None) -> None:
         with contextlib.suppress(OSError):
-            while data := there.recv(_READ_BYTES):
-                if (seconds := delay()) and self._over.wait(seconds):
-                    return
+            while data := there.recv(_NARROW_BYTES if line and line.rate else _READ_BYTES):
+                if line is not None:
+                    line.carry(len(data), self._over)
+                    if line.delay and self._over.wait(line.delay):
+                        return
                 if self.silent.is_set():
                     self._over.wait()
                     return
