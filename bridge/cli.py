@@ -70,7 +70,7 @@ def run(config: Path | None, *, verbose: bool, **flags: Any) -> None:
     # Batches are many small objects without cycles; looking for some takes as long as judging them.
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
-    with observed(settings, bridge.vitals, log):
+    with observed(settings, bridge.vitals, log, bridge.tasks):
         bridge.run()
 
 

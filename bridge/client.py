@@ -1,7 +1,10 @@
-"""The MQTT client: paho, but for PUBLISH frames and PUBACKs, which go in bulk."""
+"""The MQTT client: paho, but for PUBLISH frames and their answers, which go in bulk."""
 
 from __future__ import annotations
 
+import contextlib
+import select
+import socket
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,7 +15,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
 from bridge.errors import PacketTooLargeError
-from bridge.frames import Frame, Framer, pubacks
+from bridge.frames import Frame, Framer, pubacks, pubcomps, receipts
 
 if TYPE_CHECKING:
     import ssl
@@ -27,6 +30,7 @@ _COALESCE_MESSAGE_S = 2e-6
 _USUAL_WINDOW = 20
 _ROOM_S = 0.25
 _PUBACK = 0x40
+_PUBCOMP = 0x70
 _PINGREQ = 0xC0
 _PINGRESP = b"\xd0\x00"
 
@@ -87,6 +91,8 @@ class BulkClient(paho.Client):
         options: SessionOptions,
         arrived: Callable[[Arrivals], None],
         backpressure: Backpressure | None = None,
+        *,
+        fresh: bool = False,
     ) -> None:
         modern = options.version == 5  # noqa: PLR2004 the protocol's own number
         super().__init__(
@@ -94,7 +100,7 @@ class BulkClient(paho.Client):
             client_id=options.client_id,
             protocol=paho.MQTTv5 if modern else paho.MQTTv311,
             # With MQTT 5.0, clean start is said at connect instead.
-            clean_session=None if modern else False,
+            clean_session=None if modern else fresh,
             manual_ack=True,
             reconnect_on_failure=False,
         )
@@ -103,9 +109,14 @@ class BulkClient(paho.Client):
         if options.tls is not None:
             self.tls_set_context(options.tls)
         # With a write callback in place paho leaves all writing to the network thread.
-        self.on_socket_register_write = _leave_to_the_loop
+        self._wake, self._woken = socket.socketpair()
+        self._wake.setblocking(False)
+        self._woken.setblocking(False)
+        self.on_socket_register_write = self._leave_to_the_loop
         self.paused = False
         """Whether frames are passed over; the broker keeps them, as nothing acknowledges them."""
+        self.on_passed_over: Callable[[list[Frame]], None] | None = None
+        """Told of those; in the network thread."""
         self._passed_over = False
         self._resuming = False
         self._arrived = arrived
@@ -149,13 +160,73 @@ class BulkClient(paho.Client):
         self._sock_close()
         self.stop_waiting()
 
+    def loop(self, timeout: float = 1.0) -> MQTTErrorCode:
+        """Wait for the socket or for something to send, and do what is to be done.
+
+        As paho's, which waits with select(): that fails for every file descriptor above 1023.
+
+        Args:
+            timeout: the longest wait, seconds.
+        """
+        connection: Any = self.socket()
+        if connection is None:
+            return MQTTErrorCode.MQTT_ERR_NO_CONN
+        # Bytes that TLS has decrypted already make no socket readable.
+        pending = hasattr(connection, "pending") and connection.pending() > 0
+        try:
+            readable = self._await(connection, 0.0 if pending else timeout) or pending
+        except (OSError, ValueError) as error:
+            # Closed meanwhile, in another thread.
+            self.read_error = self.read_error or (error if isinstance(error, OSError) else None)
+            return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+        if readable:
+            result = self.loop_read()
+            if result is not MQTTErrorCode.MQTT_ERR_SUCCESS or self.socket() is None:
+                return result
+        if self.want_write():
+            result = self.loop_write()
+            if result is not MQTTErrorCode.MQTT_ERR_SUCCESS or self.socket() is None:
+                return result
+        return self.loop_misc()
+
+    def _await(self, connection: Any, timeout: float) -> bool:
+        """Whether there is something to read, or the connection has an error."""
+        poll = select.poll()
+        poll.register(connection, select.POLLIN | (select.POLLOUT if self.want_write() else 0))
+        poll.register(self._woken, select.POLLIN)
+        readable = False
+        for number, events in poll.poll(timeout * 1000):
+            if number == self._woken.fileno():
+                self._woken.recv(4096)
+            elif events & select.POLLNVAL:
+                raise ValueError("the socket is closed")
+            else:
+                readable = bool(events & ~select.POLLOUT)
+        return readable
+
+    def wake(self) -> None:
+        """End a wait in `loop`; from any thread."""
+        # One that is full wakes as well.
+        with contextlib.suppress(OSError):
+            self._wake.send(b"0")
+
+    def release(self) -> None:
+        """Let go of what wakes the loop, which must have ended."""
+        self._wake.close()
+        self._woken.close()
+
     def acknowledge(self, connection: int, mids: Sequence[int]) -> bool:
-        """Queue PUBACKs as one write; False for a connection that has ended."""
+        """Queue PUBACKs as one write; False for a connection that has ended.
+
+        What came at QoS 2 gets its PUBREC instead (section 4.3.3), in the same order.
+        """
         with self._number:
             if connection != self._connection:
                 return False
             if mids:
-                self._packet_queue(_PUBACK, pubacks(list(mids)), 0, 0)
+                exact = self._framer.exact
+                packets = receipts(mids, exact) if exact else pubacks(list(mids))
+                self._packet_queue(_PUBACK, packets, 0, 0)
             return True
 
     def wait_for_answer(self, timeout: float) -> None:
@@ -226,7 +297,9 @@ class BulkClient(paho.Client):
                 return frames
             unbounded = [frame for frame in frames if not frame.mid]
             self._passed_over = self._passed_over or len(unbounded) < len(frames)
-            return unbounded
+        if self.on_passed_over is not None:
+            self.on_passed_over([frame for frame in frames if frame.mid])
+        return unbounded
 
     def _room(self, backpressure: Backpressure) -> bool:
         """Whether to read; waits a little for it."""
@@ -253,7 +326,7 @@ class BulkClient(paho.Client):
                 has been told (section 3.14.2.1), where MQTT has words for it.
         """
         try:
-            return self._framer.feed(data)
+            split = self._framer.feed(data)
         except PacketTooLargeError as error:
             self._strict = False
             self.read_error = error
@@ -261,6 +334,12 @@ class BulkClient(paho.Client):
                 self.disconnect(ReasonCode(PacketTypes.DISCONNECT, "Packet too large"))
                 self.loop_write()
             raise
+        if self._framer.released:
+            # What has its PUBREC is in Kafka, and what has none was never handed on twice: either
+            # way the identifier is free again.
+            self._packet_queue(_PUBCOMP, pubcomps(self._framer.released), 0, 0)
+            self._framer.released.clear()
+        return split
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if not self._for_paho:
@@ -268,6 +347,6 @@ class BulkClient(paho.Client):
         data, self._for_paho = self._for_paho[:bufsize], self._for_paho[bufsize:]
         return data
 
-
-def _leave_to_the_loop(_client: paho.Client, _userdata: object, _socket: Any) -> None:
-    """Paho's loop looks for queued packets itself."""
+    def _leave_to_the_loop(self, _client: paho.Client, _userdata: object, _socket: Any) -> None:
+        """There is something to send: the loop does that."""
+        self.wake()

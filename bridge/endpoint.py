@@ -17,34 +17,36 @@ if TYPE_CHECKING:
     from bridge.health import Vitals
     from bridge.settings import BridgeSettings
     from contract.log import Log
+    from contract.tasks import Tasks
 
 
 def pages(
-    vitals: Callable[[], Sequence[Vitals]], kafka: Callable[[], bool]
+    vitals: Callable[[], Sequence[Vitals]], kafka: Callable[[], bool], tasks: Tasks
 ) -> Mapping[str, Callable[[], Page]]:
     """What is answered.
 
     Args:
         vitals: the lanes' state, asked for at each request.
         kafka: whether a Kafka broker answers just now.
+        tasks: those of the program.
     """
     return {
         "/metrics": lambda: metrics(
-            exposition(PREFIX, METRICS, View(vitals(), kafka(), time.monotonic()))
+            exposition(PREFIX, METRICS, View(vitals(), kafka(), time.monotonic(), tasks))
         ),
         "/healthz": lambda: verdict(stuck(vitals())),
-        "/readyz": lambda: verdict(missing(vitals(), kafka=kafka())),
+        "/readyz": lambda: verdict(missing(vitals(), kafka=kafka(), tasks=tasks.faults())),
     }
 
 
 @contextmanager
 def observed(
-    settings: BridgeSettings, vitals: Callable[[], Sequence[Vitals]], log: Log
+    settings: BridgeSettings, vitals: Callable[[], Sequence[Vitals]], log: Log, tasks: Tasks
 ) -> Iterator[None]:
     """Have the bridge answer at `bridge.metrics` for the time of the context, if that is set."""
     if settings.metrics is None:
         yield
         return
-    answers = pages(vitals, Reach(settings.kafka))
+    answers = pages(vitals, Reach(settings.kafka), tasks)
     with Endpoint(settings.metrics, answers, log=log, hosts=settings.metrics_hosts):
         yield

@@ -9,6 +9,7 @@ BridgeError
 │   ├── BatchTooSlowError      it did not get through in the time of a transaction
 │   ├── RecordsRefusedError    Kafka will never take some of the records
 │   └── FencedError            another process runs under the same client id
+├── SessionsLeftError      sessions of an earlier start would double what this one forwards
 └── MissingClientError     the chosen Kafka client is not installed
 """
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from contract.errors import EXIT_DEPENDENCY, IsothermError
+from contract.errors import EXIT_DEPENDENCY, EXIT_USAGE, IsothermError
 
 if TYPE_CHECKING:
     from bridge.records import Batch, Record
@@ -104,6 +105,12 @@ class FencedError(SinkError):
             f"another bridge runs under the client id {client_id!r}, so this one ends; give each "
             "bridge a --client-id of its own"
         )
+
+
+class SessionsLeftError(BridgeError):
+    """Sessions of an earlier start would double or lose messages; says how to end them."""
+
+    exit_code = EXIT_USAGE
 
 
 class MissingClientError(BridgeError, ImportError):

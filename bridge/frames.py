@@ -11,10 +11,13 @@ import sys
 from array import array
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bridge.errors import MalformedPacketError, PacketTooLargeError
 from contract.verdict import MAX_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _PUBLISH: Final = 0x30
 _MAX_LENGTH_BYTES: Final = 4
@@ -25,6 +28,9 @@ _QOS_2: Final = 2
 _USUAL: Final = 0x32
 
 _PUBACK_HEAD: Final = 0x4002
+_PUBREC_HEAD: Final = 0x5002
+_PUBCOMP_HEAD: Final = 0x7002
+_PUBREL: Final = 0x62
 
 MAX_PACKET: Final = 268_435_455 + 5
 """The largest packet there is (section 1.5.5), with its fixed header."""
@@ -39,7 +45,8 @@ class Frame(NamedTuple):
     Attributes:
         topic: UTF-8 bytes, as they came.
         payload: the application message, as it came.
-        mid: the packet identifier, 1 to 65535; 0 at QoS 0, which needs no acknowledgement.
+        mid: the packet identifier, 1 to 65535; 0 at QoS 0, which needs no acknowledgement. QoS 1
+            and 2 look alike, but for `Framer.exact`.
         duplicate: the DUP flag: the broker has sent this before, perhaps to a former connection.
         retained: the RETAIN flag: the broker had kept it for new subscribers.
     """
@@ -80,6 +87,11 @@ class Framer:
 
     def __init__(self, *, properties: bool, limit: int = MAX_PACKET, strict: bool = False) -> None:
         self._properties = properties
+        self.exact: set[int] = set()
+        """The packet identifiers that came at QoS 2 and have no PUBREC yet (section 4.3.3). We ask
+        for QoS 1, but a session may hold what was queued under an earlier subscription."""
+        self.released: list[int] = []
+        """Those of PUBREL packets, each of which is to be answered with a PUBCOMP."""
         self._limit = limit
         self._strict = strict
         self._rest: bytes | bytearray = b""
@@ -137,10 +149,14 @@ class Framer:
             if stop > end:
                 self._missing = stop - end
                 break
-            if first & 0xF0 != _PUBLISH:
-                others.append(buffer[start:stop])
-            else:
+            if first & 0xF0 == _PUBLISH:
                 frames.append(_publish(buffer, first, body, stop, properties=self._properties))
+                if first & 0x06 == _QOS_2 << 1:
+                    self.exact.add(frames[-1].mid)
+            elif first == _PUBREL and length >= 2:  # noqa: PLR2004 an identifier
+                self.released.append((buffer[body] << 8) | buffer[body + 1])
+            else:
+                others.append(buffer[start:stop])
             start = self._usual(buffer, frames, stop)
         self._rest = buffer[start:]
         return b"".join(others)
@@ -160,6 +176,8 @@ class Framer:
         self._oversize = oversize if frame is None else None
         if frame is not None:
             frames.append(frame)
+            if oversize.exact:
+                self.exact.add(frame.mid)
         return own
 
     def _usual(self, buffer: bytes, frames: list[Frame], start: int = 0) -> int:
@@ -205,6 +223,8 @@ class _Oversize:
 
     def __init__(self, size: int, body: int, *, limit: int, properties: bool) -> None:
         self.left = size
+        self.exact = False
+        """Whether it came at QoS 2; known with the frame."""
         self._size, self._body = size, body
         self._limit = limit
         self._properties = properties
@@ -247,6 +267,7 @@ class _Oversize:
         if len(head) < min(after + _MAX_LENGTH_BYTES * self._properties, self._size):
             return False
         whole = bytes(head)
+        self.exact = whole[0] & 0x06 == _QOS_2 << 1
         self._frame = _publish(whole, head[0], self._body, self._size, properties=self._properties)
         header = _length(whole, after) if self._properties else (0, after)
         assert header is not None
@@ -274,7 +295,25 @@ def _header(topic_size: int, *, modern: bool) -> struct.Struct:
 
 def pubacks(mids: list[int]) -> bytes:
     """PUBACK packets (section 3.4, reason code 0 left out as 3.4.2.1 allows), one after another."""
-    words = array("H", [_PUBACK_HEAD, 0]) * len(mids)
+    return _answers([_PUBACK_HEAD], mids)
+
+
+def pubcomps(mids: list[int]) -> bytes:
+    """PUBCOMP packets (section 3.7), one after another."""
+    return _answers([_PUBCOMP_HEAD], mids)
+
+
+def receipts(mids: Sequence[int], exact: set[int]) -> bytes:
+    """PUBACK packets, or PUBREC packets (section 3.5) for those of `exact`, which loses them."""
+    made = b"".join(
+        _answers([_PUBREC_HEAD if mid in exact else _PUBACK_HEAD], [mid]) for mid in mids
+    )
+    exact.difference_update(mids)
+    return made
+
+
+def _answers(head: list[int], mids: list[int]) -> bytes:
+    words = array("H", [*head, 0]) * len(mids)
     words[1::2] = array("H", mids)
     if sys.byteorder == "little":
         words.byteswap()
@@ -296,11 +335,11 @@ def _length(buffer: bytes, position: int) -> tuple[int, int] | None:
 
 def _publish(buffer: bytes, first: int, body: int, stop: int, *, properties: bool) -> Frame:
     qos = (first >> 1) & 0x03
-    if qos >= _QOS_2:
-        raise MalformedPacketError(f"PUBLISH at QoS {qos}, but at most 1 was subscribed")
+    if qos > _QOS_2:
+        raise MalformedPacketError(f"PUBLISH at QoS {qos}, which there is not")
     topic_at = body + 2
     after_topic = topic_at + ((buffer[body] << 8) | buffer[body + 1]) if topic_at <= stop else stop
-    payload_at = after_topic + 2 * qos
+    payload_at = after_topic + (2 if qos else 0)
     if payload_at + properties > stop:
         raise MalformedPacketError("a PUBLISH without a whole topic and packet identifier")
     if after_topic == topic_at:
@@ -308,7 +347,7 @@ def _publish(buffer: bytes, first: int, body: int, stop: int, *, properties: boo
         raise MalformedPacketError("a PUBLISH without a topic; topic aliases are not allowed here")
     mid = (buffer[after_topic] << 8) | buffer[after_topic + 1] if qos else 0
     if qos and not mid:
-        raise MalformedPacketError("a PUBLISH at QoS 1 with packet identifier 0")
+        raise MalformedPacketError("a PUBLISH above QoS 0 with packet identifier 0")
     if properties:
         size = buffer[payload_at]
         payload_at += 1

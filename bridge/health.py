@@ -29,6 +29,7 @@ class Vitals:
         listening: the session's thread lives, connected or not.
         subscribed: connected to the MQTT broker and subscribed.
         kafka: Kafka was reached, and took what was delivered last.
+        faults: what else is not as it must be, a sentence each.
     """
 
     client_id: str
@@ -37,6 +38,7 @@ class Vitals:
     listening: bool
     subscribed: bool
     kafka: bool
+    faults: tuple[str, ...] = ()
 
 
 def stuck(lanes: Sequence[Vitals]) -> list[str]:
@@ -51,14 +53,16 @@ def stuck(lanes: Sequence[Vitals]) -> list[str]:
     return [f"{what} of {', '.join(ids)} has ended" for what, ids in threads if ids]
 
 
-def missing(lanes: Sequence[Vitals], *, kafka: bool) -> list[str]:
+def missing(lanes: Sequence[Vitals], *, kafka: bool, tasks: Sequence[str] = ()) -> list[str]:
     """What keeps messages from being forwarded, one sentence each; empty when ready.
 
     Args:
         lanes: all of the bridge.
         kafka: whether a Kafka broker answers just now (see `Reach`).
+        tasks: of threads that have ended (see `contract.tasks`).
     """
-    found = stuck(lanes)
+    found = [*stuck(lanes), *tasks]
+    found += [f"{lane.client_id}: {fault}" for lane in lanes for fault in lane.faults]
     unsubscribed = [lane.client_id for lane in lanes if not lane.subscribed]
     if unsubscribed:
         found.append(f"not subscribed at the MQTT broker: {', '.join(unsubscribed)}")

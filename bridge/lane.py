@@ -10,18 +10,25 @@ from bridge.availability import Availability
 from bridge.backpressure import Backpressure
 from bridge.client import SessionOptions
 from bridge.health import Vitals
-from bridge.positions import Positions
+from bridge.notes import Notebook, note_of
+from bridge.positions import MOST, Positions, position
 from bridge.pump import Bounds, Pump
 from bridge.security import mqtt_context
-from bridge.session import Session
+from bridge.session import Session, forget
 from bridge.sinks import make_sink
 from bridge.stats import Stats
 from contract.backoff import Backoff
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.availability import Shared
     from bridge.client import Arrivals
+    from bridge.frames import Frame
+    from bridge.notes import Note
     from bridge.settings import BridgeSettings
     from contract.log import Log
+    from contract.tasks import Tasks
 
 _CLOSE_S: Final = 5.0
 
@@ -31,28 +38,53 @@ class Lane:
 
     Args:
         settings: with the client id and the filters of this lane.
-        kafka: told when Kafka is lost and when it is back; lanes may share one.
+        kafka: told when Kafka is lost and when it is back; lanes share one.
         log: where changes of state go.
+        tasks: supervises the threads.
+        before: called once, in the pump's thread, before the first message is taken; it may take
+            its time, and gives the positions of messages that are in Kafka already.
+        ending: the note of a session that is to be given up: it is only emptied. None for one that
+            is to stay.
 
     Raises:
         MissingClientError: the chosen Kafka client is not installed.
         SettingsError: the password file cannot be read.
     """
 
-    def __init__(self, settings: BridgeSettings, kafka: Availability, log: Log) -> None:
+    def __init__(
+        self,
+        settings: BridgeSettings,
+        kafka: Shared,
+        log: Log,
+        tasks: Tasks,
+        *,
+        before: Callable[[Lane], list[bytes]] | None = None,
+        ending: Note | None = None,
+    ) -> None:
         self.client_id = settings.client_id
         self.stats = Stats()
         self.mqtt = Availability("mqtt", log, url=settings.mqtt, client_id=settings.client_id)
+        self.notebook = Notebook(ending or note_of(settings))
         self._log = log
-        self._kafka = kafka
+        self._kafka = kafka.member()
         self._exactly_once = settings.delivery == "exactly-once"
         self._was_connected = False
+        self._first_resumed: bool | None = None
+        self._first = threading.Lock()
+        self._before = before
+        self._ending = ending
+        self._settled = threading.Event()
+        self._early: set[bytes] = set()
+        self._last_arrival = self._began = time.monotonic()
+        self.left_behind = threading.Event()
+        """Set once the broker confirmed that the session has no filters but ours."""
         backpressure = Backpressure()
+        self._positions = Positions() if self._exactly_once else None
         self._session = Session(
-            SessionOptions(
+            options := SessionOptions(
                 address=settings.mqtt,
                 client_id=settings.client_id,
-                filters=settings.subscribe,
+                filters=() if ending else settings.subscribe,
                 version=5 if settings.mqtt_version == "5" else 3,
                 receive_maximum=settings.receive_maximum,
                 max_packet_size=settings.max_packet_size,
@@ -65,19 +97,23 @@ class Lane:
             Backoff(),
             log,
             backpressure,
+            tasks=tasks,
+            asks=self._exactly_once,
+            passed_over=self._passed_over if before is not None else None,
         )
-        stopping = threading.Event()
+        self._options = options
+        self.stopping = threading.Event()
         self._pump = Pump(
-            sink=make_sink(settings, kafka, stopping),
+            sink=make_sink(settings, self._kafka, self.stopping, self.notebook),
             acknowledge=self._session.acknowledge,
-            kafka=kafka,
+            kafka=self._kafka,
             backoff=Backoff(longest=10.0),
             now=time.time_ns,
             stats=self.stats,
             log=log,
-            positions=Positions() if self._exactly_once else None,
-            on_open=self._session.resume,
-            stopping=stopping,
+            positions=self._positions,
+            on_open=self._opened,
+            stopping=self.stopping,
             backpressure=backpressure,
             bounds=Bounds(window_bytes=settings.window_bytes, max_lines=settings.max_lines),
             window=settings.receive_maximum if self._exactly_once else 0,
@@ -85,6 +121,11 @@ class Lane:
 
     def start(self) -> None:
         """Begin to connect to both sides."""
+        if self._ending is not None:
+            self._session.settle(frozenset(), self._ending.filters)
+        elif not self._exactly_once:
+            # Nothing is noted of it, so the usual filters are given up by name.
+            self._session.settle(frozenset(), self.notebook.stale())
         self._pump.start()
         # Until Kafka has shut out a process that had this client id, that one may still deliver
         # what comes here, so nothing is taken before. But the subscription must stand at once.
@@ -98,18 +139,88 @@ class Lane:
             pumping=self._pump.alive,
             listening=self._session.alive,
             subscribed=bool(self.mqtt.available),
-            kafka=bool(self._kafka.available) and self._pump.opened.is_set(),
+            kafka=bool(self._kafka.available) and self._settled.is_set(),
+            faults=tuple(self._session.faults.values()),
         )
 
     @property
     def ready(self) -> bool:
-        """Whether the lane is subscribed, and Kafka was reached."""
-        return bool(self.mqtt.available) and self._pump.opened.is_set()
+        """Whether the lane is subscribed, and takes messages."""
+        return bool(self.mqtt.available) and self._settled.is_set()
 
     @property
     def failure(self) -> BaseException | None:
         """What ended the lane against its will."""
-        return self._pump.failure or self._session.failure
+        return self._pump.failure
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """Those that it subscribes to."""
+        return self._options.filters
+
+    @property
+    def waited_s(self) -> float:
+        """For how long the broker has not given its session, with the right filters, seconds."""
+        if not self.left_behind.is_set():
+            return time.monotonic() - self._began
+        return 0.0 if self.mqtt.available else time.monotonic() - self._last_arrival
+
+    @property
+    def quiet_s(self) -> float:
+        """For how long nothing has come, and nothing was under way, seconds."""
+        if self.stats.in_flight or not self.ready:
+            return 0.0
+        return time.monotonic() - self._last_arrival
+
+    def note(self) -> None:
+        """Write what is known of the session, which Kafka keeps for a while only."""
+        if self._exactly_once and self._settled.is_set():
+            self._pump.prove()
+
+    def finish(self, timeout: float) -> None:
+        """End the session with the broker, note that, and end the lane.
+
+        Args:
+            timeout: seconds for each step.
+
+        Raises:
+            OSError: the broker cannot be reached; the session stays.
+        """
+        self._session.close(timeout)
+        forget(self._options, timeout)
+        self.notebook.settled(ended=True)
+        self._pump.prove()
+        self._pump.drain(timeout)
+        self._kafka.forget()
+
+    def delivered(self) -> set[bytes]:
+        """What the last messages that were delivered say, without their packet identifiers."""
+        return set() if self._positions is None else self._positions.contents()
+
+    def _opened(self) -> None:
+        """Kafka was reached: in the pump's thread, before a message is taken."""
+        if self._exactly_once and self._ending is None:
+            self._session.settle(self.notebook.held(), self.notebook.stale())
+        self._judge_first()
+        if self._before is not None:
+            known = self._before(self)
+            if known and self._positions is not None:
+                self._pump.know(known)
+        alone = self.notebook.be_alone()
+        self._early.clear()
+        self._last_arrival = time.monotonic()
+        self._settled.set()
+        if alone:
+            self.note()
+        self._session.resume()
+
+    def early(self) -> set[bytes]:
+        """The positions of what came before the lane took messages, and comes again."""
+        return set(self._early)
+
+    def _passed_over(self, frames: list[Frame]) -> None:
+        if len(self._early) < MOST:
+            self._early.update(position(topic, payload, mid) for topic, payload, mid, *_ in frames)
 
     def stop(self, drain_timeout: float) -> bool:
         """Deliver and acknowledge what has arrived, and disconnect; the session stays.
@@ -123,29 +234,65 @@ class Lane:
         self._session.pause()
         drained = self._pump.drain(drain_timeout)
         self._session.close(_CLOSE_S)
+        self._kafka.forget()
         return drained
 
     def arrived(self, arrivals: Arrivals) -> None:
         """See `bridge.session.SessionEvents`."""
+        self._last_arrival = time.monotonic()
         self._pump.arrived(arrivals)
 
-    def subscribed(self, *, resumed: bool) -> None:
+    def connected(self, *, resumed: bool) -> None:
         """See `bridge.session.SessionEvents`."""
-        self.stats.reconnects += self._was_connected
-        if self._was_connected and not resumed:
-            self.stats.sessions_lost += 1
-            self._log.warning(
-                "mqtt session lost",
-                client_id=self.client_id,
-                note="the broker forgot the session; what it held for this bridge is gone with it",
-            )
-        if self._was_connected and self._exactly_once:
+        if not self._was_connected:
+            self._was_connected = True
+            self._first_resumed = resumed
+            self._judge_first()
+            return
+        self.stats.reconnects += 1
+        if not resumed:
+            self._session_lost()
+        if self._exactly_once:
             # A broker closes the connection whose client id another client takes, and need not say
             # why; Kafka knows whether that was another bridge.
             self._pump.prove()
-        self._was_connected = True
+
+    def subscribed(self, *, resumed: bool) -> None:
+        """See `bridge.session.SessionEvents`."""
         self.mqtt.back(session="resumed" if resumed else "new")
 
     def disconnected(self, why: str, *, refused: bool = False) -> None:
         """See `bridge.session.SessionEvents`."""
         self.mqtt.lost(why, refused=refused)
+
+    def taken_over(self) -> None:
+        """See `bridge.session.SessionEvents`."""
+        if self._exactly_once:
+            # If that was another bridge, Kafka has shut us out, and this lane ends.
+            self._pump.prove()
+
+    def left(self) -> None:
+        """See `bridge.session.SessionEvents`."""
+        self.left_behind.set()
+        if self._ending is None and self.notebook.settled():
+            self.note()
+
+    def _judge_first(self) -> None:
+        """Once both are known: how the first connection went, and what Kafka says of it."""
+        with self._first:
+            if self._first_resumed is None or not self.notebook.asked:
+                return
+            new, self._first_resumed = not self._first_resumed, None
+        if new and self._ending is None and self.notebook.missing(time.time()):
+            self._session_lost()
+
+    def _session_lost(self) -> None:
+        self.stats.sessions_lost += 1
+        self.stats.session_lost_at = time.time()
+        self.notebook.was_lost(self.stats.session_lost_at)
+        self._log.error(
+            "mqtt session lost",
+            client_id=self.client_id,
+            note="the broker has no session of this bridge, though it should; what it held for it "
+            "is gone: did it lose its state, or did another client connect with this client id?",
+        )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from bridge.health import Vitals
+    from contract.tasks import Tasks
 
 PREFIX: Final = "isotherm_bridge_"
 
@@ -24,11 +25,13 @@ class View(NamedTuple):
         lanes: their numbers are summed.
         kafka: whether a Kafka broker answers just now.
         now: seconds of the monotonic clock.
+        tasks: those of the program.
     """
 
     lanes: Sequence[Vitals]
     kafka: bool
     now: float
+    tasks: Tasks
 
 
 def _summed(name: str) -> Callable[[View], Iterable[Sample]]:
@@ -59,7 +62,8 @@ def _kafka_up(view: View) -> Iterable[Sample]:
 
 
 def _ready(view: View) -> Iterable[Sample]:
-    return [Sample(int(not missing(view.lanes, kafka=view.kafka)))]
+    faults = view.tasks.faults()
+    return [Sample(int(not missing(view.lanes, kafka=view.kafka, tasks=faults)))]
 
 
 def _build(_view: View) -> Iterable[Sample]:
@@ -165,8 +169,32 @@ METRICS: Final[tuple[Metric[View], ...]] = (
     Metric(
         "mqtt_sessions_lost_total",
         "counter",
-        "Reconnects at which the broker had forgotten the session, and what it held.",
+        "MQTT connections at which the broker had no session though it should have had one.",
         _summed("sessions_lost"),
+    ),
+    Metric(
+        "mqtt_session_lost_timestamp_seconds",
+        "gauge",
+        "When that was last, seconds since 1970; 0 before the first.",
+        lambda view: [Sample(max((lane.stats.session_lost_at for lane in view.lanes), default=0))],
+    ),
+    Metric(
+        "mqtt_sessions",
+        "gauge",
+        "MQTT sessions that this bridge has, not counting those that others took over.",
+        lambda view: [Sample(len(view.lanes))],
+    ),
+    Metric(
+        "mqtt_subscription_faults",
+        "gauge",
+        "Filters that the broker refuses, or grants only at QoS 0.",
+        lambda view: [Sample(sum(len(lane.faults) for lane in view.lanes))],
+    ),
+    Metric(
+        "task_ends_total",
+        "counter",
+        "Threads of the bridge that ended against its will.",
+        lambda view: [Sample(view.tasks.ends)],
     ),
     Metric(
         "kafka_errors_total",

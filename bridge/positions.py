@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
 from bridge.errors import SinkUnavailableError
+from bridge.notes import HEADER
 from bridge.records import Record
 
 if TYPE_CHECKING:
@@ -86,6 +87,15 @@ class Positions:
             known = self._older.get(position, connection)
         return known < connection
 
+    def contents(self) -> set[bytes]:
+        """The hashes of topic and payload of what this life delivered, as far as it is known."""
+        return {
+            position[2:]
+            for generation in (self._older, self._newer)
+            for position, connection in generation.items()
+            if connection != EARLIER_LIFE
+        }
+
     def _add(self, positions: list[bytes], connection: int) -> None:
         self._newer.update(dict.fromkeys(positions, connection))
         if len(self._newer) >= MOST:
@@ -98,10 +108,14 @@ class Last(NamedTuple):
     Attributes:
         life: of the process that wrote last; empty where there was none.
         positions: of the last `MOST` messages or all there are, oldest first.
+        session: the header of the last record that tells of the session (`bridge.notes`).
+        at: when the last record was written, seconds since 1970.
     """
 
     life: bytes
     positions: bytes
+    session: bytes = b""
+    at: float = 0.0
 
     @property
     def empty(self) -> bool:
@@ -113,15 +127,16 @@ class Last(NamedTuple):
         return self.life not in (b"", life)
 
 
-def position_record(client_id: str, life: bytes, positions: bytes) -> Record:
+def position_record(client_id: str, life: bytes, positions: bytes, session: bytes) -> Record:
     """The record that goes into the position topic with a batch, in the same transaction.
 
     Args:
         client_id: whose messages they are; the record's key.
         life: names this process, so that one that was fenced can tell by whom.
         positions: of the batch, in arrival order; empty to claim the client id.
+        session: what is known of the session (`bridge.notes`).
     """
-    return Record(client_id.encode(), positions, (("life", life),))
+    return Record(client_id.encode(), positions, (("life", life), (HEADER, session)))
 
 
 def moved(partitions: int) -> bool:
@@ -142,7 +157,13 @@ def in_order(found: list[tuple[int, Last]]) -> Last:
     found.sort(key=itemgetter(0))
     lives = [last.life for _time, last in found if last.life]
     positions = b"".join(last.positions for _time, last in found)
-    return Last(lives[-1] if lives else b"", positions[-MOST * POSITION_BYTES :])
+    sessions = [last.session for _time, last in found if last.session]
+    return Last(
+        lives[-1] if lives else b"",
+        positions[-MOST * POSITION_BYTES :],
+        sessions[-1] if sessions else b"",
+        max((last.at for _time, last in found), default=0.0),
+    )
 
 
 def position_partition(client_id: str, partitions: int) -> int:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from contract.log import Log
 
 _LAST_WORDS_S: Final = 5.0
+_KNOWN_AT_A_TIME: Final = 10_000
 _GATHER_SHARE: Final = 0.5
 _GATHER_MOST_S: Final = 0.01
 
@@ -168,6 +169,18 @@ class Pump:
             if self._waiting.proof:
                 return
         self.arrived(Arrivals(0, []))
+
+    def know(self, positions: list[bytes]) -> None:
+        """Take messages for delivered, in Kafka's eyes too; in the thread of `on_open`.
+
+        Raises:
+            SinkClosingError: the bridge is stopping.
+        """
+        for start in range(0, len(positions), _KNOWN_AT_A_TIME):
+            some = b"".join(positions[start : start + _KNOWN_AT_A_TIME])
+            self._deliver(Batch([], [], some), [])
+            if self._positions is not None:
+                self._positions.load(some)
 
     def drain(self, timeout: float) -> bool:
         """Deliver and acknowledge what has arrived, then end.

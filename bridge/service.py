@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from bridge.availability import Availability
+from bridge.availability import Shared
 from bridge.errors import FencedError
+from bridge.handover import Handover
 from bridge.lane import Lane
 from bridge.security import check_files
-from bridge.settings import SHARDS_IN_GROUP
+from bridge.settings import SHARDS_IN_GROUP, group_id
 from bridge.stats import total
+from contract.tasks import Tasks
 from contract.topics import shard_filter
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from contract.log import Log
 
 _LOOK_S: Final = 1.0
+_NOTE_S: Final = 3600.0
+"""How often an idle lane notes its session, since Kafka keeps a note no longer than a session."""
 
 
 class Bridge:
@@ -43,8 +48,19 @@ class Bridge:
         self._log = log
         self._stop = threading.Event()
         self._was_ready = False
-        kafka = Availability("kafka", log, brokers=settings.brokers)
-        self.lanes = [Lane(lane, kafka, log) for lane in lane_settings(settings)]
+        self.tasks = Tasks(log)
+        kafka = Shared("kafka", log, brokers=settings.brokers)
+        self._handover = Handover(
+            settings,
+            lambda session, note: Lane(session, kafka, log, self.tasks, ending=note),
+            log,
+        )
+        # Without transactions there is nothing noted of other sessions.
+        before = self._handover if settings.delivery == "exactly-once" else None
+        self.lanes = [
+            Lane(lane, kafka, log, self.tasks, before=before) for lane in lane_settings(settings)
+        ]
+        self._handover.lanes = self.lanes
         self._ended: list[Lane] = []
 
     def run(self) -> None:
@@ -66,7 +82,8 @@ class Bridge:
             for lane in self.lanes:
                 lane.start()
             failure = self._watch()
-            running = [lane for lane in self.lanes if lane not in self._ended]
+            self._handover.stopping.set()
+            running = self._running()
             self._log.info("stopping", drain_timeout_s=self._settings.drain_timeout)
             drained = stop_all(running, self._settings.drain_timeout)
             facts = total(lane.stats for lane in self.lanes).facts()
@@ -79,7 +96,12 @@ class Bridge:
 
     def _watch(self) -> BaseException | None:
         """Wait for a reason to stop; None for a signal."""
+        noted = time.monotonic()
         while not self._stop.wait(_LOOK_S):
+            if time.monotonic() - noted > _NOTE_S:
+                noted = time.monotonic()
+                for lane in self._running():
+                    lane.note()
             for lane in self.lanes:
                 if lane in self._ended or (failure := lane.failure) is None:
                     continue
@@ -94,10 +116,13 @@ class Bridge:
 
     def vitals(self) -> list[Vitals]:
         """The state of each lane that has not been taken over, for whoever asks over HTTP."""
-        return [lane.vitals() for lane in self.lanes if lane not in self._ended]
+        return [lane.vitals() for lane in self._running()]
+
+    def _running(self) -> list[Lane]:
+        return [lane for lane in self.lanes if lane not in self._ended]
 
     def _say_ready(self) -> None:
-        if not self._was_ready and all(lane.ready for lane in self.lanes):
+        if not self._was_ready and all(lane.ready for lane in self._running()):
             self._was_ready = True
             self._log.info(
                 "ready",
@@ -118,7 +143,7 @@ def lane_settings(settings: BridgeSettings) -> list[BridgeSettings]:
     return [
         replace(
             settings,
-            client_id=f"{settings.client_id}-{group[0] // SHARDS_IN_GROUP:02d}",
+            client_id=group_id(settings.client_id, group[0]),
             subscribe=tuple(shard_filter(shard) for shard in group),
         )
         for group in groups

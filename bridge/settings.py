@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bridge.filters import first_overlap
 from bridge.security import check
 from contract.access import access_setting
 from contract.address import Address, host_names, listen_address, parse_address, parse_host_port
+from contract.errors import SettingsError
 from contract.settings import (
     choice,
     duration,
@@ -31,6 +33,12 @@ SHARDS_IN_GROUP: Final = 4
 what moves between bridges, and their number can never change."""
 
 PREFIX: Final = "ISOTHERM_BRIDGE"
+
+
+def group_id(client_id: str, shard: int) -> str:
+    """The client id of the session that has a shard."""
+    return f"{client_id}-{shard // SHARDS_IN_GROUP:02d}"
+
 
 _MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 
@@ -57,9 +65,24 @@ def _shards(value: Any) -> tuple[int, ...]:
     return tuple(range(start, stop))
 
 
+_MOST_EXPIRY: Final = 0xFFFF_FFFF
+
+
+def _expiry(value: Any) -> float:
+    seconds = duration(value)
+    # MQTT 5.0, section 3.1.2.11.2: a four byte integer of seconds, in which 0 keeps no session.
+    if seconds != int(seconds) or not 1 <= seconds <= _MOST_EXPIRY:
+        raise ValueError(f"write whole seconds from 1s to {_MOST_EXPIRY}s (49710d), such as 7d")
+    return seconds
+
+
 def _filter(value: Any) -> str:
     name = text(value)
     levels = name.split("/")
+    if "\0" in name or len(name.encode("utf-8", "replace")) > 65_535:  # noqa: PLR2004 two bytes
+        raise ValueError("is no topic filter; write one of at most 65535 bytes without NUL")
+    if levels[0] == "$share" and (len(levels) < 3 or not levels[1] or not "/".join(levels[2:])):  # noqa: PLR2004 section 4.8.2
+        raise ValueError("is no shared filter; write it like $share/group/isotherm/v1/readings/#")
     # MQTT 5.0 section 4.7.1: # only as the last level, + and # only alone in theirs.
     if "#" in levels[:-1] or any(len(level) > 1 and set(level) & set("+#") for level in levels):
         raise ValueError("is no topic filter; write it like isotherm/v1/readings/#")
@@ -94,7 +117,8 @@ class BridgeSettings:
         flag="--subscribe",
         metavar="FILTER",
         many=True,
-        help="Topic filter to forward; may be given several times.",
+        help="Topic filter to forward; may be given several times. No two may match the same "
+        "topic, which would come twice.",
     )
     shards: tuple[int, ...] | None = setting(
         "mqtt.shards",
@@ -152,9 +176,10 @@ class BridgeSettings:
     )
     session_expiry: float = setting(
         "mqtt.session_expiry",
-        duration,
+        _expiry,
         default="7d",
-        help="How long the MQTT broker keeps messages for a bridge that is away.",
+        help="How long the MQTT broker keeps messages for a bridge that is away; whole seconds, at "
+        "most 49710d.",
     )
     kafka: tuple[Address, ...] = setting(
         "kafka.brokers",
@@ -251,6 +276,15 @@ class BridgeSettings:
 
     def __post_init__(self) -> None:
         check(self)
+        found = first_overlap(self.subscribe)
+        if found is not None and self.shards is None:
+            one, two = found
+            raise SettingsError(
+                "mqtt.subscribe",
+                one,
+                f"matches topics that {two} matches, too, and the MQTT broker sends a message once "
+                "for each; leave one out, or make them narrower",
+            )
 
     @property
     def dead_letter_topic(self) -> str:

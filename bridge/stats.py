@@ -33,7 +33,9 @@ class Stats:
         reconnects: MQTT connections after the first; written by the network thread.
         waiting_bytes: about how much memory those take that are not done with.
         batch_limit: the most that goes into one batch, counted in the same way.
-        sessions_lost: reconnects that found no session; written by the network thread.
+        sessions_lost: connections that found no session where one should have been; written by the
+            network thread, or by the pump's for the first one.
+        session_lost_at: when the last one did, seconds since 1970; 0 before the first.
     """
 
     received: int = 0
@@ -49,6 +51,7 @@ class Stats:
     kafka_errors: int = 0
     reconnects: int = 0
     sessions_lost: int = 0
+    session_lost_at: float = 0.0
     waiting_bytes: int = 0
     batch_limit: int = 0
 
@@ -71,6 +74,7 @@ class Stats:
         self.kafka_errors += other.kafka_errors
         self.reconnects += other.reconnects
         self.sessions_lost += other.sessions_lost
+        self.session_lost_at = max(self.session_lost_at, other.session_lost_at)
         self.duplicates += other.duplicates
         self.suppressed += other.suppressed
         self.delivered += other.delivered

@@ -8,6 +8,7 @@ from bridge.doctor.kafka import check_kafka
 from bridge.doctor.kafka_probe import ask_kafka
 from bridge.doctor.mqtt import check_mqtt
 from bridge.doctor.mqtt_probe import ask_mqtt
+from bridge.doctor.sessions import ask_sessions, check_sessions
 from bridge.service import lane_settings
 from contract.doctor.clock import check_clock
 from contract.doctor.secrets import check_secrets
@@ -42,11 +43,14 @@ def examine(settings: BridgeSettings) -> Iterator[Finding]:
         session_expiry=int(settings.session_expiry),
         receive_maximum=settings.receive_maximum,
     )
+    facts = ask_kafka(settings)
     yield from check_kafka(
-        ask_kafka(settings),
+        facts,
         brokers=settings.brokers,
         topics=(settings.topic, settings.dead_letter_topic),
         position_topic=settings.position_topic if settings.delivery == "exactly-once" else None,
         session_expiry=settings.session_expiry,
     )
+    if settings.delivery == "exactly-once" and settings.position_topic in facts.topics:
+        yield from check_sessions(ask_sessions(settings), settings)
     yield check_clock(kernel_in_sync(), "the times in dead letters and Kafka are wrong")

@@ -17,6 +17,7 @@ VERSION_TOPIC: Final = "$SYS/broker/version"
 DROPPED_TOPIC: Final = "$SYS/broker/publish/messages/dropped"
 
 _WINDOW_HELD_SINCE: Final = (2, 0, 13)
+_SHOWN: Final = 80
 _DROP_ALL: Final = ((2, 0, 2), (2, 0, 16))
 
 
@@ -30,6 +31,7 @@ class MqttFacts:
         expiry: how long the broker keeps a session, seconds.
         window: the Receive Maximum that the broker announced; None where it has none.
         refused: filters that it would not have subscribed, with its reason.
+        lowered: filters that it grants at QoS 0 only.
         system: what its $SYS topics said.
     """
 
@@ -38,6 +40,7 @@ class MqttFacts:
     expiry: float = 0.0
     window: int | None = None
     refused: tuple[str, ...] = ()
+    lowered: tuple[str, ...] = ()
     system: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -52,6 +55,12 @@ def check_mqtt(
     yield _session(facts, session_expiry)
     if facts.refused:
         yield fail("mqtt filters", f"subscription refused: {'; '.join(facts.refused)}")
+    if facts.lowered:
+        yield fail(
+            "mqtt filters",
+            f"the broker grants only QoS 0 for {', '.join(facts.lowered)}: what comes while the "
+            "bridge is away is lost; have it allow QoS 1 (with mosquitto, max_qos)",
+        )
     yield _window(facts, version, receive_maximum)
     yield _version(facts.system.get(VERSION_TOPIC))
     yield _drops(facts.system.get(DROPPED_TOPIC))
@@ -90,10 +99,11 @@ def _window(facts: MqttFacts, version: str, wanted: int) -> Finding:
 
 
 def _version(text: str | None) -> Finding:
-    found = re.fullmatch(r"mosquitto version (\d+)\.(\d+)\.(\d+).*", text or "")
+    found = re.fullmatch(r"mosquitto version (\d{1,9})\.(\d{1,9})\.(\d{1,9}).*", text or "")
     if found is None:
-        what = f"it says {text!r}" if text else f"it does not say ({VERSION_TOPIC})"
+        what = f"it says {text[:_SHOWN]!r}" if text else f"it does not say ({VERSION_TOPIC})"
         return ok("mqtt version", f"{what}; only mosquitto's known faults are looked for")
+    text = found[0][:_SHOWN]
     number = (int(found[1]), int(found[2]), int(found[3]))
     if number in _DROP_ALL:
         return warn(
@@ -111,7 +121,7 @@ def _version(text: str | None) -> Finding:
 
 
 def _drops(text: str | None) -> Finding:
-    if text is None or not text.isdecimal():
+    if text is None or not re.fullmatch(r"[0-9]{1,18}", text):
         return ok(
             "mqtt drops",
             f"the broker does not say what it dropped ({DROPPED_TOPIC}); no client can see its "

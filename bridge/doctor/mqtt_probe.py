@@ -10,10 +10,13 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from bridge.doctor.mqtt import DROPPED_TOPIC, VERSION_TOPIC, MqttFacts
+from bridge.filters import plain
 from bridge.security import mqtt_context
 from contract.refusal import refusal
+from contract.tasks import where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,6 +28,9 @@ _SYSTEM_S: Final = 2.0
 _TURN_S: Final = 0.1
 _FAILURE: Final = 0x80
 _MOST: Final = 65_535
+_MOST_TEXT: Final = 1000
+_SYSTEM_RETAINED: Final = 0
+_NONE_RETAINED: Final = 2
 
 
 def ask_mqtt(settings: BridgeSettings, filters: Iterable[str]) -> MqttFacts:
@@ -42,18 +48,30 @@ def ask_mqtt(settings: BridgeSettings, filters: Iterable[str]) -> MqttFacts:
         probe.connect()
         probe.disconnect()
         probe.connect()
+        kept = probe.resumed
+        expiry = probe.announced("SessionExpiryInterval", settings.session_expiry)
+        window = int(probe.announced("ReceiveMaximum", _MOST)) if probe.modern else None
+        probe.forget()
+        # From here on in a session that ends with its connection, whatever becomes of the probe:
+        # one that stays would queue.
+        probe.connect(fresh=True, keep=False)
+        refused, lowered = probe.not_granted(filters)
         facts = MqttFacts(
-            kept=probe.resumed,
-            expiry=probe.announced("SessionExpiryInterval", settings.session_expiry),
-            window=int(probe.announced("ReceiveMaximum", _MOST)) if probe.modern else None,
-            refused=probe.refused(filters),
+            kept=kept,
+            expiry=expiry,
+            window=window,
+            refused=refused,
+            lowered=lowered,
             system=probe.retained((VERSION_TOPIC, DROPPED_TOPIC)),
         )
-        probe.forget()
+        probe.disconnect()
     except (OSError, ValueError) as error:
         why = str(error) or type(error).__name__
-        return MqttFacts(unreachable=refusal("mqtt", why) or why)
-    return facts
+    except Exception as error:  # noqa: BLE001 a packet that paho does not understand
+        return MqttFacts(unreachable=f"it sends what cannot be understood ({where(error)})")
+    else:
+        return facts
+    return MqttFacts(unreachable=refusal("mqtt", why) or why)
 
 
 class _Probe:
@@ -79,8 +97,12 @@ class _Probe:
         properties = self._connack[2] if self._connack else None
         return float(getattr(properties, name, default))
 
-    def connect(self, *, fresh: bool = False) -> None:
-        """Connect; `fresh` ends the session that there is.
+    def connect(self, *, fresh: bool = False, keep: bool = True) -> None:
+        """Connect.
+
+        Args:
+            fresh: end the session that there is.
+            keep: have the broker keep the session; with MQTT 3.1.1 it does unless `fresh`.
 
         Raises:
             OSError: it cannot be reached, or refuses.
@@ -90,7 +112,7 @@ class _Probe:
         properties = None
         if self.modern:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # its gap
-            properties.SessionExpiryInterval = int(self._settings.session_expiry)
+            properties.SessionExpiryInterval = int(self._settings.session_expiry) * keep
             properties.ReceiveMaximum = self._settings.receive_maximum
         address = self._settings.mqtt
         clean = fresh if self.modern else paho.MQTT_CLEAN_START_FIRST_ONLY
@@ -119,16 +141,21 @@ class _Probe:
             self._client.disconnect()
         self._turn(lambda: not self._client.is_connected(), _ANSWER_S)
 
-    def refused(self, filters: Iterable[str]) -> tuple[str, ...]:
-        """The filters that the broker does not let this user subscribe, each for a moment."""
-        found: list[str] = []
+    def not_granted(self, filters: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The filters that the broker refuses this user, and those that it grants at QoS 0 only.
+
+        Each is subscribed for a moment, as the bridge does.
+        """
+        refused: list[str] = []
+        lowered: list[str] = []
         for name in filters:
             # As a member of a shared subscription the probe would take messages from the bridges.
-            plain = name.split("/", 2)[2] if name.startswith("$share/") else name
-            reasons = self._subscribe(plain)
-            self._client.unsubscribe(plain)
-            found += [f"{plain}: {reason}" for reason in reasons if reason.value >= _FAILURE]
-        return tuple(found)
+            bare = plain(name)
+            reasons = self._subscribe(bare, qos=1)
+            self._client.unsubscribe(bare)
+            refused += [f"{bare}: {reason}" for reason in reasons if reason.value >= _FAILURE]
+            lowered += [bare for reason in reasons if reason.value == 0]
+        return tuple(refused), tuple(lowered)
 
     def retained(self, topics: tuple[str, ...]) -> dict[str, str]:
         """What stands in these topics; those that stay silent are left out."""
@@ -136,7 +163,8 @@ class _Probe:
 
         def take(_client: object, _userdata: object, message: paho.MQTTMessage) -> None:
             if message.topic in topics:
-                found[message.topic] = message.payload.decode("utf-8", "replace")
+                # Whoever may write there may write anything.
+                found[message.topic] = message.payload[:_MOST_TEXT].decode("utf-8", "replace")
 
         self._client.on_message = take
         for topic in topics:
@@ -175,13 +203,18 @@ class _Probe:
         self._turn(lambda: self._connack is not None, _ANSWER_S)
         return self._connack[1] if self._connack else None
 
-    def _subscribe(self, name: str) -> list[Any]:
-        """At QoS 0: nothing is queued for the probe.
+    def _subscribe(self, name: str, *, qos: int = 0) -> list[Any]:
+        """Subscribe; what comes is none of the probe's business, and its session ends with it.
 
         Raises:
             OSError: no answer came, so nothing is known.
         """
-        _result, mid = self._client.subscribe(name, 0)
+        asked: Any = (name, qos)
+        if self.modern:
+            # No retained reading need come for this.
+            never = _SYSTEM_RETAINED if name.startswith("$SYS/") else _NONE_RETAINED
+            asked = (name, SubscribeOptions(qos=qos, retainHandling=never))
+        _result, mid = self._client.subscribe([asked])
         self._turn(lambda: mid in self._answers, _ANSWER_S)
         if mid is None or mid not in self._answers:
             raise OSError(f"it does not answer a subscription to {name}")

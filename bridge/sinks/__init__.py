@@ -6,6 +6,7 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 from bridge.errors import MissingClientError
+from bridge.notes import Notebook, note_of
 
 if TYPE_CHECKING:
     import threading
@@ -15,12 +16,18 @@ if TYPE_CHECKING:
     from bridge.sink import Sink
 
 
-def make_sink(settings: BridgeSettings, kafka: Availability, stopping: threading.Event) -> Sink:
+def make_sink(
+    settings: BridgeSettings,
+    kafka: Availability,
+    stopping: threading.Event,
+    notebook: Notebook | None = None,
+) -> Sink:
     """The sink that the settings choose; `auto` is librdkafka where its wheel is installed.
 
     Raises:
         MissingClientError: the chosen client is not installed.
     """
+    notebook = notebook or Notebook(note_of(settings))
     exactly_once = settings.delivery == "exactly-once"
     installed = importlib.util.find_spec("confluent_kafka") is not None
     if settings.kafka_client == "librdkafka" and not installed:
@@ -32,7 +39,7 @@ def make_sink(settings: BridgeSettings, kafka: Availability, stopping: threading
         from bridge.sinks import librdkafka, rd_transactions  # noqa: PLC0415 an optional wheel
 
         if exactly_once:
-            return rd_transactions.TransactionalLibrdkafkaSink(settings, kafka, stopping)
+            return rd_transactions.TransactionalLibrdkafkaSink(settings, kafka, stopping, notebook)
         return librdkafka.LibrdkafkaSink(settings, kafka, stopping)
     if importlib.util.find_spec("kafka") is None:
         raise MissingClientError(
@@ -41,5 +48,5 @@ def make_sink(settings: BridgeSettings, kafka: Availability, stopping: threading
     from bridge.sinks import kafka_python, kp_transactions  # noqa: PLC0415 only where it is chosen
 
     if exactly_once:
-        return kp_transactions.TransactionalKafkaPythonSink(settings, kafka, stopping)
+        return kp_transactions.TransactionalKafkaPythonSink(settings, kafka, stopping, notebook)
     return kafka_python.KafkaPythonSink(settings, kafka, stopping)

@@ -9,6 +9,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from bridge.errors import SinkClosingError, SinkUnavailableError
+from bridge.notes import HEADER
 from bridge.positions import (
     MOST,
     PARTITIONS,
@@ -127,7 +128,7 @@ class KpPositions:
             consumer.close()
 
     def _read(self, consumer: Any, where: Any, start: int, end: int) -> tuple[int, Last]:
-        life = b""
+        life = session = b""
         time = 0
         positions: list[bytes] = []
         consumer.seek(where, start)
@@ -138,7 +139,10 @@ class KpPositions:
             for records in consumer.poll(timeout_ms=_POLL_MS).values():
                 for record in records:
                     if record.key == self._key:
-                        life = dict(record.headers).get("life", b"")
+                        headers = dict(record.headers)
+                        life = headers.get("life") or b""
+                        session = headers.get(HEADER) or session
                         positions.append(record.value or b"")
-                        time = record.timestamp
-        return time, Last(life, b"".join(positions)[-MOST * POSITION_BYTES :])
+                        time = max(0, record.timestamp)
+        last = Last(life, b"".join(positions)[-MOST * POSITION_BYTES :], session, time / 1000)
+        return time, last

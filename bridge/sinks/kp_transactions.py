@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import threading
 
     from bridge.availability import Availability
+    from bridge.notes import Notebook
     from bridge.positions import Last
     from bridge.records import Record
     from bridge.settings import BridgeSettings
@@ -55,14 +56,20 @@ class TransactionalKafkaPythonSink:
         settings: brokers, topics, client id.
         kafka: told when Kafka does not answer during a delivery.
         stopping: gives up a delivery that Kafka does not answer.
+        notebook: is told what an earlier life noted of the session, and what to note now.
     """
 
     def __init__(
-        self, settings: BridgeSettings, kafka: Availability, stopping: threading.Event
+        self,
+        settings: BridgeSettings,
+        kafka: Availability,
+        stopping: threading.Event,
+        notebook: Notebook,
     ) -> None:
         self._settings = settings
         self._kafka = kafka
         self._stopping = stopping
+        self._notebook = notebook
         self._positions = KpPositions(settings, stopping)
         self._producer: KpProducer | None = None
         self._life = os.urandom(8)
@@ -141,6 +148,7 @@ class TransactionalKafkaPythonSink:
             last = self._positions.last()
             # Again, now that nobody else can write: one may have come since.
             self._look_for_successor(last)
+            self._notebook.found(last.session, there=last.life != b"", at=last.at)
             # Where partitions were added, the next life looks in this one first.
             moved = last.positions if self._positions.elsewhere else b""
             for failure in self._transact(producer, Batch([], [], moved)):
@@ -169,7 +177,7 @@ class TransactionalKafkaPythonSink:
         producer.raw.begin_transaction()
         client_id = self._settings.client_id
         records = [
-            position_record(client_id, self._life, piece)
+            position_record(client_id, self._life, piece, self._notebook.header())
             for piece in self._request.pieces(batch.positions, client_id)
         ]
         failures = producer.send(batch) or producer.send_to(

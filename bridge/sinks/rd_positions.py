@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # its stub
 
 from bridge.errors import SinkUnavailableError
+from bridge.notes import HEADER
 from bridge.positions import (
     MOST,
     PARTITIONS,
@@ -176,7 +177,7 @@ class RdPositions:
                 return low, high
 
     def _read(self, consumer: Any, partition: int, start: int, end: int) -> tuple[int, Last]:
-        life = b""
+        life = session = b""
         time = 0
         positions: list[bytes] = []
         consumer.assign([TopicPartition(self._topic, partition, start)])
@@ -192,12 +193,15 @@ class RdPositions:
             if error is None:
                 position = message.offset() + 1
                 if message.key() == self._key:
-                    life = dict(message.headers() or ()).get("life", b"")
+                    headers = dict(message.headers() or ())
+                    life = headers.get("life") or b""
+                    session = headers.get(HEADER) or session
                     positions.append(message.value() or b"")
-                    time = message.timestamp()[1]
+                    time = max(0, message.timestamp()[1])
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 the library's own name
                 # Behind the last record stands a commit marker, which no reader is given.
                 position = max(position, message.offset())
             else:
                 raise KafkaException(error)
-        return time, Last(life, b"".join(positions)[-MOST * POSITION_BYTES :])
+        last = Last(life, b"".join(positions)[-MOST * POSITION_BYTES :], session, time / 1000)
+        return time, last

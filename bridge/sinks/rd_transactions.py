@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bridge.availability import Availability
+    from bridge.notes import Notebook
     from bridge.positions import Last
     from bridge.records import Record
     from bridge.settings import BridgeSettings
@@ -54,14 +55,20 @@ class TransactionalLibrdkafkaSink:
         settings: brokers, topics, client id.
         kafka: told when Kafka does not answer during a delivery.
         stopping: gives up a delivery that Kafka does not answer.
+        notebook: is told what an earlier life noted of the session, and what to note now.
     """
 
     def __init__(
-        self, settings: BridgeSettings, kafka: Availability, stopping: threading.Event
+        self,
+        settings: BridgeSettings,
+        kafka: Availability,
+        stopping: threading.Event,
+        notebook: Notebook,
     ) -> None:
         self._settings = settings
         self._kafka = kafka
         self._stopping = stopping
+        self._notebook = notebook
         self._positions = RdPositions(settings, kafka, stopping)
         self._producer: RdProducer | None = None
         self._life = os.urandom(8)
@@ -140,6 +147,7 @@ class TransactionalLibrdkafkaSink:
             last = self._positions.last()
             # Again, now that nobody else can write: one may have come since.
             self._look_for_successor(last)
+            self._notebook.found(last.session, there=last.life != b"", at=last.at)
             self._claim(producer, last.positions if self._positions.elsewhere else b"")
         except KafkaException as error:
             producer.abandon()
@@ -192,7 +200,9 @@ class TransactionalLibrdkafkaSink:
         for piece in self._request.pieces(batch.positions, self._settings.client_id):
             producer.send_one(
                 self._settings.position_topic,
-                position_record(self._settings.client_id, self._life, piece),
+                position_record(
+                    self._settings.client_id, self._life, piece, self._notebook.header()
+                ),
                 self._positions.partition,
             )
 

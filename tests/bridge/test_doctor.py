@@ -60,6 +60,7 @@ def test_all_well_is_all_ok() -> None:
         ({"kept": False}, "fail", "mqtt session", "forgot a session"),
         ({"expiry": 60.0}, "warn", "mqtt session", "for 60 s, not for the 600 s"),
         ({"refused": ("a/#: Not authorized",)}, "fail", "mqtt filters", "a/#: Not authorized"),
+        ({"lowered": ("a/#",)}, "fail", "mqtt filters", "only QoS 0 for a/#"),
         ({"window": 20}, "warn", "mqtt window", "max_inflight_messages 0"),
         ({"version": "3.1.1"}, "warn", "mqtt window", "no Receive Maximum"),
         ({"system": {VERSION_TOPIC: "mosquitto version 2.0.11"}}, "warn", "mqtt version", "window"),
@@ -74,9 +75,25 @@ def test_mqtt(facts: dict[str, Any], mark: str, check: str, words: str) -> None:
     assert words in sentence
 
 
-@pytest.mark.parametrize("text", ("mosquitto version 2.0.13", "mosquitto version 3.0.0", "EMQX 5"))
+@pytest.mark.parametrize(
+    "text",
+    (
+        "mosquitto version 2.0.13",
+        "mosquitto version 3.0.0",
+        "EMQX 5",
+        "mosquitto version " + "9" * 5_000 + ".0.0",
+        "x" * 100_000,
+        "\u0664" * 5_000,
+    ),
+)
 def test_versions_without_a_known_fault(text: str) -> None:
     assert bad(mqtt(system={VERSION_TOPIC: text})) == []
+    assert all(len(finding.sentence) < 300 for finding in mqtt(system={VERSION_TOPIC: text}))
+
+
+@pytest.mark.parametrize("text", ("9" * 5_000, "\u0661", "-1", "1e9", ""))
+def test_a_foreign_count_of_drops_is_not_believed(text: str) -> None:
+    assert bad(mqtt(system={DROPPED_TOPIC: text})) == []
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ def test_a_remaining_length_of_four_bytes_is_read() -> None:
     ("stream", "words"),
     (
         (b"\x30\xff\xff\xff\xff\x01", "more than four bytes"),
-        (b"\x34\x05\x00\x01t\x00\x01", "QoS 2"),
+        (b"\x34\x06\x00\x01t\x00\x00\x00", "packet identifier 0"),
         (b"\x36\x05\x00\x01t\x00\x01", "QoS 3"),
         (b"\x32\x06\x00\x01t\x00\x00\x00", "packet identifier 0"),
         (b"\x32\x00", "whole topic"),

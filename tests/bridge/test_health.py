@@ -3,13 +3,19 @@ from __future__ import annotations
 import socket
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from bridge.endpoint import pages
+from bridge.endpoint import observed, pages
 from bridge.health import Reach, missing, stuck
+from bridge.settings import PREFIX, BridgeSettings
 from contract.address import Address
 from contract.endpoint import Endpoint
+from contract.log import Log
+from contract.settings import load
+from contract.tasks import Tasks
 from tests.bridge.vitals import vitals
+from tests.support import await_true
 
 if TYPE_CHECKING:
     from bridge.health import Vitals
@@ -43,7 +49,7 @@ def get(port: int, path: str) -> tuple[int, str]:
 
 def test_the_endpoint_answers_for_the_moment() -> None:
     lanes: list[Vitals] = [vitals()]
-    with Endpoint(LOOPBACK, pages(lambda: lanes, lambda: True)) as endpoint:
+    with Endpoint(LOOPBACK, pages(lambda: lanes, lambda: True, Tasks(Log("test")))) as endpoint:
         assert get(endpoint.port, "/healthz") == (200, "ok\n")
         assert get(endpoint.port, "/readyz?verbose") == (200, "ok\n")
         assert "isotherm_bridge_ready 1\n" in get(endpoint.port, "/metrics")[1]
@@ -55,10 +61,43 @@ def test_the_endpoint_answers_for_the_moment() -> None:
 
 def test_a_client_that_asks_nothing_keeps_nobody_waiting() -> None:
     with (
-        Endpoint(LOOPBACK, pages(lambda: [vitals()], lambda: True)) as endpoint,
+        Endpoint(LOOPBACK, pages(lambda: [vitals()], lambda: True, Tasks(Log("test")))) as endpoint,
         socket.create_connection(("127.0.0.1", endpoint.port)),
     ):
         assert get(endpoint.port, "/healthz")[0] == 200
+
+
+def test_a_filter_that_is_not_granted_or_a_task_that_ended_is_not_ready() -> None:
+    lane = vitals(faults=("the MQTT broker grants only QoS 0 for a/#",))
+    assert missing([lane, vitals()], kafka=True, tasks=["the task x has ended"]) == [
+        "the task x has ended",
+        "b: the MQTT broker grants only QoS 0 for a/#",
+    ]
+    assert stuck([lane]) == []
+
+
+def test_an_address_that_is_not_there_yet_keeps_nothing_from_running() -> None:
+    log = Log("test")
+    tasks = Tasks(log)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        settings = load(BridgeSettings, PREFIX, flags={"metrics": f"127.0.0.1:{port}"})
+        with ExitStack() as running:
+            running.enter_context(observed(settings, lambda: [vitals()], log, tasks))
+            # Taken: whoever asks gets no answer of ours.
+            other.settimeout(0.2)
+            other.close()
+            await_true(lambda: answers(port), "the address to be had")
+            assert get(port, "/healthz") == (200, "ok\n")
+    assert not answers(port)
+    assert tasks.faults() == []
+
+
+def answers(port: int) -> bool:
+    try:
+        return get(port, "/healthz")[0] == 200
+    except OSError:
+        return False
 
 
 def test_reach_keeps_a_fresh_answer_and_knocks_again_later() -> None:

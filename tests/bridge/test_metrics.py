@@ -6,9 +6,12 @@ from collections import Counter
 from bridge.metrics import METRICS, PREFIX, View
 from bridge.stats import Stats
 from contract.exposition import exposition
+from contract.log import Log
 from contract.reasons import Reason
+from contract.tasks import Tasks
 from tests.bridge.vitals import vitals
 
+TASKS = Tasks(Log("test"))
 SAMPLE = re.compile(r'([a-z_]+)(?:\{([a-z]+)="([^"\\]*)"\})? (\S+)')
 
 
@@ -30,7 +33,7 @@ def test_lanes_are_summed_and_every_reason_is_there() -> None:
     one = Stats(received=10, settled=7, delivered=5, rejected=Counter(not_json=2), oldest=90.0)
     two = Stats(received=3, settled=1, delivered=1, rejected=Counter(not_json=1), oldest=95.0)
     lanes = [vitals(stats=one), vitals(stats=two, subscribed=False)]
-    found = parsed(exposition(PREFIX, METRICS, View(lanes, kafka=True, now=100.0)))
+    found = parsed(exposition(PREFIX, METRICS, View(lanes, kafka=True, now=100.0, tasks=TASKS)))
     assert found["messages_received_total"] == 13
     assert found["messages_in_flight"] == 5
     assert found["oldest_unacknowledged_age_seconds"] == 10
@@ -42,7 +45,7 @@ def test_lanes_are_summed_and_every_reason_is_there() -> None:
 
 def test_reading_does_not_change_the_counts() -> None:
     lane = vitals()
-    exposition(PREFIX, METRICS, View([lane], kafka=True, now=1.0))
+    exposition(PREFIX, METRICS, View([lane], kafka=True, now=1.0, tasks=TASKS))
     assert not lane.stats.rejected
 
 
@@ -52,7 +55,7 @@ def test_nothing_in_flight_has_no_age() -> None:
 
 
 def test_names_follow_prometheus_and_have_help_and_type() -> None:
-    text = exposition(PREFIX, METRICS, View([vitals()], kafka=True, now=1.0))
+    text = exposition(PREFIX, METRICS, View([vitals()], kafka=True, now=1.0, tasks=TASKS))
     for row in METRICS:
         name = PREFIX + row.name
         assert (row.kind == "counter") == name.endswith("_total")

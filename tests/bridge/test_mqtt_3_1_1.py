@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.bridge.test_service import Route, per_guid, readings
-from tests.support import Publisher, await_true, unique
+from tests.support import Publisher, await_true, mqtt_client, unique
 
 if TYPE_CHECKING:
     from deploy.local import Stack
@@ -38,6 +39,30 @@ def test_messages_flow_and_wait_for_a_bridge_that_is_away(route: Route) -> None:
         await_true(lambda: route.size() >= len(sent), "all readings in Kafka")
         assert bridge.end() == 0
     assert per_guid(route.values()) == per_guid(sent)
+
+
+def came(route: Route, value: bytes) -> bool:
+    return value in route.values()
+
+
+def test_a_retained_reading_is_counted_once_however_often_the_bridge_connects(route: Route) -> None:
+    [kept, *others] = readings(4)
+    with mqtt_client(route.stack) as client:
+        client.publish(route.mqtt_topic, kept, qos=1, retain=True).wait_for_publish(30)
+        with Publisher(route.stack.mqtt) as publisher:
+            for life, other in enumerate(others):
+                with route.bridge() as bridge:
+                    bridge.await_line("ready")
+                    if life == 1:
+                        route.stack.stop_mosquitto()
+                        route.stack.start_mosquitto()
+                        bridge.await_line("mqtt connected")
+                    publisher.publish(route.mqtt_topic, [other])
+                    publisher.finish()
+                    await_true(partial(came, route, other), "what came after it")
+                    assert bridge.end(signal.SIGKILL if life == 0 else signal.SIGTERM) in (0, -9)
+        client.publish(route.mqtt_topic, b"", qos=1, retain=True).wait_for_publish(30)
+    assert sorted(route.values()) == sorted([kept, *others])
 
 
 def test_kill_9_in_mid_stream_loses_nothing_and_doubles_nothing(route: Route) -> None:

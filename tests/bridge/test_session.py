@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import os
 import queue
 import random
+import resource
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,16 +27,27 @@ from tests.bridge.scripted_broker import Peer, ScriptedBroker
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CONNECT, SUBSCRIBE, PINGREQ, DISCONNECT = 0x10, 0x82, 0xC0, 0xE0
+CONNECT, SUBSCRIBE, UNSUBSCRIBE, PINGREQ, DISCONNECT = 0x10, 0x82, 0xA2, 0xC0, 0xE0
 
 
 class Events:
     def __init__(self) -> None:
         self.arrivals: queue.Queue[Arrivals] = queue.Queue()
         self.states: queue.Queue[str] = queue.Queue()
+        self.connections: list[bool] = []
+        self.settled = threading.Event()
 
     def arrived(self, arrivals: Arrivals) -> None:
         self.arrivals.put(arrivals)
+
+    def connected(self, *, resumed: bool) -> None:
+        self.connections.append(resumed)
+
+    def taken_over(self) -> None:
+        self.states.put("taken over")
+
+    def left(self) -> None:
+        self.settled.set()
 
     def subscribed(self, *, resumed: bool) -> None:
         self.states.put("resumed" if resumed else "new")
@@ -42,20 +58,24 @@ class Events:
 
 @contextmanager
 def session(
-    broker: ScriptedBroker, backpressure: Backpressure | None = None
+    broker: ScriptedBroker,
+    backpressure: Backpressure | None = None,
+    *,
+    asks: bool = False,
+    **options: Any,
 ) -> Iterator[tuple[Session, Events]]:
     events = Events()
+    plain: dict[str, Any] = {"filters": ("isotherm/v1/readings/#",), "receive_maximum": 100}
     made = Session(
         SessionOptions(
-            address=Address("mqtt", "127.0.0.1", broker.port),
-            client_id="b",
-            filters=("isotherm/v1/readings/#",),
-            receive_maximum=100,
+            address=Address("mqtt", "127.0.0.1", broker.port), client_id="b", **{**plain, **options}
         ),
         events,
         Backoff(first=0.001, longest=0.002, draw=random.Random(0)),
         Log("test"),
         backpressure,
+        quarrels=Backoff(first=0.3, longest=0.4, draw=random.Random(0)),
+        asks=asks,
     )
     made.start()
     try:
@@ -236,16 +256,197 @@ def test_a_topic_alias_that_was_not_allowed_ends_the_connection_and_is_named() -
         assert peer.packet() == b""
 
 
-def test_a_refused_subscription_is_no_subscription() -> None:
-    with ScriptedBroker() as broker, session(broker) as (_, events):
+def test_a_refused_subscription_is_tried_again_and_what_is_granted_is_kept() -> None:
+    with ScriptedBroker() as broker, session(broker, filters=("a", "b")) as (made, events):
         peer = broker.accept()
         peer.packet()
         peer.send(CONNACK_NEW)
-        subscribe = peer.packet()
-        peer.send(suback(int.from_bytes(subscribe[2:4], "big"), reason=0x87))
-        peer.send(publish(b"t", b"marker"))
+        mid = peer.packet()[2:4]
+        peer.send(b"\x90\x05" + mid + b"\x00\x01\x87")
+        assert events.states.get(timeout=10) == (
+            "refused: it refuses a subscription: b: Not authorized"
+        )
+        assert "refuses the subscription to b" in made.faults["b"]
+        peer.send(publish(b"a", b"marker"))
         assert events.arrivals.get(timeout=10).frames[0].payload == b"marker"
-        assert events.states.empty()
+        again = peer.packet()
+        assert again[0] == SUBSCRIBE
+        assert again[5:8] == b"\x00\x01b"
+        peer.send(suback(int.from_bytes(again[2:4], "big")))
+        assert events.states.get(timeout=10) == "new"
+        assert made.faults == {}
+        assert events.settled.wait(10)
+
+
+def test_a_suback_without_an_answer_for_a_filter_grants_nothing() -> None:
+    with ScriptedBroker() as broker, session(broker, filters=("a", "b")) as (made, events):
+        peer = broker.accept()
+        peer.packet()
+        peer.send(CONNACK_NEW)
+        peer.send(suback(int.from_bytes(peer.packet()[2:4], "big")))
+        assert events.states.get(timeout=10).startswith("refused: it refuses a subscription: b: ")
+        assert list(made.faults) == ["b"]
+
+
+def test_a_grant_of_qos_0_is_a_fault() -> None:
+    with ScriptedBroker() as broker, session(broker) as (made, events):
+        peer = broker.accept()
+        peer.packet()
+        peer.send(CONNACK_NEW)
+        peer.send(suback(int.from_bytes(peer.packet()[2:4], "big"), reason=0))
+        assert events.states.get(timeout=10) == "new"
+        [fault] = made.faults.values()
+        assert "grants only QoS 0 for isotherm/v1/readings/#" in fault
+        assert not events.settled.is_set()
+
+
+def test_what_a_session_holds_at_qos_2_is_taken_with_pubrec_and_pubcomp() -> None:
+    with ScriptedBroker() as broker, session(broker) as (made, events):
+        exact = publish(b"t", b"two", 8)
+        peer = greet(broker, CONNACK_RESUMED, with_it=bytes([exact[0] ^ 0x06]) + exact[1:])
+        peer.send(publish(b"t", b"one", 9))
+        arrivals = events.arrivals.get(timeout=10)
+        [frame] = arrivals.frames
+        assert (frame.payload, frame.mid) == (b"two", 8)
+        events.arrivals.get(timeout=10)
+        assert made.acknowledge(arrivals.connection, [8, 9])
+        assert peer.packet() == b"\x50\x02\x00\x08"
+        assert peer.packet() == b"\x40\x02\x00\x09"
+        peer.send(b"\x62\x02\x00\x08")
+        assert peer.packet() == b"\x70\x02\x00\x08"
+        # Of an earlier connection, whose PUBREC the broker has.
+        peer.send(b"\x62\x03\x00\x07\x00")
+        assert peer.packet() == b"\x70\x02\x00\x07"
+        peer.send(publish(b"t", b"again", 8))
+        again = events.arrivals.get(timeout=10)
+        assert made.acknowledge(again.connection, [8])
+        assert peer.packet() == b"\x40\x02\x00\x08"
+
+
+def test_a_session_that_is_taken_over_is_told_waits_and_comes_back() -> None:
+    with ScriptedBroker() as broker, session(broker) as (made, events):
+        peer = greet(broker)
+        assert events.states.get(timeout=10) == "new"
+        before = time.monotonic()
+        peer.send(b"\xe0\x01\x8e")
+        assert events.states.get(timeout=10).startswith("refused: another client connected with")
+        assert events.states.get(timeout=10) == "taken over"
+        greet(broker, CONNACK_RESUMED)
+        assert time.monotonic() - before > 0.29
+        assert events.states.get(timeout=10) == "resumed"
+        assert made.alive
+
+
+@pytest.mark.parametrize(
+    "packet",
+    (
+        b"\xe0\x01\x7f",
+        b"\xe0\x03\x80\x05\x1f",
+        b"\x90\x04\x00\x01\x00\x55",
+        b"\x90\x00",
+        b"\xb0\x04\x00\x01\x00\x55",
+        b"\x20\x03\x00\x01\x00",
+        b"\x20\x06\x00\x00\x03\x99\x99\x99",
+        b"\x50\x01\x00",
+        b"\x62\x00",
+        b"\xf0\x02\x99\x00",
+        b"\x00\x00",
+    ),
+)
+def test_a_packet_that_cannot_be_understood_ends_no_thread(packet: bytes) -> None:
+    with ScriptedBroker() as broker, session(broker) as (made, events):
+        peer = greet(broker)
+        assert events.states.get(timeout=10) == "new"
+        peer.send(packet)
+        peer.close()
+        peer = greet(broker, CONNACK_RESUMED)
+        while events.states.get(timeout=10) != "resumed":
+            pass
+        assert made.alive
+
+
+@pytest.mark.parametrize("version", (5, 3))
+def test_filters_that_were_removed_are_given_up(version: int) -> None:
+    stale = frozenset(f"old/{n}" for n in range(9))
+    with (
+        ScriptedBroker() as broker,
+        session(broker, asks=True, version=version, filters=("new",)) as (made, events),
+    ):
+        peer = broker.accept()
+        peer.packet()
+        peer.send(CONNACK_RESUMED if version == 5 else b"\x20\x02\x01\x00")
+        # It queues as it is: until it is known what it holds, nothing is asked for.
+        assert events.states.get(timeout=10) == "resumed"
+        made.settle(frozenset(), stale)
+        subscribe = peer.packet()
+        assert subscribe[0] == SUBSCRIBE
+        first, second = peer.packet(), peer.packet()
+        assert {first[0], second[0]} == {UNSUBSCRIBE}
+        assert {name.decode() for name in first.split(b"\x00\x05")[1:]} | {
+            name.decode() for name in second.split(b"\x00\x05")[1:]
+        } == stale
+        mid = int.from_bytes(subscribe[2:4], "big")
+        peer.send(suback(mid) if version == 5 else b"\x90\x03" + subscribe[2:4] + b"\x01")
+        for each, count in ((first, 8), (second, 1)):
+            assert not events.settled.is_set()
+            codes = b"\x00" + bytes(count) if version == 5 else b""
+            peer.send(bytes([0xB0, 2 + len(codes)]) + each[2:4] + codes)
+        assert events.settled.wait(10)
+
+
+def test_with_3_1_1_a_resumed_session_does_not_subscribe_to_what_it_holds() -> None:
+    # MQTT-3.8.4-3: the broker would send every retained message again.
+    resumed = b"\x20\x02\x01\x00"
+    with (
+        ScriptedBroker() as broker,
+        session(broker, asks=True, version=3, filters=("a", "b")) as (made, events),
+    ):
+        made.settle(frozenset({"a", "b"}), frozenset())
+        peer = broker.accept()
+        peer.packet()
+        peer.send(resumed)
+        assert events.settled.wait(10)
+        peer.send(publish(b"t", b"one", 7, properties=None))
+        connection = events.arrivals.get(timeout=10).connection
+        assert made.acknowledge(connection, [7])
+        assert peer.packet() == b"\x40\x02\x00\x07"
+        peer.close()
+        # The broker forgot it: now all of them are asked for, and after that none.
+        peer = broker.accept()
+        peer.packet()
+        peer.send(b"\x20\x02\x00\x00")
+        subscribe = peer.packet()
+        assert subscribe[0] == SUBSCRIBE
+        peer.send(b"\x90\x04" + subscribe[2:4] + b"\x01\x01")
+        while events.states.get(timeout=10) != "new":
+            pass
+        peer.close()
+        peer = broker.accept()
+        peer.packet()
+        peer.send(resumed + publish(b"t", b"two", 8, properties=None))
+        connection = events.arrivals.get(timeout=10).connection
+        assert made.acknowledge(connection, [8])
+        assert peer.packet() == b"\x40\x02\x00\x08"
+
+
+def test_more_than_1023_open_files_do_no_harm() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 1400:
+        pytest.skip(f"at most {hard} open files are allowed here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1400), hard))
+    try:
+        with ExitStack() as files:
+            for _ in range(1030):
+                files.enter_context(Path(os.devnull).open("rb"))
+            with ScriptedBroker() as broker, session(broker) as (made, events):
+                peer = greet(broker)
+                assert events.states.get(timeout=10) == "new"
+                peer.send(publish(b"t", b"one", 7))
+                connection = events.arrivals.get(timeout=10).connection
+                assert made.acknowledge(connection, [7])
+                assert peer.packet() == b"\x40\x02\x00\x07"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_refused_connection_is_told_with_the_broker_s_words_and_tried_again() -> None:

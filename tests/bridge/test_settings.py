@@ -109,3 +109,31 @@ def test_a_missing_package_is_named_with_the_command_that_mends_it(
     assert words in ended.stderr
     assert "pip install 'isotherm[bridge]'" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("value", ("500ms", "1.5s", "60000d", "49711d", "4294967296s"))
+def test_a_session_expiry_that_mqtt_cannot_say_is_refused(value: str) -> None:
+    # MQTT 5.0, section 3.1.2.11.2: a four byte integer of seconds, and 0 keeps no session.
+    with pytest.raises(SettingsError, match=rf"session_expiry = .*{value}.*: write whole seconds"):
+        load(BridgeSettings, PREFIX, file={"mqtt": {"session_expiry": value}})
+
+
+def test_the_longest_and_the_shortest_session_expiry() -> None:
+    for value, seconds in (("1s", 1), ("1000ms", 1), ("49710d", 49_710 * 86_400)):
+        made = load(BridgeSettings, PREFIX, file={"mqtt": {"session_expiry": value}})
+        assert made.session_expiry == seconds
+
+
+def test_filters_that_overlap_are_refused_by_name() -> None:
+    with pytest.raises(
+        SettingsError, match=r"mqtt.subscribe = 'a/\+': matches topics that a/b match"
+    ):
+        load(BridgeSettings, PREFIX, flags={"subscribe": ("x", "a/+", "a/b")})
+    with pytest.raises(SettingsError, match="a message once for each"):
+        load(BridgeSettings, PREFIX, flags={"subscribe": ("$share/g/a/#", "a/b")})
+
+
+@pytest.mark.parametrize("name", ("$share/g", "$share//a", "$share/g/", "a\0b"))
+def test_a_filter_that_no_broker_takes_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match="subscribe"):
+        load(BridgeSettings, PREFIX, flags={"subscribe": (name,)})

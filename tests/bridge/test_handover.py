@@ -1,0 +1,240 @@
+"""From `--shards` to none and back: nothing is lost, and nothing comes twice."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bridge.errors import SessionsLeftError
+from bridge.handover import others, to_end
+from bridge.known import Known
+from bridge.notes import Note
+from bridge.settings import PREFIX, BridgeSettings
+from contract.settings import load
+from contract.topics import ALL_READINGS, readings_topic, shard_filter
+from tests.bridge.readings import reading
+from tests.support import Publisher, await_true, forget_session, program, topic_records, unique
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from deploy.local import Stack
+    from tests.support import Program
+
+NOW = 1_000_000.0
+WHOLE = Note("b", sharded=False, filters=frozenset({ALL_READINGS}), expiry=600)
+FIRST = Note("b", sharded=True, filters=frozenset(map(shard_filter, range(4))), expiry=600)
+
+
+def ended(
+    shards: str | None, found: dict[str, Note | None], *, ours: bool = False, at: float = NOW - 60
+) -> dict[str, Note]:
+    settings = load(BridgeSettings, PREFIX, flags={"shards": shards, "client_id": "b"})
+    filters = (
+        settings.subscribe if shards is None else list(map(shard_filter, settings.shards or ()))
+    )
+    known = {name: Known(note, at) for name, note in found.items()}
+    return to_end(settings, filters, known, NOW, ours=ours)
+
+
+def test_the_other_kind_has_the_plain_client_id_or_those_with_a_number() -> None:
+    settings: Any = load(BridgeSettings, PREFIX, flags={"shards": "4-7", "client_id": "b"})
+    assert list(others(settings)) == ["b"]
+    settings = load(BridgeSettings, PREFIX, flags={"client_id": "b"})
+    assert list(others(settings)) == [f"b-{group:02d}" for group in range(16)]
+    assert others(settings)["b-15"] == set(map(shard_filter, range(60, 64)))
+
+
+def test_where_nothing_was_noted_nothing_is_ended() -> None:
+    assert ended(None, {}) == ended("0-63", {}) == {}
+
+
+def test_the_session_without_shards_is_ended_by_whoever_has_all_shards() -> None:
+    assert ended("0-63", {"b": WHOLE}) == {"b": WHOLE}
+    with pytest.raises(SessionsLeftError, match="start one bridge with --shards 0-63"):
+        ended("0-31", {"b": WHOLE})
+
+
+def test_of_the_sessions_with_shards_those_that_wrote_nothing_lately_are_ended_too() -> None:
+    found = ended(None, {"b-00": FIRST, "b-07": FIRST._replace(ended=True)})
+    assert sorted(found) == [f"b-{group:02d}" for group in range(16) if group != 7]
+    assert found["b-15"].filters == set(map(shard_filter, range(60, 64)))
+    assert found["b-00"] == FIRST
+
+
+@pytest.mark.parametrize(
+    "note",
+    (
+        WHOLE._replace(ended=True),
+        WHOLE._replace(expiry=30),
+        WHOLE._replace(filters=frozenset({"tests/x"})),
+        WHOLE._replace(bridge="other"),
+        FIRST,
+    ),
+)
+def test_what_doubles_nothing_is_left_alone(note: Note) -> None:
+    assert ended("0-63", {"b": note}) == ended("0-31", {"b": note}) == {}
+
+
+def test_another_bridge_whose_name_looks_like_a_shard_s_is_left_alone() -> None:
+    assert ended(None, {"b-03": WHOLE._replace(bridge="b-03")}) == {}
+
+
+def test_what_an_earlier_version_did_not_note_is_not_guessed() -> None:
+    with pytest.raises(SessionsLeftError, match="start this version once"):
+        ended("0-63", {"b": None})
+    # Who ran as this kind before, too, goes on.
+    assert ended("0-63", {"b": None}, ours=True) == {}
+    # And what the broker has forgotten by now doubles nothing.
+    assert ended("0-63", {"b": None}, at=NOW - 8 * 86_400) == {}
+
+
+class Site:
+    """A topic, a client id, and devices of one test."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.topic, self.client = unique("handover"), unique("b")
+        self.devices = [unique("device") for _ in range(12)]
+        self.sent: list[bytes] = []
+        self._lock = threading.Lock()
+        stack.create_topics(self.topic, f"{self.topic}.dead-letter", partitions=3)
+
+    def bridge(self, *more: str) -> AbstractContextManager[Program]:
+        where = ("--mqtt", self.stack.mqtt, "--kafka", self.stack.kafka, "--topic", self.topic)
+        return program("bridge", "run", *where, "--client-id", self.client, *more)
+
+    def publish(self, publisher: Publisher, count: int) -> None:
+        for _ in range(count):
+            number = len(self.sent)
+            device = self.devices[number % len(self.devices)]
+            payload = reading(device, number + 1)
+            self.sent.append(payload)
+            publisher.publish(readings_topic(device), [payload])
+
+    def values(self) -> list[bytes]:
+        # Other tests' devices publish to the same filters.
+        ours = tuple(device.encode() for device in self.devices)
+        return [
+            kept.value for kept in topic_records(self.stack.kafka, self.topic) if kept.key in ours
+        ]
+
+    def forget(self) -> None:
+        for name in (self.client, *(f"{self.client}-{group:02d}" for group in range(16))):
+            forget_session(self.stack.mqtt, name)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("client", ("librdkafka", "kafka-python"))
+def test_from_one_session_to_shards_and_back_loses_and_doubles_nothing(
+    stack: Stack, client: str
+) -> None:
+    site = Site(stack)
+    kinds: list[tuple[str, ...]] = [(), ("--shards", "0-63"), (), ("--shards", "0-63")]
+    with Publisher(stack.mqtt) as publisher:
+        for number, kind in enumerate(kinds):
+            # Some while it is away, some while it starts, some while it runs.
+            if number:
+                site.publish(publisher, 100)
+            stop = threading.Event()
+            flow = threading.Thread(target=_flow, args=(site, publisher, stop), daemon=True)
+            with site.bridge("--kafka-client", client, *kind) as bridge:
+                if number:
+                    flow.start()
+                bridge.await_line("ready")
+                stop.set()
+                if number:
+                    flow.join(30)
+                site.publish(publisher, 100)
+                publisher.finish()
+                await_true(lambda: len(site.values()) >= len(site.sent), "all readings in Kafka")
+                assert bridge.end(signal.SIGKILL if number == 1 else signal.SIGTERM) in (0, -9)
+                ended = [line for line in bridge.lines if "session ended" in line]
+                assert len(ended) == (0 if not number else 1 if kind else 16)
+    site.forget()
+    found = site.values()
+    assert len(found) == len(site.sent)
+    for device in site.devices:
+        mine = [value for value in found if device.encode() in value]
+        assert mine == [value for value in site.sent if device.encode() in value]
+
+
+def _flow(site: Site, publisher: Publisher, stop: threading.Event) -> None:
+    while not stop.wait(0.01):
+        site.publish(publisher, 1)
+
+
+@pytest.mark.integration
+def test_a_part_of_the_shards_does_not_take_over_from_one_session(stack: Stack) -> None:
+    site = Site(stack)
+    with site.bridge() as bridge:
+        bridge.await_line("ready")
+        assert bridge.end() == 0
+    for _ in range(2):
+        with site.bridge("--shards", "0-31") as bridge:
+            assert bridge.process.wait(60) == 2
+            bridge.end()
+            assert "start one bridge with --shards 0-63" in bridge.lines[-1]
+    with site.bridge() as bridge:
+        bridge.await_line("ready")
+        assert bridge.end() == 0
+    site.forget()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("version", ("5", "3.1.1"))
+def test_filters_that_were_removed_deliver_no_more_but_what_they_hold(
+    stack: Stack, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ISOTHERM_BRIDGE_MQTT_VERSION", version)
+    site = Site(stack)
+    old, new = f"tests/{site.client}/old", f"tests/{site.client}/new"
+    with Publisher(stack.mqtt) as publisher:
+        with site.bridge("--subscribe", f"{old}/#", "--subscribe", new) as bridge:
+            bridge.await_line("ready")
+            assert bridge.end() == 0
+        device = site.devices[0]
+        publisher.publish(f"{old}/1", [reading(device, 1)])
+        publisher.finish()
+        with site.bridge("--subscribe", new) as bridge:
+            bridge.await_line("ready")
+            await_true(lambda: len(site.values()) == 1, "what was held")
+            publisher.publish(f"{old}/1", [reading(device, 2)])
+            publisher.publish(new, [reading(device, 3)])
+            publisher.finish()
+            await_true(lambda: reading(device, 3) in site.values(), "what comes now")
+            assert bridge.end() == 0
+        publisher.publish(f"{old}/1", [reading(device, 4)])
+        with site.bridge("--subscribe", new) as bridge:
+            bridge.await_line("ready")
+            publisher.publish(new, [reading(device, 5)])
+            publisher.finish()
+            await_true(lambda: reading(device, 5) in site.values(), "what comes then")
+            assert bridge.end() == 0
+    assert site.values() == [reading(device, number) for number in (1, 3, 5)]
+
+
+@pytest.mark.integration
+def test_a_session_that_another_client_erased_is_an_error_a_count_and_a_time(stack: Stack) -> None:
+    site = Site(stack)
+    with site.bridge() as bridge:
+        bridge.await_line("ready")
+        assert bridge.end() == 0
+        assert not [line for line in bridge.lines if "session lost" in line]
+    forget_session(stack.mqtt, site.client)
+    with site.bridge() as bridge:
+        line = bridge.await_line("mqtt session lost")
+        assert " error " in line
+        assert site.client in line
+        bridge.await_line("ready")
+        forget_session(stack.mqtt, site.client)
+        bridge.await_line("mqtt session lost")
+        assert bridge.end() == 0
+    with site.bridge() as bridge:
+        bridge.await_line("ready")
+        assert bridge.end() == 0
+        assert not [line for line in bridge.lines if "session lost" in line]
+    site.forget()
