@@ -35,12 +35,15 @@ class SizeLimit:
     Args:
         clock: seconds, monotonic.
         backoff: between two tries of a size that was refused.
+        first: the largest packet before anything is known, bytes.
     """
 
-    def __init__(self, clock: Callable[[], float], backoff: Backoff | None = None) -> None:
+    def __init__(
+        self, clock: Callable[[], float], backoff: Backoff | None = None, *, first: int = FIRST
+    ) -> None:
         self._clock = clock
         self._backoff = backoff or Backoff(first=FIRST_PAUSE, longest=LONGEST_PAUSE)
-        self._limit = FIRST
+        self._limit = first
         self._taken = 0
         self._refused: int | None = None
         self._announced: int | None = None
