@@ -8,11 +8,12 @@ from collections import deque
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.error import HTTPError
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 from aggregator.dashboard.alerts.alert import FIRING, RESOLVED, encode, wire
 from aggregator.dashboard.alerts.told import after, due
 from contract.backoff import Backoff
+from contract.tls import TlsFiles, client_context
 from contract.version import VERSION
 
 if TYPE_CHECKING:
@@ -179,7 +180,9 @@ class HttpPost:
         }
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token}"
-        self._opener = build_opener(_NoRedirect)
+        # The same certificates as everywhere, whatever this Python's default is.
+        tls = HTTPSHandler(context=client_context(TlsFiles("alerts", None, None, None)))
+        self._opener = build_opener(_NoRedirect, tls)
 
     def __call__(self, body: bytes) -> None:
         """See `Post`."""
