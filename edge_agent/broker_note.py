@@ -34,7 +34,6 @@ class BrokerNote:
         why: why not, if so.
         receive_maximum: how many messages it takes at once; 0 while there is no connection.
         maximum_packet: bytes of the largest packet, as it announced; 0 where it announces none.
-        packet_limit: bytes of the largest packet of readings that is sent.
         maximum_qos: the highest QoS that it takes.
         retain: whether it keeps retained messages.
         will_lack: what it does not take of the last will; empty where it takes all.
@@ -47,7 +46,6 @@ class BrokerNote:
     why: str = ""
     receive_maximum: int = 0
     maximum_packet: int = 0
-    packet_limit: int = 0
     maximum_qos: int = 2
     retain: bool = True
     will_lack: str = ""
@@ -109,7 +107,6 @@ class BrokerNotes:
             connected=True,
             receive_maximum=up.receive_maximum,
             maximum_packet=up.maximum_packet or 0,
-            packet_limit=publisher.packet_limit,
             maximum_qos=up.maximum_qos,
             retain=up.retain,
             will_lack=self._will.lack,

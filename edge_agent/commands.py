@@ -105,6 +105,7 @@ def replay(file: str, **flags: Any) -> int:
     from edge_agent.progress import Progress  # noqa: PLC0415 the same
     from edge_agent.publisher import Publisher  # noqa: PLC0415 the same
     from edge_agent.replay import LONGEST_BACKOFF, Replay, run  # noqa: PLC0415 the same
+    from edge_agent.size_limit import MOST  # noqa: PLC0415 the same
     from edge_agent.stop import Stop  # noqa: PLC0415 the same
 
     chosen = load(ReplaySettings, REPLAY_PREFIX, environ=os.environ, flags=flags)
@@ -121,6 +122,8 @@ def replay(file: str, **flags: Any) -> int:
             source,
             topic=readings_topic(chosen.device),
             window=chosen.window,
+            # A person chose the batch: it is parted where the broker refuses it, and not before.
+            first_packet=MOST,
             backoff=Backoff(longest=LONGEST_BACKOFF),
             log=log,
         )

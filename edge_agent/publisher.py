@@ -14,7 +14,7 @@ from edge_agent.frames import FAILURE, NO_SUBSCRIBERS, QUOTA_EXCEEDED, TOO_LARGE
 from edge_agent.link import Acks, Down, Passed, Up
 from edge_agent.message import Fate
 from edge_agent.reason import reason
-from edge_agent.size_limit import SizeLimit
+from edge_agent.size_limit import FIRST, SizeLimit
 from edge_agent.window import Window
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Publisher:
         link: the connection.
         source: where messages come from, and where their fate is told.
         topic: of all messages that do not bring a framer of their own.
+        first_packet: bytes of the largest packet before anything is known of the broker.
         window: messages in flight; the broker's Receive Maximum may make it smaller.
         log: gets one line per change of state.
         will: what to ask the broker for at each connect; None for nothing.
@@ -63,6 +64,7 @@ class Publisher:
         *,
         topic: str,
         log: Log,
+        first_packet: int = FIRST,
         window: int = WINDOW,
         will: LastWill | None = None,
         rival: Rival | None = None,
@@ -82,7 +84,7 @@ class Publisher:
         self._session = False
         self._will = will
         self._rival = rival
-        self._limit = SizeLimit(clock)
+        self._limit = SizeLimit(clock, first=first_packet)
         self._qos = 1
         self._retain = True
         self._lacks = ""

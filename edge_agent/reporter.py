@@ -123,9 +123,11 @@ class Reporter:
             )
         mark = decode_mark(up.retained) if up.retained else None
         # Before the broker took ours, another life may be an earlier run of this agent.
-        known = self._notices.taken(self._topic)
-        if mark is not None and mark.life != self._device.life and known:
-            self._rival.met(mark.life)
+        if mark is not None and self._notices.taken(self._topic):
+            if mark.life == self._device.life:
+                self._rival.alone()
+            else:
+                self._rival.met(mark.life)
         self._device.seen(mark)
 
     def _report(self, now: float) -> None:

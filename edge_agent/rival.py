@@ -76,6 +76,10 @@ class Rival:
         """The retained status is of a life that is not ours, though ours was taken."""
         self._begin(life=life)
 
+    def alone(self) -> None:
+        """The retained status is still our own: nobody was connected in our place meanwhile."""
+        self._end()
+
     def lost(self, code: int | None) -> float:
         """The connection ended, with this reason code if there was one.
 
@@ -94,6 +98,10 @@ class Rival:
     def turn(self, now: float) -> None:
         """See whether it is gone; `now` as `clock` has it."""
         if self.here and self._connected_at is not None and now - self._connected_at > QUIET:
+            self._end()
+
+    def _end(self) -> None:
+        if self.here:
             self.here = False
             self._backoff.reset()
             self._log.info("no other agent uses our device.id any more", device=self._device)

@@ -17,7 +17,7 @@ from contract.backoff import Backoff
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-FIRST: Final = 8_192
+FIRST: Final = 16_384
 """Bytes of the largest packet before anything is known: all brokers' defaults are above."""
 MOST: Final = 1 << 17
 """Bytes above which there is nothing to find out: packets of readings are half as large."""
@@ -35,12 +35,15 @@ class SizeLimit:
     Args:
         clock: seconds, monotonic.
         backoff: between two tries of a size that was refused.
+        first: the largest packet before anything is known, bytes.
     """
 
-    def __init__(self, clock: Callable[[], float], backoff: Backoff | None = None) -> None:
+    def __init__(
+        self, clock: Callable[[], float], backoff: Backoff | None = None, *, first: int = FIRST
+    ) -> None:
         self._clock = clock
         self._backoff = backoff or Backoff(first=FIRST_PAUSE, longest=LONGEST_PAUSE)
-        self._limit = FIRST
+        self._limit = first
         self._taken = 0
         self._refused: int | None = None
         self._announced: int | None = None
@@ -109,12 +112,14 @@ class SizeLimit:
             Whether the limit is lower now, as the largest of them may be the cause.
         """
         largest = max(sizes, default=0)
+        if not largest:
+            return False
         if not self._progress:
             self._barren += 1
         if self._barren >= BARREN:
             self._taken = 0
         # What was taken before is no cause; that the line breaks on a larger one is enough.
-        if not largest or not (blamed or largest > self._taken):
+        if not (blamed or largest > self._taken):
             return False
         before = self._limit
         self.refuse(largest)

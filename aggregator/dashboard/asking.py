@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import suppress
+from functools import cache
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final
 from urllib.error import HTTPError
@@ -19,7 +20,10 @@ from urllib.request import (
     build_opener,
 )
 
+from contract.tls import TlsFiles, client_context
+
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Mapping
 
 _LEAST: Final = 1024
@@ -140,9 +144,15 @@ class _Http(HTTPHandler):
         return super().do_open(_watched(http_class, self._deadline), req, **keywords)
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Takes the same certificates as everywhere, whatever this Python's default is."""
+    return client_context(TlsFiles("alerts", None, None, None))
+
+
 class _Https(HTTPSHandler):
     def __init__(self, deadline: _Deadline) -> None:
-        super().__init__()
+        super().__init__(context=_tls())
         self._deadline = deadline
 
     def do_open(self, http_class: Any, req: Any, **keywords: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from contract.topics import status_topic
+from contract.topics import readings_topic, status_topic
 from tests.edge_agent.brokers import Retained
 from tests.edge_agent.odd_brokers import Board, mosquitto, seqs
 from tests.edge_agent.outbox_bench import Bench
@@ -246,3 +246,21 @@ def test_two_boards_with_one_id_say_so_and_both_deliver(tmp_path: Path) -> None:
         for agent in (one, other):
             assert len([x for x in agent.lines if "another agent uses" in x]) == 1
             assert len([x for x in agent.lines if " connected " in x]) < 12
+
+
+def test_a_replay_parts_batches_that_are_too_large(tmp_path: Path) -> None:
+    file = tmp_path / "readings.jsonl"
+    lines = [b'{"n":%d,"pad":"%b"}' % (n, b"x" * 200) for n in range(2_000)]
+    # This one cannot be parted.
+    lines[777] = b"y" * 5_000
+    file.write_bytes(b"\n".join(lines) + b"\n")
+    with mosquitto(tmp_path / "broker", "message_size_limit 4000") as broker:
+        url = f"mqtt://127.0.0.1:{broker.port}"
+        arguments = ["replay", str(file), "--mqtt", url, "--batch", "200", "--give-up", "20s"]
+        with Subscriber(url, readings_topic("replay")) as subscriber:
+            with program("edge_agent", *arguments) as replay:
+                replay.await_line("line=778", 30)
+                replay.await_line("replayed 2000 lines: 1999 acknowledged, 1 refused", 30)
+                assert replay.process.wait(20) == 1
+            came = sorted(line for payload in subscriber.payloads for line in payload.split(b"\n"))
+    assert came == sorted(line for line in lines if line[:1] == b"{")

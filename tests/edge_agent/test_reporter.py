@@ -171,3 +171,6 @@ def test_a_life_that_is_not_ours_where_our_own_status_was_is_a_rival() -> None:
         rig.reporter.turn(now)
     assert rig.rival.here
     assert rig.told.getvalue().count("another agent uses device.id pi") == 1
+    rig.up = _up(retained=encode_status(rig.device.status(online=True)))
+    rig.reporter.turn(3.0)
+    assert "no other agent uses our device.id any more" in rig.told.getvalue()
