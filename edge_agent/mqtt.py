@@ -106,7 +106,12 @@ class MqttLink:
         self._unsent = memoryview(b"")
         self._pings.clear()
         self._opener = threading.Thread(target=self._dial, name="mqtt-connect", daemon=True)
-        self._opener.start()
+        try:
+            self._opener.start()
+        except RuntimeError as error:
+            # A board that has no thread left now may have one at the next try.
+            self._opener = None
+            self._events.append(self._failed(error))
 
     def exchange(self, frames: bytes) -> Sequence[Event]:
         """Send `frames`, or keep what the socket does not take yet, and say what happened."""

@@ -191,15 +191,18 @@ class Store:
         for counts in deleted:
             self.held.remove(counts)
 
-    def look(self) -> str:
+    def look(self, *, wrote: bool = False) -> str:
         """Why its files are not those that were opened; empty while they are.
+
+        Args:
+            wrote: see `Whereabouts.look`.
 
         Raises:
             sqlite3.Error: SQLite has noticed it before us.
         """
         (pages,) = self._writer.execute("PRAGMA page_count").fetchone()
         (size,) = self._writer.execute("PRAGMA page_size").fetchone()
-        return self._whereabouts.look(pages * size)
+        return self._whereabouts.look(pages * size, wrote=wrote)
 
     def readable(self) -> bool:
         """Whether its rows can be read, though its file may have no name any more."""

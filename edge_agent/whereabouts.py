@@ -26,16 +26,16 @@ class Whereabouts:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: dict[str, tuple[int, int]] = {}
-        self._size = 0
+        self._seen: dict[str, os.stat_result] = {}
         self.look()
 
-    def look(self, wanted: int = 0) -> str:
+    def look(self, wanted: int = 0, *, wrote: bool = False) -> str:
         """Why the files are not those that were opened; empty while they are.
 
         Args:
             wanted: bytes that SQLite takes the file to have, the log included. A file that is
                 shorter was cut, if it was longer before: a vacuum lowers both.
+            wrote: whether we have written since the last look; then another file is not looked for.
         """
         for side in SIDES:
             known = self._seen.get(side)
@@ -45,13 +45,21 @@ class Whereabouts:
                 if known is not None:
                     return f"its {_NOUNS[side]} was removed, or cannot be had: {error.strerror}"
                 continue
-            place = (found.st_dev, found.st_ino)
-            if known is None:
-                self._seen[side] = place
-            elif known != place:
-                return f"another file stands in the place of its {_NOUNS[side]}"
-            if not side:
-                before, self._size = self._size, found.st_size
-                if found.st_size < min(before, wanted):
+            if known is not None:
+                if not wrote and _is_another(side, known, found):
+                    return f"another file stands in the place of its {_NOUNS[side]}"
+                if not side and found.st_size < min(known.st_size, wanted):
                     return f"its file was cut to {found.st_size} bytes"
+            self._seen[side] = found
         return ""
+
+
+def _is_another(side: str, known: os.stat_result, found: os.stat_result) -> bool:
+    if os.path.samestat(known, found):
+        return False
+    # Some filesystems that stand for a remote one number their files anew now and then.
+    same = known.st_size == found.st_size and (
+        # The index is written through memory, which the times do not show at once.
+        side == "-shm" or known.st_mtime_ns == found.st_mtime_ns
+    )
+    return not same

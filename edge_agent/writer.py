@@ -135,7 +135,7 @@ def commit(store: Store, batch: Batch) -> Outcome:
         store.count_on()
         store.apply(batch)
         # What was written to a file that has no name is not on disk.
-        _look(store)
+        _look(store, wrote=True)
         return Outcome(batch, None, store.used(), _free(store), taken, lost)
     except (sqlite3.Error, GoneError) as error:
         return Outcome(batch, error)
@@ -143,8 +143,8 @@ def commit(store: Store, batch: Batch) -> Outcome:
         return Outcome(batch, sqlite3.InterfaceError(str(error)))
 
 
-def _look(store: Store) -> None:
-    if why := store.look():
+def _look(store: Store, *, wrote: bool = False) -> None:
+    if why := store.look(wrote=wrote):
         raise GoneError(why)
 
 

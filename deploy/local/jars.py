@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from deploy.errors import FetchError, MissingPartError
 from deploy.local.java import find_java
-from deploy.local.process import TAIL_LINES
+from deploy.local.process import TAIL_LINES, own_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -138,7 +138,7 @@ def ivy_jar() -> Path:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as lock:
+    with open(path, "w", opener=own_file) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         # What a fetcher that was killed left behind; none other can be at work now.
         for left in path.parent.glob("fetching-*"):

@@ -95,7 +95,7 @@ class Child:
         self.log = log
         self._guard = guard
         # One that is interrupted before it is under guard would be left running.
-        with open(log, "ab", opener=_own_file) as stream, _undisturbed():
+        with open(log, "ab", opener=own_file) as stream, _undisturbed():
             guard.start()
             try:
                 self._process = subprocess.Popen(
@@ -159,8 +159,8 @@ class Child:
         return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
 
 
-def _own_file(name: str, flags: int) -> int:
-    # A log is for its owner alone; a link in its place may lead to anybody's file.
+def own_file(name: str, flags: int) -> int:
+    """For `open`: a file for its owner alone; a link in its place may lead to anybody's file."""
     return os.open(name, flags | os.O_NOFOLLOW, 0o600)
 
 

@@ -88,6 +88,15 @@ def test_snapshots_are_followed_from_where_the_file_ended(tmp_path: Path) -> Non
     assert follow.began == 1795525200.5
 
 
+@pytest.mark.parametrize("line", ("[" * 100_000, "torn", '{"a": "\\ud800"}', "[]", "1e999"))
+def test_a_snapshot_that_cannot_be_read_is_passed_over(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "snapshots.jsonl"
+    follow = Snapshots(path)
+    path.write_text(f"{line}\n{snapshot(10)}")
+    follow.read()
+    assert follow.counted == 16
+
+
 def test_snapshots_of_a_job_that_has_not_begun(tmp_path: Path) -> None:
     follow = Snapshots(tmp_path / "none")
     follow.read()

@@ -130,6 +130,26 @@ def test_a_status_that_may_not_be_read_is_said_and_no_obstacle(broker: ScriptedB
         assert up.unreadable == "not authorized (0x87)"
 
 
+def test_a_board_without_a_thread_for_it_tries_again(
+    broker: ScriptedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with _link(broker) as link:
+        peer = _accept(broker, link)
+        assert isinstance(_event(link), Up)
+        peer.close()
+        assert isinstance(_event(link), Down)
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            link.open()
+            assert link.exchange(b"") == [Down("can't start new thread")]
+        link.open()
+        _accept(broker, link)
+        assert isinstance(_event(link), Up)
+
+
 def test_pubacks_come_in_bulk_and_in_pieces_between_other_packets(broker: ScriptedBroker) -> None:
     with _link(broker) as link:
         peer = _accept(broker, link)

@@ -89,6 +89,15 @@ def _given(outbox: Path) -> dict[str, int]:
         connection.close()
 
 
+def _epoch(outbox: Path) -> str:
+    connection = sqlite3.connect(f"file:{outbox}?mode=ro", uri=True)
+    try:
+        (epoch,) = connection.execute("SELECT value FROM fact WHERE name = 'epoch'").fetchone()
+        return str(epoch)
+    finally:
+        connection.close()
+
+
 def _complete(found: dict[Name, list[int]], given: dict[str, int]) -> bool:
     if len(found) < len(given):
         return False
@@ -131,6 +140,41 @@ def test_kill_9_forty_times_loses_nothing(
 ) -> None:
     came, doubled = _kill_again_and_again(_Board(tmp_path, broker), broker, 40)
     report(f"40 kills: {came} readings came, {doubled} of them doubles, 0 lost")
+
+
+def test_a_folder_that_is_removed_again_and_again_costs_nothing(
+    broker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "state"
+    monkeypatch.setenv("ISOTHERM_AGENT_OUTBOX_PATH", str(folder / "outbox.db"))
+    board = _Board(tmp_path, broker)
+    with Subscriber(broker, readings_topic(board.device)) as subscriber:
+        with program(*board.command) as agent:
+            for _ in range(4):
+                _await_more(subscriber, 5)
+                # In one step: the agent makes it anew within 50 ms.
+                folder.rename(tmp_path / "gone")
+                shutil.rmtree(tmp_path / "gone")
+                agent.await_line("the outbox was taken away under the agent")
+                agent.await_line("no reading was lost with the outbox's file")
+            _await_more(subscriber, 5)
+            assert agent.end(signal.SIGTERM) == 0
+            account = agent.lines[-1]
+        assert "lost_from_memory=0" in account
+        assert "dropped=0" in account
+        given = _given(folder / "outbox.db")
+        (epoch,) = {mark for _, mark in _seqs(subscriber.payloads)} & {_epoch(folder / "outbox.db")}
+
+        def on_disk() -> dict[Name, list[int]]:
+            found = _seqs(subscriber.payloads)
+            return {name: numbers for name, numbers in found.items() if name[1] == epoch}
+
+        await_true(lambda: _complete(on_disk(), given), "all that was given")
+        found = _seqs(subscriber.payloads)
+    # What came while the file was missing has names of an epoch that lives in memory alone.
+    assert len({mark for _, mark in found}) <= 2
+    for numbers in found.values():
+        assert sorted(numbers) == list(range(1, len(numbers) + 1))
 
 
 def test_whatever_moment_a_copy_is_of_nothing_was_sent_that_it_does_not_know(

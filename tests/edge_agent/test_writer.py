@@ -20,8 +20,8 @@ PATIENCE = 10.0
 class _Deadly:
     """A store that ends the thread that looks at it, as an interpreter that unwinds does."""
 
-    def look(self) -> NoReturn:
-        raise SystemExit
+    def look(self, *, wrote: bool = False) -> NoReturn:
+        raise SystemExit(wrote)
 
 
 def _outcome(writer: Writer) -> Outcome:
