@@ -30,7 +30,7 @@ class Source:
 
 
 class Inbox(Protocol):
-    """Takes what a feed finds; called in the feed's thread, never waits."""
+    """Takes what a feed finds; called in the feed's thread, waits where too much is under way."""
 
     def snapshot(self, snapshot: dict[str, Any]) -> None:
         """A whole snapshot, oldest first."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aggregator.dashboard.batches import Batches
@@ -27,6 +28,19 @@ if TYPE_CHECKING:
 
 _CATCH_UP_BYTES: Final = 4 << 20
 """What a stream that was lost gets at once; where it missed more it begins anew."""
+
+_ROOM: Final = 500
+"""Snapshots on their way from the feed's thread to the server's."""
+_ROOM_WAIT_S: Final = 1.0
+
+
+@dataclass(slots=True)
+class _Row:
+    """Broken records in a row: the place and the reason of the first, and how many they are."""
+
+    place: str
+    why: str
+    count: int = 1
 
 
 class Consumer(Protocol):
@@ -80,6 +94,9 @@ class Hub:
         self.doubles = 0
         self.broken_records = 0
         self.unwell = ""
+        self._lock = threading.Lock()
+        self._row: _Row | None = None
+        self._room = threading.Semaphore(_ROOM)
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Say in which loop it lives."""
@@ -94,11 +111,21 @@ class Hub:
         except Exception as error:  # noqa: BLE001 it passed the check, and its reader must go on
             self.broken(_name(snapshot), where(error))
         else:
-            self._in_loop(self._take, event)
+            with self._lock:
+                self._row = None
+            # A feed that reads back is quicker than the server, and what waits takes memory.
+            has_room = self._loop is not None and self._room.acquire(timeout=_ROOM_WAIT_S)
+            self._in_loop(self._take, event, has_room)
 
     def broken(self, where: str, why: str) -> None:
         """See `Inbox`."""
-        self._in_loop(self._broken, where, why)
+        with self._lock:
+            row = self._row
+            if row is not None:
+                row.count += 1
+                return
+            row = self._row = _Row(where, why)
+        self._in_loop(self._broken_row, row)
 
     def source(self, source: Source) -> None:
         """See `Inbox`."""
@@ -142,7 +169,9 @@ class Hub:
                 # The loop has ended before the feed.
                 return
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: Event, has_room: bool) -> None:  # noqa: FBT001 passed on by the loop
+        if has_room:
+            self._room.release()
         try:
             self._snapshot(event)
         except Exception as error:  # noqa: BLE001 one snapshot must not keep the next from the page
@@ -166,8 +195,15 @@ class Hub:
         for consumer in self._consumers:
             consumer(snapshot, event.received)
 
-    def _broken(self, place: str, why: str) -> None:
-        self.broken_records += 1
+    def _broken_row(self, row: _Row) -> None:
+        with self._lock:
+            if self._row is row:
+                self._row = None
+            count = row.count
+        self._broken(row.place, row.why, count)
+
+    def _broken(self, place: str, why: str, count: int = 1) -> None:
+        self.broken_records += count
         if not self.unwell:
             self._log.warning("no snapshot", where=place, why=why)
         self.unwell = f"the last record is no snapshot that can be shown: {place}: {why}"

@@ -215,6 +215,49 @@ def test_broken_records_are_counted_and_the_first_in_a_row_is_logged(
     assert len(caplog.records) == 1
 
 
+def counted(call: Any) -> tuple[Any, list[Any]]:
+    """A function that notes its calls."""
+    calls: list[Any] = []
+
+    def noted(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return call(*arguments)
+
+    return noted, calls
+
+
+def test_millions_of_broken_records_are_one_thing_that_waits(hub: Hub) -> None:
+    async def flood() -> None:
+        loop = asyncio.get_running_loop()
+        hub.attach(loop)
+        loop.call_soon_threadsafe, calls = counted(loop.call_soon_threadsafe)  # type: ignore[method-assign]  # to count what waits
+        for number in range(100_000):
+            hub.broken(f"line {number}", "it is not JSON")
+        hub.snapshot(made(1, ago=3))
+        hub.broken("line 100001", "it is not JSON")
+        assert len(calls) == 3
+        await asyncio.sleep(0)
+
+    asyncio.run(flood())
+    assert (hub.broken_records, hub.snapshots) == (100_001, 1)
+    # It came after the good one.
+    assert "line 100001" in hub.unwell
+
+
+def test_a_feed_that_reads_back_waits_for_the_server(hub: Hub) -> None:
+    def feed() -> None:
+        for batch in range(1200):
+            hub.snapshot(made(batch, ago=2000 - batch))
+
+    async def read_back() -> None:
+        hub.attach(asyncio.get_running_loop())
+        await asyncio.wait_for(asyncio.to_thread(feed), 60)
+        await asyncio.sleep(0)
+
+    asyncio.run(read_back())
+    assert hub.snapshots == 1200
+
+
 def test_consumers_get_each_once() -> None:
     found: list[int] = []
     hub = Hub(
