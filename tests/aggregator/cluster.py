@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.aggregator.jobs import HOME
+from tests.aggregator.jobs import HOME, PATIENCE
 from tests.support import await_true
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def cluster(folder: Path) -> Iterator[str]:
     (configuration(folder) / RECIPE.name).write_text(words)
     with ExitStack() as stack:
         master = _start(stack, folder, "master.Master", "--port", "0", "--webui-port", "0")
-        await_true(lambda: _address(master) is not None, "the master")
+        await_true(lambda: _address(master) is not None, "the master", PATIENCE)
         address = _address(master)
         assert address is not None
         for number in range(WORKERS):
@@ -47,7 +47,11 @@ def cluster(folder: Path) -> Iterator[str]:
                 *("-d", str(folder / f"worker-{number}"), address),
                 log=f"worker-{number}",
             )
-        await_true(lambda: master.read_text().count("Registering worker") == WORKERS, "the workers")
+        await_true(
+            lambda: master.read_text().count("Registering worker") == WORKERS,
+            "the workers",
+            PATIENCE,
+        )
         yield address
 
 

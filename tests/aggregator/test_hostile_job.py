@@ -6,6 +6,7 @@ import os
 import signal
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +26,10 @@ pytestmark = pytest.mark.integration
 
 POISON = (CASES.parent / "records" / "two-gaps-overflow.jsonl").read_bytes().splitlines()
 LOOPBACK = ("0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000")
-MANY = 600_000
-WORK_S = 15.0
-"""After any hostile record a good one is counted within this."""
+MANY = 300_000
+PORTION = 50_000
+WORK_S = 60.0
+"""After any hostile record a good one is counted within this; 15 s on a machine that is idle."""
 
 
 def hostile(stack: Any, topic: str) -> int:
@@ -81,14 +83,16 @@ def listening(pid: int) -> set[str]:
     return found
 
 
-def workers(pid: int) -> list[int]:
-    """The processes in which Spark runs our Python: children of its daemon."""
-    daemons = [
-        member
-        for member in family(pid)
-        if b"pyspark.daemon" in Path(f"/proc/{member}/cmdline").read_bytes()
-    ]
-    return daemons[1:]
+def kill_workers(pid: int) -> None:
+    """End the processes in which Spark runs our Python: its daemon's children."""
+    daemons = []
+    for member in family(pid):
+        with suppress(OSError):
+            if b"pyspark.daemon" in Path(f"/proc/{member}/cmdline").read_bytes():
+                daemons.append(member)
+    for worker in daemons[1:]:
+        with suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
 
 
 def test_the_job_goes_on_through_all_of_it(  # noqa: PLR0915 one start of Spark for all of it
@@ -129,11 +133,12 @@ def test_the_job_goes_on_through_all_of_it(  # noqa: PLR0915 one start of Spark 
         assert stat.S_IMODE(snapshots.stat().st_mode) & 0o027 == 0
         assert moved.stat().st_size > 0
         # The system kills a worker within a batch.
-        send(stack, topic, [reading(f"s{n % 500}", seq=n // 500 + 1) for n in range(MANY)])
+        for first in range(0, MANY, PORTION):
+            numbers = range(first, first + PORTION)
+            send(stack, topic, [reading(f"s{n % 500}", seq=n // 500 + 1) for n in numbers])
 
         def killed() -> bool:
-            for worker in workers(job.pid):
-                os.kill(worker, signal.SIGKILL)
+            kill_workers(job.pid)
             return "the query starts again" in output.with_suffix(".err").read_text()
 
         until(killed, job)
@@ -143,7 +148,7 @@ def test_the_job_goes_on_through_all_of_it(  # noqa: PLR0915 one start of Spark 
         assert job.wait(20) == 0
     said = output.with_suffix(".err").read_text()
     assert "a process that worked for Spark is gone" in said
-    assert "Traceback" not in said
+    assert "STREAM_FAILED" not in said
     for path in (tmp_path / "ck", tmp_path / "ck.ledger.duckdb"):
         assert stat.S_IMODE(path.stat().st_mode) & 0o027 == 0
 
