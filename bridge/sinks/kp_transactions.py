@@ -101,8 +101,8 @@ class TransactionalKafkaPythonSink:
         try:
             failures = self._transact(self._producer, batch)
         except KafkaError as error:
-            self.close()
             self._late = self._time.ran_out
+            self.close()
             if isinstance(error, _FENCED):
                 # Time for whoever shut us out to leave its mark.
                 self._stopping.wait(_GRACE_S)

@@ -107,9 +107,12 @@ class TransactionalLibrdkafkaSink:
             else:
                 self._commit(producer)
         except KafkaException as error:
+            # Asked for now: the way back may take longer, as while Kafka is away.
+            late = self._late = self._time.ran_out
             self._undo(producer, error, batch)
+            self._late = False
             self._sort_out(producer, batch)
-            if self._time.ran_out:
+            if late:
                 raise self._too_slow(batch) from error
             held_back = producer.held_back(batch)
             raise held_back or unavailable(self._settings, error, batch) from error
@@ -229,13 +232,11 @@ class TransactionalLibrdkafkaSink:
             if reason.code() in _FENCED:
                 # Time for whoever shut us out to leave its mark.
                 self._stopping.wait(_GRACE_S)
-            self._late = self._time.ran_out
             raise unavailable(self._settings, error, batch) from error
         try:
             self._patiently(_ABORT, producer.raw.abort_transaction)
         except KafkaException as second:
             self.close()
-            self._late = self._time.ran_out
             raise unavailable(self._settings, second, batch) from second
 
     def _too_slow(self, batch: Batch) -> BatchTooSlowError:
