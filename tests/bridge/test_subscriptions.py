@@ -43,6 +43,19 @@ def test_a_suback_without_an_answer_for_a_filter_grants_nothing() -> None:
         assert list(made.faults) == ["b"]
 
 
+def test_a_suback_that_answers_no_question_grants_nothing() -> None:
+    with ScriptedBroker() as broker, session(broker) as (_, events):
+        peer = broker.accept()
+        peer.packet()
+        peer.send(CONNACK_NEW)
+        mid = int.from_bytes(peer.packet()[2:4], "big")
+        peer.send(suback(mid + 1) + publish(b"t", b"marker"))
+        assert events.arrivals.get(timeout=10).frames[0].payload == b"marker"
+        assert events.states.empty()
+        peer.send(suback(mid))
+        assert events.states.get(timeout=10) == "new"
+
+
 def test_a_grant_of_qos_0_is_a_fault() -> None:
     with ScriptedBroker() as broker, session(broker) as (made, events):
         peer = broker.accept()
