@@ -136,10 +136,11 @@ class Site:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("client", ("librdkafka", "kafka-python"))
+@pytest.mark.parametrize(("client", "version"), (("librdkafka", "5"), ("kafka-python", "3.1.1")))
 def test_from_one_session_to_shards_and_back_loses_and_doubles_nothing(
-    stack: Stack, client: str
+    stack: Stack, client: str, version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("ISOTHERM_BRIDGE_MQTT_VERSION", version)
     site = Site(stack)
     kinds: list[tuple[str, ...]] = [(), ("--shards", "0-63"), (), ("--shards", "0-63")]
     with Publisher(stack.mqtt) as publisher, mqtt_client(stack) as keeper:
