@@ -117,15 +117,16 @@ def split(load: Load, weight: int, max_lines: int = MAX_LINES) -> tuple[Load, Lo
     """
     frames = load.frames
     count = used = readings = letters = 0
+    # Every message gives a record at least.
+    one_each = len(load.readings) == len(frames) and not load.letters
     for frame in frames[:-1]:
-        found: list[Record] = []
-        rejected = len(sift([frame], found, max_lines))
-        more = _weight(1, [frame], len(found), rejected)
+        accepted, rejected = (1, 0) if one_each else _records_in(frame, max_lines)
+        more = _weight(1, [frame], accepted, rejected)
         if count and used + more > weight:
             break
         count += 1
         used += more
-        readings += len(found)
+        readings += accepted
         letters += rejected
     marked = sum(1 for frame in frames[:count] if frame.mid)
     at = _behind(load.mids, [frame.mid for frame in frames[:count] if frame.mid])
@@ -172,6 +173,13 @@ def topics_of(records: Iterable[Record], loads: Iterable[Load]) -> dict[bytes, b
             if (record := value.removesuffix(b"\r")) in wanted or (record := value) in wanted:
                 found.setdefault(record, frame.topic)
     return found
+
+
+def _records_in(frame: Frame, max_lines: int) -> tuple[int, int]:
+    """How many readings and letters."""
+    readings: list[Record] = []
+    letters = sift([frame], readings, max_lines)
+    return len(readings), len(letters)
 
 
 def _weight(messages: int, frames: list[Frame], readings: int, letters: int) -> int:

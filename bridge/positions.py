@@ -76,8 +76,10 @@ class Positions:
             frames = [frame for frame, _mark in admitted]
             found = [mark for _frame, mark in admitted]
         new = list(filter(None, found))
-        self._add(new, connection)
-        marks += new
+        if new:
+            # Messages at QoS 0 come before `load` is done, in another thread.
+            self._add(new, connection)
+            marks += new
         return frames
 
     def delivered(self, position: bytes, connection: int) -> bool:

@@ -16,7 +16,7 @@ from bridge.sinks.kp_producer import (
     unavailable,
     words,
 )
-from bridge.sinks.limits import RequestSize
+from bridge.sinks.limits import RequestSize, SmallerRequestsError, patiently
 
 if TYPE_CHECKING:
     import threading
@@ -52,6 +52,9 @@ class KafkaPythonSink:
 
     def deliver(self, batch: Batch) -> None:
         """See `Sink.deliver`."""
+        patiently(self._deliver, batch)
+
+    def _deliver(self, batch: Batch) -> None:
         failures = self._send(batch)
         if not failures:
             return
@@ -59,7 +62,7 @@ class KafkaPythonSink:
         readings = [record for record in batch.readings if id(record) in failed]
         letters = [record for record in batch.dead_letters if id(record) in failed]
         if too_large_together(failures, self._request.bytes) and self._request.refused():
-            raise unavailable(self._settings, failures[0].error, Batch(readings, letters))
+            raise SmallerRequestsError(Batch(readings, letters))
         if letters or not all(failure.unfixable for failure in failures):
             raise not_delivered(self._settings, failures, Batch(readings, letters))
         self._deliver_alone(readings)

@@ -32,7 +32,13 @@ from bridge.sinks.kp_producer import (
     unavailable,
     words,
 )
-from bridge.sinks.limits import RequestSize, TransactionTime, size_of
+from bridge.sinks.limits import (
+    RequestSize,
+    SmallerRequestsError,
+    TransactionTime,
+    patiently,
+    size_of,
+)
 
 if TYPE_CHECKING:
     import threading
@@ -85,6 +91,9 @@ class TransactionalKafkaPythonSink:
 
     def deliver(self, batch: Batch) -> None:
         """See `Sink.deliver`."""
+        patiently(self._deliver, batch)
+
+    def _deliver(self, batch: Batch) -> None:
         if self._producer is None:
             last = self._reopen()
             late, self._late = self._late, False
@@ -99,8 +108,8 @@ class TransactionalKafkaPythonSink:
         try:
             failures = self._transact(self._producer, batch)
         except KafkaError as error:
-            self.close()
             self._late = self._time.ran_out
+            self.close()
             if isinstance(error, _FENCED):
                 # Time for whoever shut us out to leave its mark.
                 self._stopping.wait(_GRACE_S)
@@ -197,14 +206,15 @@ class TransactionalKafkaPythonSink:
         Raises:
             RecordsRefusedError: with those.
             SinkUnavailableError: there are none.
+            SmallerRequestsError: the batch is to be sent again, in smaller requests.
         """
         if too_large_together(failures, self._request.bytes) and self._request.refused():
-            raise unavailable(self._settings, failures[0].error, batch)
+            raise SmallerRequestsError(batch)
         suspects = {id(f.record) for f in failures if f.unfixable}
         known = {id(record) for record in (*batch.readings, *batch.dead_letters)}
         if suspects - known:
             self._positions_refused()
-            raise unavailable(self._settings, failures[0].error, batch)
+            raise SmallerRequestsError(batch)
         # What is refused is too large. So where one is taken, those that are no larger are, too.
         by_size = sorted(
             (record for record in batch.readings if id(record) in suspects),

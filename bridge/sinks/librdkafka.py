@@ -8,7 +8,7 @@ from confluent_kafka import KafkaException
 
 from bridge.errors import RecordsRefusedError, SinkUnavailableError
 from bridge.records import Batch
-from bridge.sinks.limits import RequestSize
+from bridge.sinks.limits import RequestSize, SmallerRequestsError, patiently
 from bridge.sinks.rd_producer import REQUEST_BYTES, RdProducer, unavailable
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ class LibrdkafkaSink:
 
     def deliver(self, batch: Batch) -> None:
         """See `Sink.deliver`."""
+        patiently(self._deliver, batch)
+
+    def _deliver(self, batch: Batch) -> None:
         producer = self._ready()
         try:
             producer.send(batch)
@@ -74,6 +77,7 @@ class LibrdkafkaSink:
 
         Raises:
             SinkUnavailableError: with all that is to be delivered again.
+            SmallerRequestsError: the same.
             RecordsRefusedError: with those that were refused alone, too.
         """
         failures = producer.failures
@@ -90,7 +94,7 @@ class LibrdkafkaSink:
             return
         why = f"Kafka: {failures[0].error.str()}"
         if smaller:
-            raise SinkUnavailableError(why, rest)
+            raise SmallerRequestsError(rest)
         raise producer.held_back(rest) or SinkUnavailableError(why, rest)
 
     def _deliver_alone(self, producer: RdProducer, readings: list[Record]) -> None:

@@ -111,6 +111,29 @@ class RequestSize:
         return [positions[start : start + size] for start in starts]
 
 
+class SmallerRequestsError(Exception):
+    """Within a sink: the producer was given up for one with smaller requests; go on with it.
+
+    Args:
+        remaining: what is to be delivered by it.
+    """
+
+    def __init__(self, remaining: Batch) -> None:
+        self.remaining = remaining
+        super().__init__("smaller requests")
+
+
+def patiently(deliver: Callable[[Batch], None], batch: Batch) -> None:
+    """Deliver a batch, with smaller requests until the topic takes them; a few tries are enough."""
+    while True:
+        try:
+            deliver(batch)
+        except SmallerRequestsError as error:
+            batch = error.remaining
+        else:
+            return
+
+
 def size_of(batch: Batch) -> int:
     """Bytes of the values and positions of a batch."""
     return len(batch.positions) + sum(

@@ -21,7 +21,13 @@ from bridge.errors import (
 )
 from bridge.positions import position_record
 from bridge.records import Batch
-from bridge.sinks.limits import RequestSize, TransactionTime, size_of
+from bridge.sinks.limits import (
+    RequestSize,
+    SmallerRequestsError,
+    TransactionTime,
+    patiently,
+    size_of,
+)
 from bridge.sinks.rd_positions import RdPositions
 from bridge.sinks.rd_producer import (
     OPEN_TIMEOUT_S,
@@ -84,6 +90,9 @@ class TransactionalLibrdkafkaSink:
 
     def deliver(self, batch: Batch) -> None:
         """See `Sink.deliver`."""
+        patiently(self._deliver, batch)
+
+    def _deliver(self, batch: Batch) -> None:
         if self._producer is None:
             last = self._reopen()
             late, self._late = self._late, False
@@ -105,9 +114,12 @@ class TransactionalLibrdkafkaSink:
             else:
                 self._commit(producer)
         except KafkaException as error:
+            # Asked for now: the way back may take longer, as while Kafka is away.
+            late = self._late = self._time.ran_out
             self._undo(producer, error, batch)
+            self._late = False
             self._sort_out(producer, batch)
-            if self._time.ran_out:
+            if late:
                 raise self._too_slow(batch) from error
             held_back = producer.held_back(batch)
             raise held_back or unavailable(self._settings, error, batch) from error
@@ -230,13 +242,11 @@ class TransactionalLibrdkafkaSink:
             if reason.code() in _FENCED:
                 # Time for whoever shut us out to leave its mark.
                 self._stopping.wait(_GRACE_S)
-            self._late = self._time.ran_out
             raise unavailable(self._settings, error, batch) from error
         try:
             self._patiently(_ABORT, producer.raw.abort_transaction)
         except KafkaException as second:
             self.close()
-            self._late = self._time.ran_out
             raise unavailable(self._settings, second, batch) from second
 
     def _too_slow(self, batch: Batch) -> BatchTooSlowError:
@@ -252,19 +262,18 @@ class TransactionalLibrdkafkaSink:
 
         Raises:
             RecordsRefusedError: with the readings that it will never take.
-            SinkUnavailableError: the batch is to be sent again, in smaller requests.
+            SmallerRequestsError: the batch is to be sent again, in smaller requests.
         """
         failures = list(producer.failures)
         together = producer.too_large_together
         if together and self._request.refused():
             self.close()
-            why = f"Kafka: {failures[0].error.str()}; smaller requests follow"
-            raise SinkUnavailableError(why, batch)
+            raise SmallerRequestsError(batch)
         topic = self._settings.position_topic
         if any(failure.too_large and failure.topic == topic for failure in failures):
             self._positions_refused()
             self.close()
-            raise SinkUnavailableError(f"topic {topic} takes only smaller records", batch)
+            raise SmallerRequestsError(batch)
         refused = self._refused(producer, batch, failures)
         if refused:
             out = {id(record) for record, _why in refused}

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 GUIDS = 50
 PARTITIONS = 3
-GROWTH = 40 * 1024 * 1024
-"""The most that a bridge may grow in an outage, bytes: a window of 1000 small messages is 1 MB, and
-the clients keep buffers. What queued without a bound would be a multiple."""
+GROWTH = 70 * 1024 * 1024
+"""The most that a bridge may grow in an outage, bytes: a window of 20,000 small messages is 20 MB,
+the Kafka client has them once more while they are sent, and clients keep buffers. What queued
+without a bound would be a multiple."""
 _PIECE = 50
 _QUIET = logging.getLogger("tests.reader")
 _QUIET.setLevel(logging.CRITICAL + 1)
