@@ -113,6 +113,10 @@ class BulkClient(paho.Client):
         self._wake.setblocking(False)
         self._woken.setblocking(False)
         self.on_socket_register_write = self._leave_to_the_loop
+        self._poll = select.poll()
+        self._polled: Any = None
+        """The connection that it waits for."""
+        self._writing = False
         self.paused = False
         """Whether frames are passed over; the broker keeps them, as nothing acknowledges them."""
         self.on_passed_over: Callable[[list[Frame]], None] | None = None
@@ -191,17 +195,24 @@ class BulkClient(paho.Client):
 
     def _await(self, connection: Any, timeout: float) -> bool:
         """Whether there is something to read, or the connection has an error."""
-        poll = select.poll()
-        poll.register(connection, select.POLLIN | (select.POLLOUT if self.want_write() else 0))
-        poll.register(self._woken, select.POLLIN)
+        if self._polled is not connection:
+            self._polled = connection
+            self._poll = select.poll()
+            self._poll.register(self._woken, select.POLLIN)
+            self._poll.register(connection, select.POLLIN)
+            self._writing = False
+        if self._writing != self.want_write():
+            self._writing = not self._writing
+            events = select.POLLIN | (select.POLLOUT if self._writing else 0)
+            self._poll.modify(connection, events)
         readable = False
-        for number, events in poll.poll(timeout * 1000):
+        for number, event in self._poll.poll(timeout * 1000):
             if number == self._woken.fileno():
                 self._woken.recv(4096)
-            elif events & select.POLLNVAL:
+            elif event & select.POLLNVAL:
                 raise ValueError("the socket is closed")
             else:
-                readable = bool(events & ~select.POLLOUT)
+                readable = bool(event & ~select.POLLOUT)
         return readable
 
     def wake(self) -> None:

@@ -135,6 +135,7 @@ class Handover:
         self._lock = threading.Lock()
         self._over = False
         self._delivered: set[bytes] = set()
+        self._delivered_ever: set[bytes] = set()
 
     def __call__(self, lane: Lane) -> list[bytes]:
         """Wait until the others are ended; the positions of what they had and this lane has, too.
@@ -155,9 +156,15 @@ class Handover:
                 self._over = True
         finally:
             self._lock.release()
-        if not self._delivered:
-            return []
-        return [mark for mark in lane.early() if mark[2:] in self._delivered]
+        # What a broker had kept is no new message, however long ago it was delivered.
+        known = ((False, self._delivered), (True, self._delivered_ever))
+        return [
+            mark
+            for retained, delivered in known
+            if delivered
+            for mark in lane.early(retained=retained)
+            if mark[2:] in delivered
+        ]
 
     def _heed(self) -> None:
         if self.stopping.is_set():
@@ -229,6 +236,7 @@ class Handover:
                 return True
             return False
         self._delivered |= lane.delivered()
+        self._delivered_ever |= lane.delivered(earlier=True)
         forwarded = lane.stats.delivered
         try:
             lane.finish(_STEP_S)

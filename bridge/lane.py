@@ -75,6 +75,7 @@ class Lane:
         self._ending = ending
         self._settled = threading.Event()
         self._early: set[bytes] = set()
+        self._early_retained: set[bytes] = set()
         self._last_arrival = self._began = time.monotonic()
         self.left_behind = threading.Event()
         """Set once the broker confirmed that the session has no filters but ours."""
@@ -193,9 +194,13 @@ class Lane:
         self._pump.drain(timeout)
         self._kafka.forget()
 
-    def delivered(self) -> set[bytes]:
-        """What the last messages that were delivered say, without their packet identifiers."""
-        return set() if self._positions is None else self._positions.contents()
+    def delivered(self, *, earlier: bool = False) -> set[bytes]:
+        """What the last messages that were delivered say, without their packet identifiers.
+
+        Args:
+            earlier: those of earlier lives, too.
+        """
+        return set() if self._positions is None else self._positions.contents(earlier=earlier)
 
     def _opened(self) -> None:
         """Kafka was reached: in the pump's thread, before a message is taken."""
@@ -208,19 +213,26 @@ class Lane:
                 self._pump.know(known)
         alone = self.notebook.be_alone()
         self._early.clear()
+        self._early_retained.clear()
         self._last_arrival = time.monotonic()
         self._settled.set()
         if alone:
             self.note()
         self._session.resume()
 
-    def early(self) -> set[bytes]:
-        """The positions of what came before the lane took messages, and comes again."""
-        return set(self._early)
+    def early(self, *, retained: bool) -> set[bytes]:
+        """The positions of what came before the lane took messages, and comes again.
+
+        Args:
+            retained: of what the broker had kept, and not of what was published meanwhile.
+        """
+        return set(self._early_retained if retained else self._early)
 
     def _passed_over(self, frames: list[Frame]) -> None:
-        if len(self._early) < MOST:
-            self._early.update(position(topic, payload, mid) for topic, payload, mid, *_ in frames)
+        for topic, payload, mid, _duplicate, retained in frames:
+            early = self._early_retained if retained else self._early
+            if len(early) < MOST:
+                early.add(position(topic, payload, mid))
 
     def stop(self, drain_timeout: float) -> bool:
         """Deliver and acknowledge what has arrived, and disconnect; the session stays.

@@ -39,6 +39,7 @@ class Note(NamedTuple):
         alone: whether sessions of the other kind (with shards or without) were looked for and ended
             since it runs.
         granted: whether the broker confirmed all of the filters at QoS 1.
+        made: whether the broker had the session at some time.
         lost: when the broker last had no session though it should have, seconds since 1970; or 0.
     """
 
@@ -49,6 +50,7 @@ class Note(NamedTuple):
     ended: bool = False
     alone: bool = False
     granted: bool = False
+    made: bool = False
     lost: int = 0
 
     def header(self) -> bytes:
@@ -63,6 +65,7 @@ class Note(NamedTuple):
                 "ended": self.ended,
                 "alone": self.alone,
                 "granted": self.granted,
+                "made": self.made,
                 "lost": self.lost,
             }
         ).encode()
@@ -94,6 +97,7 @@ def parse(header: bytes) -> Note | None:
             ended=found["ended"] is True,
             alone=found["alone"] is True,
             granted=found["granted"] is True,
+            made=found["made"] is True,
             lost=int(found["lost"]),
         )
         # Text that cannot be sent to a broker (lone surrogates) is none of ours.
@@ -149,7 +153,14 @@ class Notebook:
                 self.ours = self.ours._replace(alone=True)
             if self.earlier is not None:
                 self.ours = self.ours._replace(lost=max(self.earlier.lost, self.ours.lost))
+            if self._made_before():
+                self.ours = self.ours._replace(made=True)
             self._write()
+
+    def _made_before(self) -> bool:
+        if self.earlier is None:
+            return self.there
+        return self.earlier.made and not self.earlier.ended
 
     def _write(self) -> bool:
         """Make the header anew; whether it is another one."""
@@ -179,7 +190,7 @@ class Notebook:
         """
         with self._lock:
             self._clean = True
-            self.ours = self.ours._replace(ended=ended, granted=not ended)
+            self.ours = self.ours._replace(ended=ended, granted=not ended, made=not ended)
             return self._write()
 
     def be_alone(self) -> bool:
@@ -204,7 +215,7 @@ class Notebook:
         Args:
             now: seconds since 1970.
         """
-        if not self.there or (self.earlier is not None and self.earlier.ended):
+        if not self._made_before():
             return False
         expiry = self.ours.expiry if self.earlier is None else self.earlier.expiry
         return now - self.at < expiry

@@ -89,13 +89,17 @@ class Positions:
             known = self._older.get(position, connection)
         return known < connection
 
-    def contents(self) -> set[bytes]:
-        """The hashes of topic and payload of what this life delivered, as far as it is known."""
+    def contents(self, *, earlier: bool = False) -> set[bytes]:
+        """The hashes of topic and payload of what was delivered, as far as it is known.
+
+        Args:
+            earlier: in earlier lives, too.
+        """
         return {
             position[2:]
             for generation in (self._older, self._newer)
             for position, connection in generation.items()
-            if connection != EARLIER_LIFE
+            if earlier or connection != EARLIER_LIFE
         }
 
     def _add(self, positions: list[bytes], connection: int) -> None:

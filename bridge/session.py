@@ -314,7 +314,10 @@ class Session:
         reasons: list[ReasonCode],
         _properties: Properties | None,
     ) -> None:
-        asked = self._asked.pop(mid, ())
+        asked = self._asked.pop(mid, None)
+        if asked is None:
+            # An answer to no question of ours grants nothing.
+            return
         granted = [reason.value for reason in reasons[: len(asked)]]
         # A filter without an answer of its own was not granted.
         granted += [_UNSPECIFIED] * (len(asked) - len(granted))
@@ -345,6 +348,8 @@ class Session:
             self._events.disconnected(
                 f"it refuses a subscription: {'; '.join(self._refused.values())}", refused=True
             )
+            return
+        if self._asked:
             return
         self._again.reset()
         self._backoff.reset()

@@ -10,11 +10,16 @@ if TYPE_CHECKING:
 
 
 class ScriptedBroker:
-    """Listens on a free loopback port; the test plays the broker's part."""
+    """Listens on a free loopback port; the test plays the broker's part.
 
-    def __init__(self) -> None:
+    Args:
+        patience: seconds to wait for a connection, and for bytes.
+    """
+
+    def __init__(self, patience: float = 10) -> None:
+        self._patience = patience
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(10)
+        self._listener.settimeout(patience)
         self._peers: list[Peer] = []
         self.port: int = self._listener.getsockname()[1]
 
@@ -37,15 +42,15 @@ class ScriptedBroker:
 
     def accept(self) -> Peer:
         connection, _ = self._listener.accept()
-        self._peers.append(Peer(connection))
+        self._peers.append(Peer(connection, self._patience))
         return self._peers[-1]
 
 
 class Peer:
     """One accepted connection."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        connection.settimeout(10)
+    def __init__(self, connection: socket.socket, patience: float) -> None:
+        connection.settimeout(patience)
         self._socket = connection
         self._rest = b""
 

@@ -12,9 +12,12 @@ from contract.settings import load
 
 NOTE = Note("b", sharded=False, filters=frozenset({"a", "b/#"}), expiry=600)
 
+MADE = NOTE._replace(made=True)
+
 
 def test_a_note_comes_back_as_it_was() -> None:
-    for note in (NOTE, NOTE._replace(sharded=True, ended=True, alone=True, granted=True)):
+    more = NOTE._replace(sharded=True, ended=True, alone=True, granted=True, made=True, lost=7)
+    for note in (NOTE, more):
         assert parse(note.header()) == note
 
 
@@ -87,11 +90,12 @@ def test_nothing_is_held_that_was_never_granted() -> None:
 @pytest.mark.parametrize(
     ("earlier", "more", "expected"),
     (
-        (NOTE, {}, True),
+        (MADE, {}, True),
+        (NOTE, {}, False),
         (None, {}, True),
         (None, {"there": False, "at": 0.0}, False),
-        (NOTE._replace(ended=True), {}, False),
-        (NOTE._replace(expiry=10), {}, False),
+        (MADE._replace(ended=True), {}, False),
+        (MADE._replace(expiry=10), {}, False),
     ),
 )
 def test_a_session_should_be_there_while_it_was_noted_and_not_expired(
@@ -99,6 +103,15 @@ def test_a_session_should_be_there_while_it_was_noted_and_not_expired(
 ) -> None:
     assert notebook(earlier, **more).missing(now=1500.0) == expected
     assert not notebook(earlier, **more).missing(now=1000.0 + 700_000.0)
+
+
+def test_that_a_session_was_made_is_noted_until_it_is_ended() -> None:
+    made = notebook(MADE)
+    assert noted(made).made
+    made.settled(ended=True)
+    assert not noted(made).made
+    assert not noted(notebook(NOTE)).made
+    assert noted(notebook(None)).made
 
 
 def test_only_the_first_look_counts() -> None:
