@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHORT = Run(seed=2599, minutes=2)
-"""Bridge, Kafka, job and page are killed, all disks are full once, and an outage overfills an outbox."""
+"""Bridge, Kafka, job and page are killed, each disk is full once, an outage overfills an outbox."""
 
 
 @pytest.mark.integration
