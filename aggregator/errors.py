@@ -8,6 +8,7 @@ AggregatorError
 ├── CheckpointError          the checkpoint cannot be read, or belongs to another topic
 ├── DataLossError            Kafka no longer has records that were not counted yet
 ├── LedgerError              the ledger does not fit the checkpoint, or cannot be read or written
+│   ├── LedgerWriteError     it cannot be written, as on a full disk (retriable)
 │   └── BrokenLedgerError    its numbers do not agree with each other, or with the checkpoint
 ├── DeadLetterError          the dead-letter topic does not take a rejected record (retriable)
 │   ├── LetterTooLargeError  the topic does not take records of that size
@@ -68,6 +69,13 @@ class LedgerError(AggregatorError):
     """The ledger does not fit the checkpoint, or cannot be read or written."""
 
     exit_code = EXIT_USAGE
+
+
+class LedgerWriteError(LedgerError):
+    """The ledger cannot be written, as on a full disk: the batch is counted at the next start."""
+
+    exit_code = EXIT_OTHER
+    retriable = True
 
 
 class BrokenLedgerError(LedgerError):

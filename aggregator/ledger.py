@@ -6,6 +6,7 @@ replays after a crash changes nothing, and a batch that was cut off left nothing
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Self
@@ -16,7 +17,7 @@ from aggregator import balance, beyond, ledger_file, refusals, sequences
 from aggregator.analytics import Analytics, compute_ledger
 from aggregator.audit import EventTime
 from aggregator.buckets import Buckets
-from aggregator.errors import LedgerError
+from aggregator.errors import LedgerWriteError
 from aggregator.fit import require_fit
 from aggregator.population import Moved, Offline, Population, offline, population, text
 from aggregator.scopes import SINCE_START
@@ -154,12 +155,14 @@ class Ledger:
                     return False
                 self._connection.commit()
             except BaseException:
-                self._connection.rollback()
+                # A commit that failed has ended its transaction, and its own words say why.
+                with contextlib.suppress(duckdb.TransactionException):
+                    self._connection.rollback()
                 self._known = self._beyond = None
                 raise
             ledger_file.fold(self._connection, self._path)
         except duckdb.Error as error:
-            raise LedgerError(f"the ledger {self._path} cannot be written: {error}") from error
+            raise LedgerWriteError(f"the ledger {self._path} cannot be written: {error}") from error
         self.progress = Progress(query_id=query_id, batch_id=batch_id)
         return True
 

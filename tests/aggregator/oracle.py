@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import contract
 from aggregator.analytics import Analytics
 from aggregator.audit import Audit
-from contract import Gap, Reading
+from contract import Gap, Reading, Rejection
 
 Name = tuple[str, str]
 """A guid and an epoch."""
@@ -27,6 +27,10 @@ class Oracle:
     readings: list[Reading] = field(default_factory=list)
 
     def add(self, partitions: Iterable[Iterable[bytes]]) -> None:
+        self.add_judged(map(contract.judge, partition) for partition in partitions)
+
+    def add_judged(self, partitions: Iterable[Iterable[Reading | Gap | Rejection]]) -> None:
+        """As `add`, where the verdicts are known."""
         for partition in partitions:
             for record in _in_order(partition):
                 self._take(record)
@@ -99,12 +103,11 @@ class Oracle:
         )
 
 
-def _in_order(partition: Iterable[bytes]) -> Iterator[Reading | Gap]:
+def _in_order(partition: Iterable[Reading | Gap | Rejection]) -> Iterator[Reading | Gap]:
     """Sensor by sensor in the order in which they first came, then gaps: as the workers' rows."""
     sensors: dict[object, list[Reading]] = defaultdict(list)
     gaps = []
-    for record in partition:
-        verdict = contract.judge(record)
+    for verdict in partition:
         if isinstance(verdict, Reading):
             epoch = verdict.origin.epoch if verdict.origin else None
             sensors[verdict.state, verdict.guid, epoch].append(verdict)

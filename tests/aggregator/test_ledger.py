@@ -8,13 +8,15 @@ import pytest
 
 from aggregator.audit import EventTime
 from aggregator.checkpoint import Checkpoint
-from aggregator.errors import LedgerError
+from aggregator.errors import LedgerError, LedgerWriteError
 from aggregator.ledger import Ledger, Progress
 from aggregator.scopes import SINCE_START
 from aggregator.tally import Tally
 from contract import Clock
+from contract.errors import EXIT_OTHER
 from tests.aggregator.records import SECOND as NS_PER_SECOND
 from tests.aggregator.records import assert_same, oracle, reading, tallied
+from tests.chaos.disks import Disk, may_mount
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST = [reading("a", "CA", 60.1, seq=1), reading("b", "NV", 50.7), b"bad"]
@@ -65,6 +67,28 @@ def test_a_batch_that_breaks_off_leaves_nothing(
         assert_same(ledger.analytics(), oracle(FIRST))
         assert ledger.add("q", 1, tallied(SECOND), 0)
         assert_same(ledger.analytics(), oracle(FIRST + SECOND))
+
+
+def test_a_full_disk_is_no_mistake_of_the_person_and_the_batch_is_counted_later(
+    tmp_path: Path,
+) -> None:
+    if not may_mount(tmp_path / "trial"):
+        pytest.skip("only root may mount a disk that can be full")
+    many = [reading(f"s{number}", seq=1) for number in range(20_000)]
+    with Disk(tmp_path / "disk", 64) as disk:
+        path = tmp_path / "disk/l.duckdb"
+        with Ledger(path) as ledger:
+            ledger.add("q", 0, tallied(FIRST), 0)
+            disk.fill()
+            with pytest.raises(LedgerWriteError, match="No space left on device") as refused:
+                ledger.add("q", 1, tallied(many), 0)
+            assert refused.value.exit_code == EXIT_OTHER
+            disk.free()
+        with Ledger(path) as ledger:
+            assert ledger.progress == Progress(query_id="q", batch_id=0)
+            assert_same(ledger.analytics(), oracle(FIRST))
+            assert ledger.add("q", 1, tallied(many), 0)
+            assert_same(ledger.analytics(), oracle([*FIRST, *many]))
 
 
 def test_event_times_and_who_was_not_punctual_add_up(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import contract
-from contract import Reading
+from contract import Gap, Reading, Rejection
+from contract.errors import EXIT_USAGE
 from contract.topics import DEAD_LETTER_SUFFIX, KAFKA_READINGS
 from tests.chaos import hostile
 from tests.chaos.disks import may_mount
@@ -22,7 +22,7 @@ from tests.chaos.pipeline import Pipeline, unable
 from tests.chaos.plan import AGENTS, BRIDGE, JOB, PAGE, WORKER, Action, Verb, part_of, plan, summary
 from tests.chaos.recorded_agent import set_clock
 from tests.chaos.stranger import Stranger
-from tests.chaos.verdict import Evidence, judge
+from tests.chaos.verdict import Evidence, judge, verdicts
 from tests.support import topic_records, topic_size
 
 if TYPE_CHECKING:
@@ -147,7 +147,8 @@ class _Runner:
             self._supervisor.stop(agent)
         self._until(self._is_quiet(), "the bridge still has something in hand")
         records = topic_records(self._pipeline.kafka, KAFKA_READINGS)
-        total = _total(records)
+        found = verdicts(records)
+        total = _total(found)
         self._until(lambda: self._shows(total), f"the page does not show {total} readings")
         shown = self._pipeline.shown()
         letters = topic_records(self._pipeline.kafka, KAFKA_READINGS + DEAD_LETTER_SUFFIX)
@@ -165,6 +166,7 @@ class _Runner:
             hostile=self._stranger.sent,
             shown=shown,
             noted=self._noted,
+            verdicts=found,
         )
 
     def _begin(self, action: Action, number: int) -> None:
@@ -269,7 +271,7 @@ class _Runner:
 
     def _note_ends(self) -> None:
         for end in self._supervisor.ends:
-            if end.code == contract.errors.EXIT_USAGE:
+            if end.code == EXIT_USAGE:
                 self._noted.append(f"{end.part} ended with {end.fate}: {end.words}")
         for log in self._pipeline.logs():
             # Spark writes one for each of its workers that was killed.
@@ -283,16 +285,13 @@ def _counted(shown: dict[str, Any]) -> int:
     return int(scope.get("total_messages", 0)) + sum(rejected.values())
 
 
-def _total(records: list[Kept]) -> int:
+def _total(judged: list[Reading | Gap | Rejection]) -> int:
     """What a page shows that has counted all: readings, each once, and rejected records."""
     names, others = set(), 0
-    for record in records:
-        found = contract.judge(record.value or b"")
-        if isinstance(found, contract.Rejection) or (
-            isinstance(found, Reading) and found.origin is None
-        ):
+    for found in judged:
+        if isinstance(found, Rejection) or found.origin is None:
             others += 1
-        elif isinstance(found, Reading) and found.origin is not None:
+        elif isinstance(found, Reading):
             names.add((found.guid, found.origin.epoch, found.origin.seq))
     return len(names) + others
 

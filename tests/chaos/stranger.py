@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
+import subprocess
+import sys
 import threading
 import time
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import Producer
@@ -20,7 +19,7 @@ from deploy.local.ports import LOOPBACK
 from tests.chaos.hostile import HalfOpen, Message, Record, Visit
 from tests.chaos.plan import BRIDGE
 from tests.chaos.verdict import Sent
-from tests.support import await_true, unique
+from tests.support import ROOT, await_true, unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -152,15 +151,13 @@ class Stranger:
             sock.close()
 
     def _half_open(self, parcel: HalfOpen) -> None:
-        with ExitStack() as links:
-            for port in self._http:
-                # It may be down right now, or defend itself.
-                with contextlib.suppress(OSError):
-                    for _ in range(parcel.each):
-                        link = socket.create_connection((LOOPBACK, port), 2)
-                        links.enter_context(link)
-                        link.send(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1")
-            time.sleep(parcel.seconds)
+        words = [str(parcel.each), str(parcel.seconds), *map(str, self._http)]
+        subprocess.run(
+            [sys.executable, "-m", "tests.chaos.half_open", *words],
+            cwd=ROOT,
+            check=True,
+            timeout=PATIENCE,
+        )
 
 
 def _await(condition: Callable[[], bool]) -> None:

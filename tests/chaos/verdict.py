@@ -57,6 +57,7 @@ class Evidence:
         hostile: what was sent beside the agents.
         shown: the snapshot that the page shows; None where it shows none.
         noted: what else was noticed and must not be, such as a traceback in a log.
+        verdicts: on the records, one by one; found where they are not given.
     """
 
     made: Made
@@ -65,6 +66,11 @@ class Evidence:
     hostile: Sequence[Sent] = ()
     shown: Mapping[str, Any] | None
     noted: Sequence[str] = ()
+    verdicts: Sequence[Reading | Gap | Rejection] = ()
+
+    def __post_init__(self) -> None:
+        if not self.verdicts:
+            object.__setattr__(self, "verdicts", verdicts(self.records))
 
 
 @dataclass
@@ -86,11 +92,16 @@ class Verdict:
         return "\n".join([said, *(f"PROBLEM {problem}" for problem in self.problems)])
 
 
+def verdicts(records: Iterable[Kept]) -> list[Reading | Gap | Rejection]:
+    """On each record; one without a value is like an empty one."""
+    return [contract.judge(record.value or b"") for record in records]
+
+
 def judge(evidence: Evidence) -> Verdict:
     """Hold all that was found against all that was made."""
     verdict = Verdict()
     ours = {name.guid for name in evidence.made.temperatures} | evidence.made.sent.keys()
-    came = _Came(evidence.records, ours)
+    came = _Came(evidence, ours)
     _arrivals(evidence.made, came, verdict)
     _order(evidence.made, came, verdict)
     _hostile(evidence, verdict)
@@ -102,14 +113,13 @@ def judge(evidence: Evidence) -> Verdict:
 class _Came:
     """The records of our agents, taken apart once."""
 
-    def __init__(self, records: Iterable[Kept], ours: set[str]) -> None:
+    def __init__(self, evidence: Evidence, ours: set[str]) -> None:
         self.lines: dict[str, list[bytes]] = defaultdict(list)
         self.names: dict[str, list[Name]] = defaultdict(list)
         self.temperatures: dict[Name, float | None] = {}
         self.gaps: dict[tuple[str, str], list[Gap]] = defaultdict(list)
         gaps = set()
-        for record in records:
-            verdict = contract.judge(record.value or b"")
+        for record, verdict in zip(evidence.records, evidence.verdicts, strict=True):
             if isinstance(verdict, Rejection) or verdict.guid not in ours:
                 continue
             assert verdict.origin is not None
@@ -256,16 +266,14 @@ def _page(evidence: Evidence, verdict: Verdict) -> None:
     oracle = Oracle()
     unsynced = 0
     rejected: Counter[str] = Counter()
-    partitions: dict[int, list[bytes]] = defaultdict(list)
-    for record in evidence.records:
-        value = record.value or b""
-        partitions[record.partition].append(value)
-        found = contract.judge(value)
+    partitions: dict[int, list[Reading | Gap | Rejection]] = defaultdict(list)
+    for record, found in zip(evidence.records, evidence.verdicts, strict=True):
+        partitions[record.partition].append(found)
         if isinstance(found, Rejection):
             rejected[found.reason.value] += 1
         elif isinstance(found, Reading) and found.origin is not None:
             unsynced += found.origin.clock is Clock.UNSYNCED
-    oracle.add(partitions.values())
+    oracle.add_judged(partitions.values())
     wanted = oracle.analytics()
     scope = shown["scopes"]["since_start"]
     audit = asdict(oracle.audit(unsynced=unsynced))
