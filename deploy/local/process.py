@@ -94,9 +94,9 @@ class Child:
         self.name = name
         self.log = log
         self._guard = guard
+        guard.start()
         # One that is interrupted before it is under guard would be left running.
         with log.open("ab") as stream, _undisturbed():
-            guard.start()
             try:
                 self._process = subprocess.Popen(
                     command,
