@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deploy.local import Stack
-from tests.support import unique
+from tests.support import ROOT, unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,9 +16,23 @@ if TYPE_CHECKING:
 _FAULTS = "faults"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """For several workers: a file that needs services is one worker's, and comes before the rest.
+
+    Its tests share brokers and sessions; unit tests are small change for who is done first.
+    """
+    if config.getoption("dist", "no") != "loadgroup":
+        return
+    items.sort(key=lambda item: item.get_closest_marker("integration") is None)
+    for item in items:
+        if item.get_closest_marker("integration") is not None:
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """mosquitto and Kafka of their own for the whole run, on free ports.
+    """mosquitto and Kafka of their own for the whole run, or a worker's part, on free ports.
 
     Tests share it: use topics of your own, and start again what you stopped.
     """

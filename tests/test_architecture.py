@@ -41,23 +41,26 @@ MAX_LINES = 500
 
 
 @cache
-def sources() -> dict[Path, ast.Module]:
-    """Every module of ours and of the tests, parsed."""
-    paths = [path for room in (*ROOMS, "tests") for path in sorted((ROOT / room).rglob("*.py"))]
+def sources(room: str) -> dict[Path, ast.Module]:
+    """Every module of a room, parsed."""
+    paths = sorted((ROOT / room).rglob("*.py"))
     return {path.relative_to(ROOT): ast.parse(path.read_text(encoding="utf-8")) for path in paths}
 
 
 def room_sources(room: str) -> Iterator[tuple[Path, ast.Module]]:
-    return ((path, tree) for path, tree in sources().items() if path.parts[0] == room)
+    return iter(sources(room).items())
 
 
-def imports(tree: ast.Module) -> Iterator[str]:
+@cache
+def imports(tree: ast.Module) -> frozenset[str]:
     """The modules that a module imports, wherever in it: lazily, or for its types only."""
+    found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            yield node.module
+            found.add(node.module)
+    return frozenset(found)
 
 
 def module_name(path: Path) -> str:
@@ -144,17 +147,19 @@ def test_the_page_needs_no_spark() -> None:
 
 def test_modules_are_short() -> None:
     long = {
-        path.as_posix()
-        for path in sources()
-        if len((ROOT / path).read_text(encoding="utf-8").splitlines()) > MAX_LINES
+        path.relative_to(ROOT).as_posix()
+        for room in (*ROOMS, "tests")
+        for path in (ROOT / room).rglob("*.py")
+        if len(path.read_text(encoding="utf-8").splitlines()) > MAX_LINES
     }
     assert not long
 
 
 def test_all_names_what_a_package_offers() -> None:
     checked = 0
-    for path, tree in sources().items():
-        if path.name == "__init__.py" and (declared := _declared(tree)) is not None:
+    for path in [path for room in (*ROOMS, "tests") for path in (ROOT / room).rglob("__init__.py")]:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        if (declared := _declared(tree)) is not None:
             assert sorted(declared) == sorted(_offered(tree)), path
             checked += 1
     assert checked, "contract has one at least"

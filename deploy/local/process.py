@@ -94,9 +94,9 @@ class Child:
         self.name = name
         self.log = log
         self._guard = guard
+        guard.start()
         # One that is interrupted before it is under guard would be left running.
         with open(log, "ab", opener=own_file) as stream, _undisturbed():
-            guard.start()
             try:
                 self._process = subprocess.Popen(
                     command,
