@@ -12,8 +12,7 @@ from contract.request_check import is_address
 if TYPE_CHECKING:
     from contract.address import Address
 
-_NEVER: Final = frozenset({errno.EACCES, errno.EPERM, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT})
-"""Another try fails too, until a person changes something."""
+_ABSENT: Final = frozenset({errno.EADDRNOTAVAIL, errno.ENETDOWN, errno.ENETUNREACH, errno.ENODEV})
 
 
 def listener(address: Address, *, backlog: int) -> socket.socket:
@@ -54,6 +53,6 @@ def why(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno else str(error)
 
 
-def is_final(error: OSError) -> bool:
-    """Whether it cannot work without a person: no right to the port, no such kind of address."""
-    return not isinstance(error, socket.gaierror) and error.errno in _NEVER
+def is_absent(error: OSError) -> bool:
+    """Whether the machine has no such address: not yet, such as before DHCP or a name server."""
+    return isinstance(error, socket.gaierror) or error.errno in _ABSENT

@@ -73,7 +73,7 @@ def listening(
     if address is None:
         yield
         return
-    from contract.endpoint import (  # noqa: PLC0415 1 MB that most boards can do without
+    from contract.endpoint import (  # noqa: PLC0415 2 MB that most boards can do without
         Endpoint,
         metrics,
         verdict,
