@@ -74,11 +74,11 @@ def check_broker(
         )
         yield fail("mqtt", f"{url}: {facts.away}{hint}", dependency=True)
         return
-    yield ok("mqtt", f"{url} lets us in")
+    said = _announcement(facts.window, facts.maximum_packet, facts.maximum_qos, facts.retain)
+    yield ok("mqtt", f"{url} lets us in; {said}")
     yield from _announced(
         window=facts.window,
         asked=window,
-        packet=facts.maximum_packet,
         qos=facts.maximum_qos,
         retain=facts.retain,
         will_lack=facts.will_lack,
@@ -122,11 +122,13 @@ def check_note(
         said = f"{url}: the agent that runs here says: {note.why}"
         yield fail("mqtt", said, dependency=True)
         return
-    yield ok("mqtt", f"{url} lets the agent in that runs here; {why}")
+    said = _announcement(
+        note.receive_maximum, note.maximum_packet or None, note.maximum_qos, note.retain
+    )
+    yield ok("mqtt", f"{url} lets the agent in that runs here; {said}; {why}")
     yield from _announced(
         window=note.receive_maximum,
         asked=window,
-        packet=note.maximum_packet or None,
         qos=note.maximum_qos,
         retain=note.retain,
         will_lack=note.will_lack,
@@ -143,13 +145,20 @@ def check_note(
         yield ok("client id", f"this board's agent is connected as {device}")
 
 
+def _announcement(window: int, packet: int | None, qos: int, retain: bool) -> str:  # noqa: FBT001 as it came
+    size = "any size" if packet is None else f"{packet} bytes"
+    kept = "with" if retain else "without"
+    return (
+        f"it takes {window} messages at once, packets of {size}, QoS up to {qos}, {kept} retained "
+        "messages"
+    )
+
+
 def _announced(
-    *, window: int, asked: int, packet: int | None, qos: int, retain: bool, will_lack: str
+    *, window: int, asked: int, qos: int, retain: bool, will_lack: str
 ) -> Iterator[Finding]:
     if window < asked:
         yield ok("mqtt window", f"the broker takes {window} at once, mqtt.window is {asked}")
-    if packet is not None:
-        yield ok("mqtt packets", f"the broker takes packets of {packet} bytes; ours fit themselves")
     if not qos:
         yield warn(
             "mqtt qos",

@@ -33,7 +33,7 @@ def doctor(board: Board) -> tuple[int, str]:
         ("retain_available false", "warn mqtt retain   the broker keeps no retained messages"),
         ("message_size_limit 200", "warn mqtt will     the broker takes no last will"),
         ("max_packet_size 250", "warn mqtt will     the broker takes no last will"),
-        ("max_packet_size 1500", "ok   mqtt packets  the broker takes packets of 1500 bytes"),
+        ("max_packet_size 1500", "packets of 1500 bytes, QoS up to 2, with retained messages"),
     ),
 )
 def test_the_doctor_connects_as_the_agent_does(tmp_path: Path, line: str, words: str) -> None:
