@@ -133,7 +133,7 @@ class Service:
         self._home_part = self._guarded("home assistant", self._home or Idle())
         duties: list[Duty] = [
             self._guarded("status", self._reporter),
-            notes,
+            self._guarded("broker notes", notes),
             self._outbox,
             self._guarded("systemd", self._supervisor),
             self._home_part,

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from deploy.local import Stack
 from tests.support import ROOT, unique
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _FAULTS = "faults"
+
+# A machine that does much else is slow, and no fault of what is tested.
+settings.register_profile("isotherm", deadline=None)
+settings.load_profile("isotherm")
 
 
 @pytest.hookimpl(tryfirst=True)
