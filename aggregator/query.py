@@ -154,7 +154,8 @@ class Run:
                 self._triggers.batch(query_id, batch_id, frame.toArrow)
         except Exception as error:
             self._failure = error
-            if isinstance(error, AggregatorError | StoppingError):
+            told = isinstance(error, AggregatorError | StoppingError)
+            if told or isinstance(reason(str(error), self._settings), WorkerError):
                 silence(self._spark)
             raise
 
