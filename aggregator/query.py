@@ -71,6 +71,11 @@ _WORKER_GONE: Final = re.compile(
     r"Python worker exited unexpectedly|Python worker failed to connect back|ExecutorLostFailure"
     r"|Executor heartbeat timed out"
 )
+_OF_WORKERS: Final = re.compile(r"org\.apache\.spark\.(?:api|sql\.execution)\.python\.")
+_PIPE_GONE: Final = re.compile(
+    r"Broken pipe|Connection reset|java\.io\.EOFException|ClosedChannelException"
+)
+"""What Spark says of a worker to which it was just writing."""
 
 
 class Run:
@@ -149,7 +154,8 @@ class Run:
                 self._triggers.batch(query_id, batch_id, frame.toArrow)
         except Exception as error:
             self._failure = error
-            if isinstance(error, AggregatorError | StoppingError):
+            told = isinstance(error, AggregatorError | StoppingError)
+            if told or isinstance(reason(str(error), self._settings), WorkerError):
                 silence(self._spark)
             raise
 
@@ -227,7 +233,8 @@ def reason(text: str, settings: AggregatorSettings) -> AggregatorError:
         return KafkaUnavailableError(
             f"Kafka at {settings.kafka} no longer has topic {settings.topic}"
         )
-    if gone := _WORKER_GONE.search(text):
+    gone = _WORKER_GONE.search(text) or (_OF_WORKERS.search(text) and _PIPE_GONE.search(text))
+    if gone:
         return WorkerError(
             f"a process that worked for Spark is gone ({gone[0]}), as where the system kills one "
             "for its memory (dmesg tells); its batch is counted again. If it comes again and "

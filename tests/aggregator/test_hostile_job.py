@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from confluent_kafka import Producer
 
+from aggregator.settings import ledger_beside
 from contract.fields import MAX_SEQ
 from tests.aggregator.jobs import lines, running, send, submitted, until
 from tests.aggregator.records import gap, reading
@@ -149,7 +150,9 @@ def test_the_job_goes_on_through_all_of_it(  # noqa: PLR0915 one start of Spark 
     said = output.with_suffix(".err").read_text()
     assert "a process that worked for Spark is gone" in said
     assert "STREAM_FAILED" not in said
-    for path in (tmp_path / "ck", tmp_path / "ck.ledger.duckdb"):
+    assert "py4j" not in said
+    checkpoint = snapshots.with_name("ck")
+    for path in (checkpoint, ledger_beside(checkpoint)):
         assert stat.S_IMODE(path.stat().st_mode) & 0o027 == 0
 
     def firsts() -> int:
@@ -158,7 +161,7 @@ def test_the_job_goes_on_through_all_of_it(  # noqa: PLR0915 one start of Spark 
     assert {int(r.headers["parts"]) for r in topic_records(stack.kafka, letters)} == {1, 2}
     assert firsts() == lettered
     # A power cut that leaves the last commit empty, and a start on the same checkpoint.
-    commits = tmp_path / "ck" / "commits"
+    commits = checkpoint / "commits"
     last = max((file for file in commits.iterdir() if file.name.isdecimal()), key=_number)
     last.write_bytes(b"")
     send(stack, topic, [reading("good", seq=3)])
