@@ -39,7 +39,10 @@ def cluster(folder: Path) -> Iterator[str]:
                 *("-d", str(folder / f"worker-{number}"), address),
                 log=f"worker-{number}",
             )
-        await_true(lambda: master.read_text().count("Registering worker") == WORKERS, "the workers")
+        # Three Javas start at once: on a machine that does much else that takes more than a minute.
+        await_true(
+            lambda: master.read_text().count("Registering worker") == WORKERS, "the workers", 240.0
+        )
         yield address
 
 
