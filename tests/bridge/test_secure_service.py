@@ -176,8 +176,13 @@ def test_a_wrong_kafka_password_is_named(route: Route, client: str, mechanism: s
     with_password(route, "SASL_SSL", mechanism)
     (route.folder / "password").write_text("wrong-and-secret")
     route.kafka.update(client=client)
-    said = route.refused("kafka refuses")
-    assert "kafka.username with the password in kafka.password_file" in said
+    # kafka-python 3.0.12 throws away an answer that it reads together with the end of the
+    # connection, as on a busy machine; then it can but be suspected, and the line names it, too.
+    said = route.refused("kafka refuses" if client == "librdkafka" else "kafka.password_file")
+    if "kafka refuses" in said:
+        assert "kafka.username with the password in kafka.password_file" in said
+    else:
+        assert "if it stays so, look at kafka.security_protocol, kafka.username" in said
     assert "wrong-and-secret" not in said
 
 
