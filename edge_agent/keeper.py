@@ -76,6 +76,7 @@ class Keeper:
         self._recovered = recovered
         self._source: Store | None = None
         self._before: Held | None = None
+        self._closed: Held | None = None
         self._hindrance = ""
         self._writer = Writer(tasks)
         self._backoff = Backoff(first=1.0, longest=30.0)
@@ -341,22 +342,29 @@ class Keeper:
             self._follow(store)
             return
         if store is not None:
-            self._before = store.held
+            self._closed = store.held
             store.close()
             self._opened = None
         opened = self._open(check=False)
-        if opened.set_aside is None:
-            self._before = None
+        if opened.set_aside is not None and self._before is None:
+            # Kept until a commit: the first may fail, and this is no longer in any file.
+            self._before = self._closed
         self._adopt(opened)
 
     def _follow(self, store: Store | None) -> None:
         """Go on in another file: that which was opened has no name any more, but can be read."""
         if self._source is None:
             self._source = store
-            self._before = None if store is None else store.held
+            if self._before is None and store is not None:
+                self._before = store.held
         elif store is not None:
+            if self._in_place() and not self._damage:
+                # Ours, from a try before: set aside each time it would fill the disk.
+                self._claim_path()
+                return
             store.close()
         self._opened = None
+        self._damage = ""
         self._claim_path()
         if any(os.path.lexists(f"{self._path}{side}") for side in ("", "-wal", "-shm")):
             self._meet()

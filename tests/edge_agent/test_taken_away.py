@@ -207,6 +207,24 @@ def test_a_file_that_was_cut_costs_what_cannot_be_read_and_that_is_declared(path
     bench.close()
 
 
+@contextlib.contextmanager
+def _unable_to_apply(name: str = "SQLITE_FULL") -> Iterator[None]:
+    """Meanwhile each commit fails at its end, by default as on a full disk; salvage does not."""
+    apply = Store.apply
+
+    def fail(store: Store, batch: Batch) -> None:
+        if store.path.suffix == ".salvage":
+            apply(store, batch)
+            return
+        error = sqlite3.DatabaseError(name)
+        error.sqlite_errorname = name
+        raise error
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "apply", fail)
+        yield
+
+
 @pytest.fixture
 def stick(tmp_path: Path) -> Iterator[Path]:
     """A mount of its own."""
@@ -368,4 +386,57 @@ def test_a_filesystem_that_numbers_its_files_anew_is_no_other_file(path: Path) -
         assert bench.outbox._keeper._in_place()  # noqa: SLF001 what is asked with each commit
     _put_backup_back(path)
     assert not bench.outbox._keeper._in_place()  # noqa: SLF001 the same
+    bench.close()
+
+
+def test_a_new_file_that_takes_nothing_yet_is_kept_for_the_next_try(path: Path) -> None:
+    bench = Bench(path)
+    bench.put("a", ticks=50)
+    bench.commit()
+    _remove_all(path)
+    bench.put("a")
+    with _unable_to_apply():
+        for _ in range(4):
+            bench.commit()
+            bench.pass_by(60)
+    assert bench.outbox.in_memory
+    bench.commit()
+    assert (_said(bench, TAKEN), _said(bench, KEPT), _said(bench, BACK)) == (1, 1, 1)
+    # Each file set aside would be a whole outbox, on a disk that may be full for that.
+    assert list(path.parent.glob("outbox.db.found-*")) == []
+    assert _said(bench, SET_ASIDE) == 0
+    _one_epoch(bench.drain(), "a", 51)
+    assert bench.outbox.rows == 0
+    bench.close()
+
+
+def test_what_a_damaged_file_cost_is_declared_also_where_the_first_commit_fails(
+    path: Path,
+) -> None:
+    bench = Bench(path)
+    bench.put("a", ticks=8_000)
+    bench.commit()
+    assert bench.outbox.rows == 8_000
+    keeper = bench.outbox._keeper  # noqa: SLF001 what is damaged
+    store = keeper._opened.store  # type: ignore[union-attr]  # noqa: SLF001 the same
+    store._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # noqa: SLF001 all of it into the file
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 65_536] = bytes(65_536)
+    with path.open("r+b") as file:
+        file.write(data)
+    with _unable_to_apply("SQLITE_CORRUPT"):
+        bench.put("a")
+        bench.commit()
+    bench.pass_by(60)
+    with _unable_to_apply():
+        bench.commit()
+    bench.pass_by(60)
+    bench.commit()
+    assert (_said(bench, "was damaged"), _said(bench, LOST), _said(bench, BACK)) == (1, 1, 1)
+    bench.put("a")
+    records = bench.drain()
+    gaps = [record["payload"]["data"] for record in records if is_gap(record)]
+    came = [record for record in records if not is_gap(record)]
+    assert len(came) + sum(gap["count"] for gap in gaps) == 8_002
     bench.close()
