@@ -15,7 +15,16 @@ import contract
 from tests.aggregator.oracle import Oracle
 from tests.aggregator.records import EPOCH, gap, reading
 from tests.chaos.journal import Made, Name
-from tests.chaos.verdict import Evidence, Sent, Verdict, follows, judge, lanes, unexplained
+from tests.chaos.verdict import (
+    Evidence,
+    Sent,
+    Verdict,
+    follows,
+    judge,
+    lanes,
+    needless,
+    unexplained,
+)
 from tests.support import Kept
 
 LINES = [reading("g", temperature=60.0 + seq, seq=seq) for seq in range(1, 9)]
@@ -160,6 +169,18 @@ def test_gaps_that_overlap_tell_of_their_counts_together() -> None:
         for first, last, count in ((1, 5, 2), (4, 9, 3), (20, 20, 1))
     ]
     assert unexplained([1, 2, 4, 6, 8, 9, 20, 21], gaps) == [9, 21]
+
+
+def test_what_is_declared_and_came_all_the_same_is_counted() -> None:
+    told: Any = contract.judge(gap("g", first=3, last=6, count=3))
+    assert needless([told], {1, 3, 7}) == 0
+    assert needless([told], {1, 3, 4, 7}) == 1
+    verdict = judge(evidence(*LINES, *OTHERS, gap("g", first=3, last=5, count=3, seq=9)))
+    assert verdict.numbers["declared and received"] == 3
+
+
+def test_a_run_in_which_nothing_was_made_proves_nothing() -> None:
+    assert "proves nothing" in problem(judge(evidence(made=made_of())))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -16,7 +16,7 @@ from tests.aggregator.oracle import Oracle
 from tests.chaos.journal import Name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from tests.chaos.journal import Made
     from tests.support import Kept
@@ -147,6 +147,13 @@ def _arrivals(made: Made, came: _Came, verdict: Verdict) -> None:
     verdict.numbers["made"] = len(wanted)
     verdict.numbers["received"] = len(wanted.keys() & found.keys())
     verdict.numbers["declared gaps"] = explained
+    # An agent that was killed may drop what had arrived all the same; one that lives may not often.
+    verdict.numbers["declared and received"] = sum(
+        needless(gaps, {name.seq for name in came.names[guid] if name.epoch == epoch})
+        for (guid, epoch), gaps in came.gaps.items()
+    )
+    if not wanted.keys() & found.keys():
+        verdict.problems.append("nothing that an agent made was received: the run proves nothing")
     verdict.count("lost", sorted(lost))
     verdict.count(
         "of another content",
@@ -169,6 +176,15 @@ def unexplained(seqs: Iterable[int], gaps: Iterable[Gap]) -> list[int]:
         gone = set(inside[:count])
         left = [seq for seq in left if seq not in gone]
     return left
+
+
+def needless(gaps: Iterable[Gap], came: Collection[int]) -> int:
+    """How many readings gaps tell of beyond those of their range that did not come."""
+    more, here = 0, sorted(came)
+    for gap in gaps:
+        inside = bisect_right(here, gap.last) - bisect_left(here, gap.first)
+        more += max(0, gap.count - (gap.last - gap.first + 1 - inside))
+    return more
 
 
 def _order(made: Made, came: _Came, verdict: Verdict) -> None:
