@@ -106,6 +106,7 @@ class _Runner:
             pipeline.mqtt_port, pipeline.kafka, tuple(pipeline.ports.values()), report
         )
         self._noted: list[str] = []
+        self._asked_of_strangers = False
         self._began = time.monotonic()
 
     def carry_out(self, actions: list[Action]) -> None:
@@ -133,6 +134,8 @@ class _Runner:
         finishing.start()
         while finishing.is_alive():
             self._look()
+        if self._asked_of_strangers and not self._stranger.sent:
+            self._noted.append("nothing hostile was taken by any broker")
 
     def drain(self) -> Evidence:
         """Have all arrive, end the agents, and gather what there is."""
@@ -165,13 +168,14 @@ class _Runner:
             letters=letters,
             hostile=self._stranger.sent,
             shown=shown,
-            noted=self._noted,
+            noted=[*self._noted, *self._stranger.noted],
             verdicts=found,
         )
 
     def _begin(self, action: Action, number: int) -> None:
         match action.verb:
             case Verb.HOSTILE:
+                self._asked_of_strangers = True
                 draw = random.Random(f"{self._seed} {number}")
                 self._stranger.send(action.target, hostile.parcels(action.target, draw, number))
             case Verb.KILL | Verb.TERM | Verb.STOP:

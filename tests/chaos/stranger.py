@@ -43,12 +43,17 @@ class Stranger:
         kafka: ``host:port``.
         http: all ports where programs answer over HTTP.
         report: told what could not be sent.
+
+    Attributes:
+        sent: what went out, and must be found again.
+        noted: why something was not sent that no broker that is away explains.
     """
 
     def __init__(
         self, mqtt: int, kafka: str, http: Sequence[int], report: Callable[[str], None]
     ) -> None:
         self.sent: list[Sent] = []
+        self.noted: list[str] = []
         self._mqtt = mqtt
         self._http = http
         self._report = report
@@ -68,7 +73,7 @@ class Stranger:
 
     def send(self, kind: str, parcels: Sequence[Parcel]) -> None:
         """Begin to send; see `finish`."""
-        thread = threading.Thread(target=self._send, args=(kind, parcels), daemon=True)
+        thread = threading.Thread(target=self._send, args=(kind, parcels), name=kind, daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -76,6 +81,8 @@ class Stranger:
         """Wait until all is sent."""
         for thread in self._threads:
             thread.join(PATIENCE)
+            if thread.is_alive():
+                self.noted.append(f"hostile {thread.name} is still being sent")
         if self._producer.flush(PATIENCE):
             self._report("Kafka has not taken every hostile record")
 
@@ -90,6 +97,8 @@ class Stranger:
             except OSError as error:
                 # A broker that is away; what was not taken is not accounted for.
                 self._report(f"{kind}: {type(parcel).__name__} not sent: {error}")
+            except Exception as error:  # noqa: BLE001 a run that sends nothing must not pass
+                self.noted.append(f"hostile {kind} was not sent: {error!r}")
 
     def _one(self, kind: str, parcel: Parcel) -> None:
         match parcel:
