@@ -59,6 +59,11 @@ class Facts:
         """Names this run of the agent."""
         return self._outbox.mark.life
 
+    @property
+    def lives(self) -> tuple[str, ...]:
+        """Names this run and earlier ones."""
+        return self._outbox.lives
+
     def notes(self) -> tuple[str, ...]:
         """What a person may want to mend, a sentence each; none of it keeps us from measuring."""
         notes = [self._rival.sentence]

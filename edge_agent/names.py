@@ -104,6 +104,11 @@ class Names:
         """Whether the epoch began with this life."""
         return self._lives == [self._life]
 
+    @property
+    def lives(self) -> tuple[str, ...]:
+        """The runs of the agent that used this store, as far as it remembers them."""
+        return tuple(self._lives)
+
     def facts(self) -> Facts:
         """What the store shall know."""
         assert self._disk is not None

@@ -143,6 +143,11 @@ class Outbox:
         return self._names.mark
 
     @property
+    def lives(self) -> tuple[str, ...]:
+        """The runs of the agent that used this outbox, as far as it remembers them."""
+        return self._names.lives
+
+    @property
     def rows(self) -> int:
         """Entries that wait, on disk or in memory, those on their way included."""
         return self._rows - self._dispatch.settled - self._keeper.wrong

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from contract.status import Mark, Status, decode_mark, encode_status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Collection, Hashable
 
     from contract.log import Log
     from edge_agent.link import Up
@@ -26,6 +26,11 @@ class Device(Protocol):
     @property
     def life(self) -> str:
         """Names this run of the agent."""
+        ...
+
+    @property
+    def lives(self) -> Collection[str]:
+        """Names this run and earlier ones, as far as they are known."""
         ...
 
     def status(self, *, online: bool) -> Status:
@@ -126,7 +131,8 @@ class Reporter:
         if mark is not None and self._notices.taken(self._topic):
             if mark.life == self._device.life:
                 self._rival.alone()
-            else:
+            # An earlier run of ours is no rival: the broker lost what it had not saved.
+            elif mark.life not in self._device.lives:
                 self._rival.met(mark.life)
         self._device.seen(mark)
 

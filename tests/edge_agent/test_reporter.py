@@ -24,6 +24,10 @@ class _Device:
     def life(self) -> str:
         return "a" * 16
 
+    @property
+    def lives(self) -> tuple[str, ...]:
+        return "0" * 16, self.life
+
     def status(self, *, online: bool) -> Status:
         return Status(
             online=online,
@@ -174,3 +178,20 @@ def test_a_life_that_is_not_ours_where_our_own_status_was_is_a_rival() -> None:
     rig.up = _up(retained=encode_status(rig.device.status(online=True)))
     rig.reporter.turn(3.0)
     assert "no other agent uses our device.id any more" in rig.told.getvalue()
+
+
+def test_a_broker_that_went_back_to_an_earlier_run_of_ours_shows_no_rival() -> None:
+    rig = _Rig()
+    rig.up = _up()
+    rig.reporter.turn(0.0)
+    birth = rig.notices.next()
+    assert birth is not None
+    rig.notices.settle(birth, Fate.DELIVERED, "")
+    earlier = replace(rig.device.status(online=True), life="0" * 16)
+    # As mosquitto does that was killed before it saved.
+    rig.up = _up(retained=encode_status(earlier))
+    rig.reporter.turn(1.0)
+    assert not rig.rival.here
+    mark = rig.device.heard[-1]
+    assert mark is not None
+    assert mark.life == "0" * 16
