@@ -10,7 +10,7 @@ from edge_agent.message import Fate, Message
 from edge_agent.refusals import Refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from contract.log import Log
     from edge_agent.dropper import Dropper
@@ -55,6 +55,10 @@ class Dispatch:
         self._tag = 0
         self._breaker = Breaker(clock)
         self._refusals = Refusals(clock)
+        # On their way, and in no file any more.
+        self._rowless: set[int] = set()
+        self.lost: Callable[[list[bytes]], None] = lambda _: None
+        """Told the lines of readings that came back undelivered and stand in no file any more."""
         self.largest: Callable[[], int] = lambda: PACKET_BYTES
         self.fates = dict.fromkeys(Fate, 0)
         self.aside = 0
@@ -77,6 +81,11 @@ class Dispatch:
         live = [entry.id for entry in self._lanes.live]
         return [*self.flying, *self._refusals.ids, *live]
 
+    def without_rows(self, ids: Collection[int]) -> int:
+        """These ids are in no file any more; how many of them are on their way."""
+        self._rowless = set(ids).intersection(self.flying)
+        return len(self._rowless)
+
     def next(self) -> Message | None:
         """The next message; None where nothing may be sent now."""
         if not self._breaker.lets(len(self._flights)):
@@ -98,8 +107,10 @@ class Dispatch:
         flight = self._land(message)
         self.fates[fate] += message.readings
         if fate is Fate.DELIVERED:
+            self._rowless.difference_update(flight.ids)
             self._delivered(flight)
             return
+        flight = self._give_up_rowless(message, flight)
         self._breaker.kept()
         on_disk = self._shelve(flight)
         if fate is Fate.UNHEARD:
@@ -114,7 +125,8 @@ class Dispatch:
         """The broker takes no packet so large; that holds nothing else up."""
         flight = self._land(message)
         self._refusals.kept(again=flight.suspect)
-        if len(flight.ids) == 1:
+        flight = self._give_up_rowless(message, flight)
+        if len(flight.ids) == message.readings == 1:
             # What is in memory only stays there, and is written with its reason.
             self.fates[Fate.REFUSED] += 1
             self._set_aside(flight.ids[0], reason)
@@ -127,6 +139,16 @@ class Dispatch:
         flight = self._flights.pop(message.tag)
         self._lanes.landed(flight)
         return flight
+
+    def _give_up_rowless(self, message: Message, flight: Flight) -> Flight:
+        """What comes back, and could not be sent again: its row was lost with a file."""
+        if self._rowless.isdisjoint(flight.ids):
+            return flight
+        lines = zip(flight.ids, message.payload.split(b"\n"), strict=True)
+        self.lost([line for number, line in lines if number in self._rowless])
+        kept = [number for number in flight.ids if number not in self._rowless]
+        self._rowless.difference_update(flight.ids)
+        return flight._replace(ids=kept)
 
     def _shelve(self, flight: Flight) -> list[int]:
         """What is in memory only goes first again; the ids of the rest."""
@@ -147,7 +169,10 @@ class Dispatch:
         self.settled += len(flight.ids)
 
     def _refused(self, ids: list[int], flight: Flight, reason: str) -> None:
-        culprit = self._refusals.refused(ids, again=flight.suspect) if ids else None
+        if not ids:
+            self._refusals.kept(again=flight.suspect)
+            return
+        culprit = self._refusals.refused(ids, again=flight.suspect)
         if culprit is not None:
             self._set_aside(culprit, reason)
 

@@ -6,6 +6,7 @@ ticks first and the backlog beside them, and deleted after its PUBACK.
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,7 @@ from edge_agent.clock import Timeline
 from edge_agent.dispatch import Dispatch
 from edge_agent.dropper import Dropper
 from edge_agent.entry import Lost
+from edge_agent.held import Span
 from edge_agent.keeper import Keeper
 from edge_agent.lanes import LIVE_ROWS, Lanes
 from edge_agent.names import Names
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from edge_agent.clock import BoardClock
     from edge_agent.depot import Opened
     from edge_agent.entry import Entry
-    from edge_agent.held import Key, Span
+    from edge_agent.held import Key
     from edge_agent.message import Fate, Message
     from edge_agent.overflow import Overflow
     from edge_agent.room import Bounds
@@ -127,6 +129,7 @@ class Outbox:
         self._dispatch = Dispatch(
             keeper, lanes, self._dropper, troubles=self._troubles, log=log, clock=monotonic
         )
+        self._dispatch.lost = self._lose
         self._twin = Twin(
             self._names,
             keeper=keeper,
@@ -323,20 +326,41 @@ class Outbox:
     def _recover(self, outcome: Outcome, rows: int) -> None:
         """All that could be had is in the new file: count what it has, and what is lost."""
         keeper = self._keeper
-        beside = len(keeper.batch.entries.keys() | keeper.shelf.keys()) - len(keeper.batch.gone)
-        self._rows = rows + beside + self._dispatch.settled + keeper.wrong
+        # Those that memory alone has now; what the batch wrote is among the rows.
+        missing = set(outcome.missing) - outcome.batch.entries.keys()
+        sent = self._dispatch.without_rows(missing)
+        settled = sum(number not in missing for number in keeper.batch.gone)
+        beside = len(keeper.batch.entries.keys() | keeper.shelf.keys()) - settled
+        self._rows = rows + beside + sent + self._dispatch.settled + keeper.wrong
         lost = sum(span.rows for span in outcome.lost.values())
         if not lost:
             self._log.info("no reading was lost with the outbox's file", taken_over=outcome.taken)
             return
         self._dropper.dropped += lost
         for key, span in outcome.lost.items():
-            self._lost[key] = span if key not in self._lost else self._lost[key].joined(span)
+            self._note_lost(key, span)
         self._log.error(
             "readings were lost with the outbox's file: they are declared as gaps",
             readings=lost,
             taken_over=outcome.taken,
         )
+
+    def _lose(self, lines: list[bytes]) -> None:
+        """Readings came back undelivered, and their rows were lost with the file meanwhile."""
+        for line in lines:
+            wire = json.loads(line)
+            origin = wire["origin"]
+            span = Span(wire["state"], 1, origin["seq"], origin["seq"])
+            self._note_lost((wire["guid"], origin["epoch"]), span)
+        self._rows -= len(lines)
+        self._dropper.dropped += len(lines)
+        self._log.error(
+            "readings that came back were lost with the outbox's file: they are declared as gaps",
+            readings=len(lines),
+        )
+
+    def _note_lost(self, key: Key, span: Span) -> None:
+        self._lost[key] = span if key not in self._lost else self._lost[key].joined(span)
 
     def _release(self, batch: Batch) -> None:
         """Entries are committed: from now on they may be sent."""

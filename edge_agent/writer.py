@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from contract.backoff import Backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from contract.tasks import Tasks
     from edge_agent.batch import Batch
@@ -33,6 +33,7 @@ class Outcome(NamedTuple):
         free: bytes that the disk has left for us; None where it is not known.
         taken: rows that came from another store.
         lost: what is in neither, by guid and epoch.
+        missing: ids of the batch's `known` that stood in no file before it.
     """
 
     batch: Batch
@@ -41,6 +42,7 @@ class Outcome(NamedTuple):
     free: int | None = None
     taken: int = 0
     lost: Mapping[Key, Span] = MappingProxyType({})
+    missing: Collection[int] = ()
 
 
 class GoneError(Exception):
@@ -128,15 +130,17 @@ def commit(store: Store, batch: Batch) -> Outcome:
         _look(store)
         taken = 0 if batch.source is None else store.take_over(batch.source)
         lost: dict[Key, Span] = {}
+        missing: list[int] = []
         if batch.before is not None:
             while store.count_on():
                 pass
-            lost = batch.before.lost(store.held, store.missing(batch.known))
+            missing = store.missing(batch.known)
+            lost = batch.before.lost(store.held, missing)
         store.count_on()
         store.apply(batch)
         # What was written to a file that has no name is not on disk.
         _look(store, wrote=True)
-        return Outcome(batch, None, store.used(), _free(store), taken, lost)
+        return Outcome(batch, None, store.used(), _free(store), taken, lost, missing)
     except (sqlite3.Error, GoneError) as error:
         return Outcome(batch, error)
     except Exception as error:  # noqa: BLE001 whatever it is, the main loop shall hear of it

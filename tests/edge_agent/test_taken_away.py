@@ -16,6 +16,7 @@ import pytest
 from edge_agent.batch import Batch
 from edge_agent.held import Held
 from edge_agent.lookup import Lookup
+from edge_agent.message import Fate
 from edge_agent.store import Store
 from tests.edge_agent.outbox_bench import Bench, is_gap, names
 
@@ -439,4 +440,36 @@ def test_what_a_damaged_file_cost_is_declared_also_where_the_first_commit_fails(
     gaps = [record["payload"]["data"] for record in records if is_gap(record)]
     came = [record for record in records if not is_gap(record)]
     assert len(came) + sum(gap["count"] for gap in gaps) == 8_002
+    bench.close()
+
+
+@pytest.mark.parametrize("fate", (Fate.DELIVERED, Fate.UNHEARD, Fate.REFUSED))
+def test_what_was_on_its_way_when_its_row_was_lost_is_counted_or_declared(
+    path: Path, fate: Fate
+) -> None:
+    bench = Bench(path)
+    bench.put("a", ticks=3_000)
+    bench.commit()
+    store = bench.outbox._keeper._opened.store  # type: ignore[union-attr]  # noqa: SLF001 what is cut
+    store._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # noqa: SLF001 all of it into the file
+    store._reader.execute("PRAGMA cache_size=0")  # noqa: SLF001 nothing of it in memory
+    bench.put("a")
+    bench.commit()
+    under_way = bench.take()
+    os.truncate(path, 4096)
+    bench.put("a")
+    bench.commit()
+    bench.commit()
+    assert bench.outbox.rows >= len(under_way)
+    assert _said(bench, BACK) == 1
+    bench.settle(fate)
+    records = under_way if fate is Fate.DELIVERED else []
+    for _ in range(2):
+        bench.put("a")
+        records += bench.drain()
+    came = names([record for record in records if not is_gap(record)])
+    gaps = [record["payload"]["data"] for record in records if is_gap(record)]
+    assert len(set(came)) == len(came)
+    assert len(came) + sum(gap["count"] for gap in gaps) == 3_004
+    assert bench.outbox.rows == 0
     bench.close()
