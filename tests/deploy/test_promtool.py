@@ -77,7 +77,7 @@ def test_a_package_without_it_is_named(tmp_path: Path) -> None:
     def download(work: Path) -> None:
         package(work)
         (work / "root/usr/bin/promtool").unlink()
-        build = ["dpkg-deb", "--build", work / "root", work / "p.deb"]
+        build = ["dpkg-deb", "--build", str(work / "root"), str(work / "p.deb")]
         subprocess.run(build, check=True, capture_output=True)
 
     with pytest.raises(FetchError, match=r"there is none in p\.deb"):
