@@ -55,10 +55,11 @@ class Dispatch:
         self._tag = 0
         self._breaker = Breaker(clock)
         self._refusals = Refusals(clock)
-        # On their way, and in no file any more.
-        self._rowless: set[int] = set()
-        self.lost: Callable[[list[bytes]], None] = lambda _: None
-        """Told the lines of readings that came back undelivered and stand in no file any more."""
+        # On their way, and in no file any more: whether a gap tells of them already.
+        self._rowless: dict[int, bool] = {}
+        self.lost: Callable[[list[bytes], int], None] = lambda _lines, _count: None
+        """Told how many readings came back undelivered that stand in no file any more, and the
+        lines of those of which no gap tells."""
         self.largest: Callable[[], int] = lambda: PACKET_BYTES
         self.fates = dict.fromkeys(Fate, 0)
         self.aside = 0
@@ -81,9 +82,18 @@ class Dispatch:
         live = [entry.id for entry in self._lanes.live]
         return [*self.flying, *self._refusals.ids, *live]
 
-    def without_rows(self, ids: Collection[int]) -> int:
-        """These ids are in no file any more; how many of them are on their way."""
-        self._rowless = set(ids).intersection(self.flying)
+    def without_rows(self, ids: Collection[int], declared: Callable[[int], bool]) -> int:
+        """These ids are in no file any more; how many of them are on their way.
+
+        Args:
+            ids: of the rows that are lost.
+            declared: whether a gap tells of one already.
+        """
+        self._rowless = {
+            # What was lost before is in no account of this time.
+            number: self._rowless[number] if number in self._rowless else declared(number)
+            for number in set(ids).intersection(self.flying)
+        }
         return len(self._rowless)
 
     def next(self) -> Message | None:
@@ -107,7 +117,8 @@ class Dispatch:
         flight = self._land(message)
         self.fates[fate] += message.readings
         if fate is Fate.DELIVERED:
-            self._rowless.difference_update(flight.ids)
+            if self._rowless:
+                self._forget_rowless(flight)
             self._delivered(flight)
             return
         flight = self._give_up_rowless(message, flight)
@@ -142,13 +153,18 @@ class Dispatch:
 
     def _give_up_rowless(self, message: Message, flight: Flight) -> Flight:
         """What comes back, and could not be sent again: its row was lost with a file."""
-        if self._rowless.isdisjoint(flight.ids):
+        if self._rowless.keys().isdisjoint(flight.ids):
             return flight
         lines = zip(flight.ids, message.payload.split(b"\n"), strict=True)
-        self.lost([line for number, line in lines if number in self._rowless])
+        untold = [line for number, line in lines if not self._rowless.get(number, True)]
         kept = [number for number in flight.ids if number not in self._rowless]
-        self._rowless.difference_update(flight.ids)
+        self._forget_rowless(flight)
+        self.lost(untold, len(flight.ids) - len(kept))
         return flight._replace(ids=kept)
+
+    def _forget_rowless(self, flight: Flight) -> None:
+        for number in flight.ids:
+            self._rowless.pop(number, None)
 
     def _shelve(self, flight: Flight) -> list[int]:
         """What is in memory only goes first again; the ids of the rest."""

@@ -87,6 +87,10 @@ class Held:
             else:
                 self._spans[key] = span._replace(rows=span.rows - count)
 
+    def names(self, number: int) -> bool:
+        """Whether a row is known one by one."""
+        return number in self._recent
+
     def lost(self, kept: Held, known: Iterable[int]) -> dict[Key, Span]:
         """What stood here and is in no other place.
 

@@ -328,7 +328,10 @@ class Outbox:
         keeper = self._keeper
         # Those that memory alone has now; what the batch wrote is among the rows.
         missing = set(outcome.missing) - outcome.batch.entries.keys()
-        sent = self._dispatch.without_rows(missing)
+        before = outcome.batch.before
+        sent = self._dispatch.without_rows(
+            missing, lambda number: before is not None and not before.names(number)
+        )
         settled = sum(number not in missing for number in keeper.batch.gone)
         beside = len(keeper.batch.entries.keys() | keeper.shelf.keys()) - settled
         self._rows = rows + beside + sent + self._dispatch.settled + keeper.wrong
@@ -345,14 +348,16 @@ class Outbox:
             taken_over=outcome.taken,
         )
 
-    def _lose(self, lines: list[bytes]) -> None:
+    def _lose(self, lines: list[bytes], count: int) -> None:
         """Readings came back undelivered, and their rows were lost with the file meanwhile."""
+        self._rows -= count
+        if not lines:
+            return
         for line in lines:
             wire = json.loads(line)
             origin = wire["origin"]
             span = Span(wire["state"], 1, origin["seq"], origin["seq"])
             self._note_lost((wire["guid"], origin["epoch"]), span)
-        self._rows -= len(lines)
         self._dropper.dropped += len(lines)
         self._log.error(
             "readings that came back were lost with the outbox's file: they are declared as gaps",

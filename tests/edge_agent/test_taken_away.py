@@ -443,13 +443,25 @@ def test_what_a_damaged_file_cost_is_declared_also_where_the_first_commit_fails(
     bench.close()
 
 
-@pytest.mark.parametrize("fate", (Fate.DELIVERED, Fate.UNHEARD, Fate.REFUSED))
+@pytest.mark.parametrize(
+    ("fate", "earlier"),
+    (
+        (Fate.DELIVERED, False),
+        (Fate.UNHEARD, False),
+        (Fate.REFUSED, False),
+        # Of what an earlier life wrote nothing is known one by one: it is declared at once.
+        (Fate.UNHEARD, True),
+    ),
+)
 def test_what_was_on_its_way_when_its_row_was_lost_is_counted_or_declared(
-    path: Path, fate: Fate
+    path: Path, fate: Fate, *, earlier: bool
 ) -> None:
     bench = Bench(path)
     bench.put("a", ticks=3_000)
     bench.commit()
+    if earlier:
+        bench.kill()
+        bench = Bench(path)
     store = bench.outbox._keeper._opened.store  # type: ignore[union-attr]  # noqa: SLF001 what is cut
     store._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # noqa: SLF001 all of it into the file
     store._reader.execute("PRAGMA cache_size=0")  # noqa: SLF001 nothing of it in memory
