@@ -28,7 +28,13 @@ def test_the_event_window_and_approximate_counts_are_told(tmp_path: Path) -> Non
         "ahead": 0,
         "exact_from": None,
     }
-    line["approximate"] = {"relative_error": 0.016, "confidence": 0.95}
+    beyond = {"messages": 5, "gaps": 0, "sensors": 5, "sensors_by_state": [["CA", 5]]}
+    line["approximate"] = {
+        "ledger_sensors": 10,
+        "beyond": beyond,
+        "relative_error": 0.016,
+        "confidence": 0.95,
+    }
     file.write_text(json.dumps(line) + "\n", encoding="utf-8")
     with dashboard(file, "--stale-after", "10m") as served, chromium() as page:
         page.driver.get(served.url)
