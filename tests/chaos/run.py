@@ -26,9 +26,10 @@ from tests.chaos.verdict import Evidence, judge, verdicts
 from tests.support import topic_records, topic_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
+    from tests.chaos.parts import End
     from tests.chaos.verdict import Verdict
     from tests.support import Kept
 
@@ -274,13 +275,20 @@ class _Runner:
         return shown is not None and _counted(shown) == total
 
     def _note_ends(self) -> None:
-        for end in self._supervisor.ends:
-            if end.code == EXIT_USAGE:
-                self._noted.append(f"{end.part} ended with {end.fate}: {end.words}")
+        self._noted += unexplained_ends(self._supervisor.ends)
         for log in self._pipeline.logs():
             # Spark writes one for each of its workers that was killed.
             if log.stem != JOB and b"Traceback (most recent call last)" in log.read_bytes():
                 self._noted.append(f"a traceback in {log.name}")
+
+
+def unexplained_ends(ends: Iterable[End]) -> list[str]:
+    """Those that no fault explains: a usage error, and a part that ended though it needs nobody."""
+    return [
+        f"{end.part} ended with {end.fate}: {end.words}"
+        for end in ends
+        if end.code == EXIT_USAGE or (not end.asked and end.part in (*AGENTS, PAGE))
+    ]
 
 
 def _counted(shown: dict[str, Any]) -> int:
