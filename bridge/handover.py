@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _LOOK_S: Final = 0.1
 _QUIET_S: Final = 2.0
-"""Nothing came for so long over an open window: the broker holds no more."""
+"""Nothing came for so long over an open window: time to ask whether the broker holds more."""
 _REFUSED_S: Final = 60.0
 _STEP_S: Final = 5.0
 
@@ -234,6 +234,8 @@ class Handover:
                 )
                 lane.stop(0.0)
                 return True
+            return False
+        if not lane.is_empty(_STEP_S):
             return False
         self._delivered |= lane.delivered()
         self._delivered_ever |= lane.delivered(earlier=True)

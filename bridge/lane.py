@@ -127,10 +127,11 @@ class Lane:
         elif not self._exactly_once:
             # Nothing is noted of it, so the usual filters are given up by name.
             self._session.settle(frozenset(), self.notebook.stale())
-        self._pump.start()
         # Until Kafka has shut out a process that had this client id, that one may still deliver
         # what comes here, so nothing is taken before. But the subscription must stand at once.
         self._session.start(paused=self._exactly_once)
+        # Not before: it ends the pause as soon as Kafka was reached, or the pause would never end.
+        self._pump.start()
 
     def vitals(self) -> Vitals:
         """The state of this lane; from any thread."""
@@ -172,6 +173,18 @@ class Lane:
         if self.stats.in_flight or not self.ready:
             return 0.0
         return time.monotonic() - self._last_arrival
+
+    def is_empty(self, timeout: float) -> bool:
+        """Ask the broker whether more comes: silence alone may be a slow line, or a new connection.
+
+        A broker sends what it holds as long as the window is open, and its answer behind that.
+
+        Args:
+            timeout: seconds to wait for the answer; without one it is not known to be empty.
+        """
+        before = self.stats.received
+        answered = self._session.answers(timeout)
+        return answered and self.stats.received == before and not self.stats.in_flight
 
     def note(self) -> None:
         """Write what is known of the session, which Kafka keeps for a while only."""
