@@ -42,7 +42,8 @@ class Lane:
         log: where changes of state go.
         tasks: supervises the threads.
         before: called once, in the pump's thread, before the first message is taken; it may take
-            its time, and gives the positions of messages that are in Kafka already.
+            its time. It gives the positions of messages that are in Kafka already, and whether no
+            session of the other kind is left.
         ending: the note of a session that is to be given up: it is only emptied. None for one that
             is to stay.
 
@@ -58,7 +59,7 @@ class Lane:
         log: Log,
         tasks: Tasks,
         *,
-        before: Callable[[Lane], list[bytes]] | None = None,
+        before: Callable[[Lane], tuple[list[bytes], bool]] | None = None,
         ending: Note | None = None,
     ) -> None:
         self.client_id = settings.client_id
@@ -220,11 +221,13 @@ class Lane:
         if self._exactly_once and self._ending is None:
             self._session.settle(self.notebook.held(), self.notebook.stale())
         self._judge_first()
+        none_left = True
         if self._before is not None:
-            known = self._before(self)
+            known, none_left = self._before(self)
             if known and self._positions is not None:
                 self._pump.know(known)
-        alone = self.notebook.be_alone()
+        # Else the next life looks again.
+        alone = none_left and self.notebook.be_alone()
         self._early.clear()
         self._early_retained.clear()
         self._last_arrival = time.monotonic()

@@ -141,6 +141,25 @@ def test_a_session_is_empty_only_once_the_broker_has_answered(
         lane.stop(10)
 
 
+@pytest.mark.parametrize("none_left", (True, False))
+def test_that_the_other_kind_is_gone_is_noted_only_where_it_is(
+    none_left: bool,  # noqa: FBT001 drawn by pytest
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bridge.lane.make_sink", lambda *_: MemorySink())
+    log = Log("test")
+    with ScriptedBroker() as broker:
+        settings = load(BridgeSettings, PREFIX, flags={"mqtt": f"mqtt://127.0.0.1:{broker.port}"})
+        lane = Lane(
+            settings, Shared("kafka", log), log, Tasks(log), before=lambda _: ([], none_left)
+        )
+        lane.start()
+        await_true(lambda: lane.vitals().kafka, "a lane that has asked")
+        broker.hang_up()
+        lane.stop(10)
+        assert lane.notebook.ours.alone is none_left
+
+
 class Site:
     """A topic, a client id, and devices of one test."""
 
