@@ -109,7 +109,7 @@ def parse(header: bytes) -> Note | None:
         return None
     # The filters go into packets to the broker: one that fits into none would end each connection.
     ours = (
-        isinstance(note.bridge, str)
+        isinstance(found["bridge"], str)
         and isinstance(found["filters"], list)
         and len(note.filters) <= _MOST_FILTERS
         and all(map(_is_filter, note.filters))
