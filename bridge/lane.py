@@ -232,7 +232,8 @@ class Lane:
         self._early_retained.clear()
         self._last_arrival = time.monotonic()
         self._settled.set()
-        if alone:
+        if alone or self.left_behind.is_set():
+            # What became known before there was somebody to write it.
             self.note()
         self._session.resume()
 

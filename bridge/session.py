@@ -261,6 +261,8 @@ class Session:
             self._events.disconnected(f"{words}: {reason}", refused=True)
             return
         self._since = time.monotonic()
+        # Where the connection had ended by itself before `resume`, this is already the new one.
+        self._renewing = False
         self._resumed = flags.session_present
         self._refused.clear()
         self._events.connected(resumed=self._resumed)
