@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 LOOK_BACK: Final = 20_000
 """Records of each partition that are looked through, which bounds the time of a start. Those of a
-bridge that has just ended are among them. Where other bridges wrote more to the same partition since,
-it is not found, and its session stays: docs/guarantees.md, "Not promised"."""
+bridge that has just ended are among them. Where others wrote more to the same partition since, it
+is not found, and its session stays: docs/guarantees.md, "Not promised"."""
 _POLL_MS: Final = 250
 
 
