@@ -185,7 +185,10 @@ class Aside:
         """Add what of some sensors can be counted all the same, record by record."""
         ranges, names, trial, trials = more
         sources = list(_held(self._of(ranges, names)))
-        if not sources or sources[-1] is None:
+        if not sources:
+            # Left away without a letter, they would be lost without a word.
+            raise error
+        if sources[-1] is None:
             culprits: Callable[[], Iterable[Source]] = lambda: self._of(ranges, names)  # noqa: E731
             number = sum(1 for _ in culprits())
         else:

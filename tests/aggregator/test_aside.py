@@ -228,6 +228,20 @@ def test_which_of_two_goes_does_not_depend_on_the_order_of_the_rows(tmp_path: Pa
     assert job.aside_of() == [reading("two", seq=1)]
 
 
+def test_what_cannot_be_found_again_is_not_left_away(tmp_path: Path) -> None:
+    job = Job(tmp_path / "l.duckdb", MemoryBox())
+    job.topic.partitions = {0: [(0, b"key", reading("one", seq=1))]}
+    rows, _ = split(job.topic.rows())
+    job.topic.partitions = {}
+
+    def trial(some: Any) -> None:
+        if "one" in some["guid"].to_pylist():
+            raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        job.aside.without("q", 1, rows, ArithmeticError(), trial)
+
+
 @pytest.mark.parametrize("crash", ("refuse", "unsure"))
 def test_over_a_crash_each_is_set_aside_once(tmp_path: Path, crash: str) -> None:
     box = MemoryBox()
