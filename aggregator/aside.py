@@ -161,7 +161,9 @@ class Aside:
         if ranges is None or not self._fits(trial, rows.filter(pc.is_null(rows["guid"]))):
             raise error
         groups = _groups(rows)
-        keys = list(groups)
+        # Not as the rows came: a replay on another number of cores gives them in another order, and
+        # must choose the same, since letters may be written.
+        keys = sorted(groups, key=_rank)
         always = [place for place, guid in enumerate(rows["guid"].to_pylist()) if guid is None]
 
         def chosen(places: Sequence[int]) -> Any:
@@ -183,7 +185,10 @@ class Aside:
         """Add what of some sensors can be counted all the same, record by record."""
         ranges, names, trial, trials = more
         sources = list(_held(self._of(ranges, names)))
-        if not sources or sources[-1] is None:
+        if not sources:
+            # Left away without a letter, they would be lost without a word.
+            raise error
+        if sources[-1] is None:
             culprits: Callable[[], Iterable[Source]] = lambda: self._of(ranges, names)  # noqa: E731
             number = sum(1 for _ in culprits())
         else:
@@ -239,6 +244,11 @@ def _groups(rows: Any) -> Mapping[_Key, list[int]]:
         if guid is not None:
             groups[state, guid, epoch, seq if reason == GAPS else None].append(place)
     return groups
+
+
+def _rank(key: _Key) -> tuple[str, str, str, int]:
+    state, guid, epoch, seq = key
+    return state, guid, epoch or "", 0 if seq is None else seq
 
 
 def _name(verdict: Row | GapRow) -> _Key:

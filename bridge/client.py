@@ -139,6 +139,8 @@ class BulkClient(paho.Client):
         self._framer = self._new_framer()
         self._for_paho = b""
         self._answered = threading.Event()
+        self._pinged = False
+        """Whether what ended the wait was a PINGRESP."""
         self.read_error: Exception | None = None
         """What ended the connection; paho forgets it."""
 
@@ -240,17 +242,22 @@ class BulkClient(paho.Client):
                 self._packet_queue(_PUBACK, packets, 0, 0)
             return True
 
-    def wait_for_answer(self, timeout: float) -> None:
+    def wait_for_answer(self, timeout: float) -> bool:
         """Wait for a PINGRESP: by then the broker has taken all that was sent before.
 
         Closing a socket while frames lie unread in it resets the connection, and the broker's
         kernel would throw away PUBACKs that it has not read yet.
+
+        Returns:
+            Whether it came. What the broker sent before it has been handed on then.
         """
+        self._pinged = False
         self._answered.clear()
         # After `drop` paho still takes itself for connected.
         if self.is_connected() and self.socket() is not None:
             self._packet_queue(_PINGREQ, b"\xc0\x00", 0, 0)
             self._answered.wait(timeout)
+        return self._pinged
 
     def stop_waiting(self) -> None:
         """End `wait_for_answer`: the connection is gone, and no answer will come over it."""
@@ -278,8 +285,7 @@ class BulkClient(paho.Client):
             self._last_bytes_received = paho.time_func()
         connection = self._connection
         frames, self._for_paho = self._split(data)
-        if _PINGRESP in self._for_paho:
-            self._answered.set()
+        pinged = _PINGRESP in self._for_paho
         while self._for_paho:
             result = super().loop_read(max_packets)
             if result is not MQTTErrorCode.MQTT_ERR_SUCCESS or self.socket() is None:
@@ -287,6 +293,9 @@ class BulkClient(paho.Client):
                 return result
         if frames := self._admit(frames):
             self._arrived(Arrivals(connection, frames))
+        if pinged:
+            self._pinged = True
+            self._answered.set()
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def resume(self) -> bool:

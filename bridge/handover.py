@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _LOOK_S: Final = 0.1
 _QUIET_S: Final = 2.0
-"""Nothing came for so long over an open window: the broker holds no more."""
+"""Nothing came for so long over an open window: time to ask whether the broker holds more."""
 _REFUSED_S: Final = 60.0
 _STEP_S: Final = 5.0
 
@@ -134,11 +134,15 @@ class Handover:
         """Those of the bridge; to be set before they start."""
         self._lock = threading.Lock()
         self._over = False
+        self._none_left = True
         self._delivered: set[bytes] = set()
         self._delivered_ever: set[bytes] = set()
 
-    def __call__(self, lane: Lane) -> list[bytes]:
-        """Wait until the others are ended; the positions of what they had and this lane has, too.
+    def __call__(self, lane: Lane) -> tuple[list[bytes], bool]:
+        """Wait until the others are ended.
+
+        Returns:
+            The positions of what they had and this lane has, too; and whether none of them is left.
 
         Raises:
             SinkClosingError: the bridge is stopping.
@@ -147,7 +151,7 @@ class Handover:
         notebook = lane.notebook
         if notebook.earlier is not None and notebook.earlier.alone and not notebook.earlier.ended:
             # Whoever ran as the other kind since would have ended this session.
-            return []
+            return [], True
         while not self._lock.acquire(timeout=_LOOK_S):
             self._heed()
         try:
@@ -158,13 +162,14 @@ class Handover:
             self._lock.release()
         # What a broker had kept is no new message, however long ago it was delivered.
         known = ((False, self._delivered), (True, self._delivered_ever))
-        return [
+        marks = [
             mark
             for retained, delivered in known
             if delivered
             for mark in lane.early(retained=retained)
             if mark[2:] in delivered
         ]
+        return marks, self._none_left
 
     def _heed(self) -> None:
         if self.stopping.is_set():
@@ -200,6 +205,7 @@ class Handover:
         try:
             from bridge.known import known  # noqa: PLC0415 an optional wheel
         except ImportError:
+            self._none_left = False
             self._log.warning(
                 "sessions of the other kind are not looked for",
                 why="kafka-python is not installed: pip install 'isotherm[bridge]'",
@@ -221,19 +227,18 @@ class Handover:
             lane.stop(0.0)
             if isinstance(failure, FencedError):
                 # Another bridge runs as the other kind, or ends its sessions like us.
-                self._log.error("session not ended", client_id=lane.client_id, why=str(failure))
-                return True
+                return self._not_ended(lane, str(failure))
             raise failure
         if not lane.left_behind.is_set() or lane.quiet_s < _QUIET_S:
             if lane.waited_s > _REFUSED_S and all(each.mqtt.available for each in self.lanes):
-                self._log.error(
-                    "session not ended",
-                    client_id=lane.client_id,
-                    why="the MQTT broker does not take its client id, or does not end its "
+                lane.stop(0.0)
+                return self._not_ended(
+                    lane,
+                    "the MQTT broker does not take its client id, or does not end its "
                     "subscriptions; it goes on queueing until the session expires",
                 )
-                lane.stop(0.0)
-                return True
+            return False
+        if not lane.is_empty(_STEP_S):
             return False
         self._delivered |= lane.delivered()
         self._delivered_ever |= lane.delivered(earlier=True)
@@ -241,8 +246,12 @@ class Handover:
         try:
             lane.finish(_STEP_S)
         except OSError as error:
-            self._log.error("session not ended", client_id=lane.client_id, why=str(error))
             lane.stop(0.0)
-        else:
-            self._log.info("session ended", client_id=lane.client_id, forwarded=forwarded)
+            return self._not_ended(lane, str(error))
+        self._log.info("session ended", client_id=lane.client_id, forwarded=forwarded)
+        return True
+
+    def _not_ended(self, lane: Lane, why: str) -> bool:
+        self._none_left = False
+        self._log.error("session not ended", client_id=lane.client_id, why=why)
         return True

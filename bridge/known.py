@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from bridge.settings import BridgeSettings
 
 LOOK_BACK: Final = 20_000
-"""Records of each partition that are looked through: those of a bridge that ran lately are among
-them, and each bridge writes one an hour at least."""
+"""Records of each partition that are looked through, which bounds the time of a start. Those of a
+bridge that has just ended are among them. Where others wrote more to the same partition since, it
+is not found, and its session stays: docs/guarantees.md, "Not promised"."""
 _POLL_MS: Final = 250
 
 

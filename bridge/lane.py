@@ -42,7 +42,8 @@ class Lane:
         log: where changes of state go.
         tasks: supervises the threads.
         before: called once, in the pump's thread, before the first message is taken; it may take
-            its time, and gives the positions of messages that are in Kafka already.
+            its time. It gives the positions of messages that are in Kafka already, and whether no
+            session of the other kind is left.
         ending: the note of a session that is to be given up: it is only emptied. None for one that
             is to stay.
 
@@ -58,7 +59,7 @@ class Lane:
         log: Log,
         tasks: Tasks,
         *,
-        before: Callable[[Lane], list[bytes]] | None = None,
+        before: Callable[[Lane], tuple[list[bytes], bool]] | None = None,
         ending: Note | None = None,
     ) -> None:
         self.client_id = settings.client_id
@@ -127,10 +128,11 @@ class Lane:
         elif not self._exactly_once:
             # Nothing is noted of it, so the usual filters are given up by name.
             self._session.settle(frozenset(), self.notebook.stale())
-        self._pump.start()
         # Until Kafka has shut out a process that had this client id, that one may still deliver
         # what comes here, so nothing is taken before. But the subscription must stand at once.
         self._session.start(paused=self._exactly_once)
+        # Not before: it ends the pause as soon as Kafka was reached, or the pause would never end.
+        self._pump.start()
 
     def vitals(self) -> Vitals:
         """The state of this lane; from any thread."""
@@ -173,6 +175,18 @@ class Lane:
             return 0.0
         return time.monotonic() - self._last_arrival
 
+    def is_empty(self, timeout: float) -> bool:
+        """Ask the broker whether more comes: silence alone may be a slow line, or a new connection.
+
+        A broker sends what it holds as long as the window is open, and its answer behind that.
+
+        Args:
+            timeout: seconds to wait for the answer; without one it is not known to be empty.
+        """
+        before = self.stats.received
+        answered = self._session.answers(timeout)
+        return answered and self.stats.received == before and not self.stats.in_flight
+
     def note(self) -> None:
         """Write what is known of the session, which Kafka keeps for a while only."""
         if self._exactly_once and self._settled.is_set():
@@ -207,16 +221,19 @@ class Lane:
         if self._exactly_once and self._ending is None:
             self._session.settle(self.notebook.held(), self.notebook.stale())
         self._judge_first()
+        none_left = True
         if self._before is not None:
-            known = self._before(self)
+            known, none_left = self._before(self)
             if known and self._positions is not None:
                 self._pump.know(known)
-        alone = self.notebook.be_alone()
+        # Else the next life looks again.
+        alone = none_left and self.notebook.be_alone()
         self._early.clear()
         self._early_retained.clear()
         self._last_arrival = time.monotonic()
         self._settled.set()
-        if alone:
+        if alone or self.left_behind.is_set():
+            # What became known before there was somebody to write it.
             self.note()
         self._session.resume()
 

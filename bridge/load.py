@@ -90,7 +90,13 @@ def prepare(
     if 0 in mids:
         mids = list(filter(None, mids))
         unbounded = sum(_at_qos_0(frame) for frame in frames if not frame.mid)
-    letters = sift(new, readings, max_lines)
+    try:
+        letters = sift(new, readings, max_lines)
+    except BaseException:
+        # They come again, and then they are not delivered yet.
+        if positions is not None:
+            positions.forget(marks)
+        raise
     return Load(
         connection,
         messages=len(frames),

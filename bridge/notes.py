@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from contract.foreign_json import ForeignJsonError, decode_object, is_count
 from contract.topics import ALL_READINGS, SHARDS, shard_filter
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 HEADER: Final = "session"
 _MOST_BYTES: Final = 1_000_000
+_MOST_SECONDS: Final = 2**32 - 1
+_MOST_FILTERS: Final = 10_000
+_MOST_FILTER_BYTES: Final = 65_535
+"""Of one filter (MQTT 5.0, section 1.5.4)."""
 _WHOLE: Final = "whole"
 _SHARDS: Final = "shards"
 _VERSION: Final = 1
@@ -85,26 +90,39 @@ def note_of(settings: BridgeSettings) -> Note:
 
 def parse(header: bytes) -> Note | None:
     """A note out of a header; None where there is none, or one that no version of ours wrote."""
-    if not 0 < len(header) <= _MOST_BYTES:
+    if not header:
         return None
     try:
-        found: Any = json.loads(header)
+        found = decode_object(header, max_bytes=_MOST_BYTES)
         note = Note(
             bridge=found["bridge"],
             sharded={_WHOLE: False, _SHARDS: True}[found["kind"]],
             filters=frozenset(found["filters"]),
-            expiry=int(found["expiry"]),
+            expiry=found["expiry"],
             ended=found["ended"] is True,
             alone=found["alone"] is True,
             granted=found["granted"] is True,
             made=found["made"] is True,
-            lost=int(found["lost"]),
+            lost=found["lost"],
         )
-        # Text that cannot be sent to a broker (lone surrogates) is none of ours.
-        "".join((note.bridge, *note.filters)).encode()
-    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
+    except (ForeignJsonError, TypeError, KeyError):
         return None
-    return note
+    # The filters go into packets to the broker: one that fits into none would end each connection.
+    ours = (
+        isinstance(found["bridge"], str)
+        and isinstance(found["filters"], list)
+        and len(note.filters) <= _MOST_FILTERS
+        and all(map(_is_filter, note.filters))
+        and is_count(note.expiry, _MOST_SECONDS)
+        and is_count(note.lost, _MOST_SECONDS)
+    )
+    return note if ours else None
+
+
+def _is_filter(name: object) -> bool:
+    return (
+        isinstance(name, str) and 0 < len(name.encode()) <= _MOST_FILTER_BYTES and "\0" not in name
+    )
 
 
 class Notebook:

@@ -49,17 +49,20 @@ class Pace:
         """A batch did not get through in the time of a transaction.
 
         Args:
-            weight: of that batch.
+            weight: of that batch; 0 where it had no messages, which says nothing of a size.
         """
-        self.limit = max(1, min(self.limit, weight) // 2)
+        if weight:
+            self.limit = max(1, min(self.limit, weight) // 2)
 
     def took(self, weight: int, seconds: float) -> None:
         """A batch got through.
 
         Args:
-            weight: of that batch.
+            weight: of that batch; as above.
             seconds: that its last try took.
         """
+        if not weight:
+            return
         if seconds < self._fixed / 2:
             self._fixed = 0.0
         if seconds > max(SLOW_S, 2 * self._fixed):

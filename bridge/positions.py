@@ -18,6 +18,8 @@ from bridge.notes import HEADER
 from bridge.records import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bridge.frames import Frame
 
 POSITION_BYTES: Final = 8
@@ -81,6 +83,12 @@ class Positions:
             self._add(new, connection)
             marks += new
         return frames
+
+    def forget(self, positions: Iterable[bytes]) -> None:
+        """Take back what `admit` noted of messages that are not delivered after all."""
+        for each in positions:
+            self._newer.pop(each, None)
+            self._older.pop(each, None)
 
     def delivered(self, position: bytes, connection: int) -> bool:
         """Whether a message that came over `connection` was delivered over an earlier one."""

@@ -176,9 +176,15 @@ class Pump:
         Raises:
             SinkClosingError: the bridge is stopping.
         """
-        for start in range(0, len(positions), _KNOWN_AT_A_TIME):
-            some = b"".join(positions[start : start + _KNOWN_AT_A_TIME])
-            self._deliver(Batch([], [], some), [])
+        most, start = _KNOWN_AT_A_TIME, 0
+        while start < len(positions):
+            some = b"".join(positions[start : start + most])
+            try:
+                self._deliver(Batch([], [], some), [])
+            except BatchTooSlowError:
+                most = max(1, most // 2)
+                continue
+            start += most
             if self._positions is not None:
                 self._positions.load(some)
 

@@ -75,8 +75,36 @@ def sift(
         max_lines: of one message; with more, all of it is one letter.
 
     Returns:
-        The dead letters, in order, each with the MQTT topic that it came from.
+        The dead letters, in order, each with the MQTT topic that it came from. A message whose
+        judging fails is one: it would come again for ever, and hold up all that came with it.
     """
+    frames = list(frames)
+    before = len(readings)
+    try:
+        return _sift(frames, readings, max_lines)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 whatever it is, it lies in one of the messages
+        del readings[before:]
+    letters: list[tuple[Letter, bytes]] = []
+    for frame in frames:
+        before = len(readings)
+        try:
+            letters += _sift([frame], readings, max_lines)
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 the same
+            del readings[before:]
+            why = f"judging it raised {type(error).__name__}"
+            letters.append(
+                (_letter(frame.payload, Rejection(Reason.UNCOUNTABLE, why)), frame.topic)
+            )
+    return letters
+
+
+def _sift(
+    frames: Iterable[Frame], readings: list[Record], max_lines: int
+) -> list[tuple[Letter, bytes]]:
     letters: list[tuple[Letter, bytes]] = []
     append = readings.append
     # As Record(...), at half the cost.

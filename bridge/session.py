@@ -184,6 +184,15 @@ class Session:
         """
         return self._client.acknowledge(connection, mids)
 
+    def answers(self, timeout: float) -> bool:
+        """Ask the broker; whether its answer came, behind what it had sent before and we took.
+
+        Args:
+            timeout: seconds to wait for it.
+        """
+        # In a pause, what came before may have been passed over.
+        return self._client.wait_for_answer(timeout) and not self._client.paused
+
     def pause(self) -> None:
         """Take no more frames: the broker keeps what it sends from here on."""
         self._client.paused = True
@@ -252,6 +261,8 @@ class Session:
             self._events.disconnected(f"{words}: {reason}", refused=True)
             return
         self._since = time.monotonic()
+        # Where the connection had ended by itself before `resume`, this is already the new one.
+        self._renewing = False
         self._resumed = flags.session_present
         self._refused.clear()
         self._events.connected(resumed=self._resumed)

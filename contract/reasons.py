@@ -22,7 +22,8 @@ class Reason(StrEnum):
     UNKNOWN_FORMAT = "unknown_format"
     BAD_TEMPERATURE = "bad_temperature"
     UNCOUNTABLE = "uncountable"
-    """Never of a verdict: the record is fine by the contract, and the job cannot count it."""
+    """Never of a verdict: the job cannot count a record that is fine by the contract, or a fault of
+    ours kept a record from being judged."""
 
 
 @dataclass(frozen=True, slots=True)

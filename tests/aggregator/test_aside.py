@@ -16,7 +16,7 @@ from aggregator.aside import Aside, lies_in_records, sift
 from aggregator.dead_letters import MemoryBox
 from aggregator.errors import DeadLetterError, LedgerError, SinkError
 from aggregator.ledger import Ledger
-from aggregator.letters import Flood
+from aggregator.letters import Flood, split
 from aggregator.partials import SCHEMA, partials
 from aggregator.stopping import StoppingError
 from aggregator.trigger import Triggers
@@ -208,6 +208,38 @@ def test_of_a_sensor_s_share_only_what_does_not_fit_goes(tmp_path: Path) -> None
     # Two more fit.
     assert job.sink.snapshots[-1].rejected == {"uncountable": 3}
     assert len(job.aside_of()) == 3
+
+
+def test_which_of_two_goes_does_not_depend_on_the_order_of_the_rows(tmp_path: Path) -> None:
+    job = Job(tmp_path / "l.duckdb", MemoryBox())
+    job.topic.partitions = {
+        0: [(0, b"key", reading("one", seq=1)), (1, b"key", reading("two", seq=1))]
+    }
+    rows, _ = split(job.topic.rows())
+
+    def trial(some: Any) -> None:
+        if {"one", "two"} <= set(some["guid"].to_pylist()):
+            raise ArithmeticError
+
+    for order in ([0, 1], [1, 0]):
+        left = job.aside.without("q", 1, rows.take(order), ArithmeticError(), trial)
+        assert left["guid"].to_pylist() == ["one", None]
+    # Once, although it was tried twice.
+    assert job.aside_of() == [reading("two", seq=1)]
+
+
+def test_what_cannot_be_found_again_is_not_left_away(tmp_path: Path) -> None:
+    job = Job(tmp_path / "l.duckdb", MemoryBox())
+    job.topic.partitions = {0: [(0, b"key", reading("one", seq=1))]}
+    rows, _ = split(job.topic.rows())
+    job.topic.partitions = {}
+
+    def trial(some: Any) -> None:
+        if "one" in some["guid"].to_pylist():
+            raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        job.aside.without("q", 1, rows, ArithmeticError(), trial)
 
 
 @pytest.mark.parametrize("crash", ("refuse", "unsure"))

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bridge.availability import Shared
 from bridge.errors import SessionsLeftError
 from bridge.handover import others, to_end
 from bridge.known import Known
+from bridge.lane import Lane
 from bridge.notes import Note
 from bridge.settings import PREFIX, BridgeSettings
+from bridge.sink import MemorySink
+from contract.log import Log
 from contract.settings import load
+from contract.tasks import Tasks
 from contract.topics import ALL_READINGS, readings_topic, shard_filter
+from tests.bridge.packets import CONNACK_RESUMED, PINGRESP, publish
 from tests.bridge.readings import reading
+from tests.bridge.scripted_broker import ScriptedBroker
 from tests.support import (
     Publisher,
     await_true,
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
     from deploy.local import Stack
     from tests.support import Program
 
+PINGREQ = 0xC0
 NOW = 1_000_000.0
 WHOLE = Note("b", sharded=False, filters=frozenset({ALL_READINGS}), expiry=600)
 FIRST = Note("b", sharded=True, filters=frozenset(map(shard_filter, range(4))), expiry=600)
@@ -98,6 +107,57 @@ def test_what_an_earlier_version_did_not_note_is_not_guessed() -> None:
     assert ended("0-63", {"b": None}, ours=True) == {}
     # And what the broker has forgotten by now doubles nothing.
     assert ended("0-63", {"b": None}, at=NOW - 8 * 86_400) == {}
+
+
+@pytest.mark.parametrize("late", (b"", publish(b"t", reading("a", 1), 1)))
+def test_a_session_is_empty_only_once_the_broker_has_answered(
+    late: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A large message on a slow line, or a connection that is just made again, is as quiet as a
+    # queue that is empty; to end the session then would lose it.
+    monkeypatch.setattr("bridge.lane.make_sink", lambda *_: MemorySink())
+    log = Log("test")
+    with ScriptedBroker() as broker, ThreadPoolExecutor(1) as pool:
+        settings = load(BridgeSettings, PREFIX, flags={"mqtt": f"mqtt://127.0.0.1:{broker.port}"})
+        lane = Lane(settings, Shared("kafka", log), log, Tasks(log), ending=WHOLE)
+        lane.start()
+        peer = broker.accept()
+        peer.packet()
+        peer.send(CONNACK_RESUMED)
+        unsubscribe = peer.packet()
+        peer.send(b"\xb0\x04" + unsubscribe[2:4] + b"\x00\x00")
+        await_true(lambda: lane.left_behind.is_set() and lane.ready, "the session without filters")
+
+        def empty(sent: bytes = b"") -> bool:
+            answer = pool.submit(lane.is_empty, 10)
+            assert peer.packet()[0] == PINGREQ
+            peer.send(sent + PINGRESP)
+            return answer.result()
+
+        await_true(empty, "a lane that takes messages")
+        assert empty(late) is not bool(late)
+        broker.hang_up()
+        assert not lane.is_empty(10)
+        lane.stop(10)
+
+
+@pytest.mark.parametrize("none_left", (True, False))
+def test_that_the_other_kind_is_gone_is_noted_only_where_it_is(
+    none_left: bool,  # noqa: FBT001 drawn by pytest
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bridge.lane.make_sink", lambda *_: MemorySink())
+    log = Log("test")
+    with ScriptedBroker() as broker:
+        settings = load(BridgeSettings, PREFIX, flags={"mqtt": f"mqtt://127.0.0.1:{broker.port}"})
+        lane = Lane(
+            settings, Shared("kafka", log), log, Tasks(log), before=lambda _: ([], none_left)
+        )
+        lane.start()
+        await_true(lambda: lane.vitals().kafka, "a lane that has asked")
+        broker.hang_up()
+        lane.stop(10)
+        assert lane.notebook.ours.alone is none_left
 
 
 class Site:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,6 +9,8 @@ from bridge.frames import Frame
 from bridge.load import Load, prepare, split, topics_of
 from bridge.positions import Positions, position
 from bridge.records import Record
+from contract.fast import judge_guid
+from contract.reasons import Reason, Rejection
 from tests.bridge.readings import reading
 
 TOPIC = b"isotherm/v1/readings/07/pi"
@@ -102,3 +105,38 @@ def test_the_topic_of_a_reading_is_found_among_lines_too() -> None:
     load = prepare(Arrivals(1, frames), None, list)
     assert len(load.readings) == 3
     assert topics_of(load.readings, [load]) == {one: b"t/2", two: b"t/1", three: b"t/3"}
+
+
+@pytest.mark.parametrize("more", (b"", b"\n"))
+def test_a_message_whose_judging_fails_is_set_aside_and_holds_up_no_other(
+    more: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judge(raw: bytes) -> str | Rejection:
+        if b"bad" in raw:
+            raise RecursionError
+        return judge_guid(raw)
+
+    monkeypatch.setattr("bridge.records.judge_guid", judge)
+    one, two = reading("a", 1), reading("b", 2)
+    frames = [frame(1, one), frame(2, two + b"\nbad" + more), frame(3, two)]
+    load = prepare(Arrivals(1, frames), Positions(), list)
+    assert load.readings == [Record(b"a", one), Record(b"b", two)]
+    [(letter, topic)] = load.letters
+    assert (letter.value, topic) == (frames[1].payload, TOPIC)
+    assert letter.rejection.reason is Reason.UNCOUNTABLE
+    assert load.mids == [1, 2, 3]
+
+
+def test_what_could_not_be_made_ready_is_not_taken_for_delivered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def judge(_: bytes) -> str:
+        raise MemoryError
+
+    positions = Positions()
+    with monkeypatch.context() as patch:
+        patch.setattr("bridge.records.judge_guid", judge)
+        with pytest.raises(MemoryError):
+            prepare(Arrivals(1, [frame(1, reading("a", 1))]), positions, list)
+    load = prepare(Arrivals(2, [frame(1, reading("a", 1), again=True)]), positions, list)
+    assert (len(load.readings), load.suppressed) == (1, 0)

@@ -85,3 +85,10 @@ def test_one_message_is_the_least() -> None:
     for _ in range(100):
         pace.too_slow(1)
     assert pace.limit == 1
+
+
+def test_a_batch_without_messages_says_nothing_of_a_size() -> None:
+    pace = Pace(Log("test"), MOST)
+    pace.too_slow(0)
+    pace.took(0, 30.0)
+    assert pace.limit == FIRST

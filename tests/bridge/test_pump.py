@@ -7,7 +7,8 @@ import pytest
 
 from bridge.backpressure import Backpressure
 from bridge.client import Arrivals
-from bridge.errors import SinkClosingError, SinkUnavailableError
+from bridge.errors import BatchTooSlowError, SinkClosingError, SinkUnavailableError
+from bridge.positions import POSITION_BYTES
 from bridge.pump import Bounds
 from bridge.records import Batch
 from bridge.sink import MemorySink
@@ -223,3 +224,16 @@ def test_qos_0_has_its_bound_and_what_is_above_it_is_counted(
         "mqtt qos 0 taken again",
     ]
     assert vars(caplog.records[2])["facts"] == {"dropped": 6 - kept}
+
+
+def test_positions_that_take_too_long_together_are_noted_in_parts() -> None:
+    class SlowSink(MemorySink):
+        def deliver(self, batch: Batch) -> None:
+            if len(batch.positions) > 3 * POSITION_BYTES:
+                raise BatchTooSlowError("too many positions")
+            super().deliver(batch)
+
+    pump, _, _ = make(sink := SlowSink())
+    known = [mid.to_bytes(POSITION_BYTES, "big") for mid in range(1, 11)]
+    pump.know(known)
+    assert sink.positions == b"".join(known)

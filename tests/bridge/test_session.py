@@ -413,6 +413,36 @@ def test_resume_keeps_a_connection_on_which_nothing_was_passed_over() -> None:
         made.close(10)
 
 
+@pytest.mark.parametrize("with_it", (b"", publish(b"t", b"late", 1)))
+def test_an_answer_comes_behind_what_the_broker_had_sent(with_it: bytes) -> None:
+    with (
+        ScriptedBroker() as broker,
+        session(broker) as (made, events),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        peer = greet(broker)
+        assert events.states.get(timeout=10) == "new"
+        answers = pool.submit(made.answers, 10)
+        assert peer.packet()[0] == PINGREQ
+        peer.send(with_it + PINGRESP)
+        assert answers.result()
+        assert events.arrivals.qsize() == (1 if with_it else 0)
+
+
+def test_a_connection_that_ends_is_no_answer() -> None:
+    with (
+        ScriptedBroker() as broker,
+        session(broker) as (made, events),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        peer = greet(broker)
+        assert events.states.get(timeout=10) == "new"
+        answers = pool.submit(made.answers, 10)
+        assert peer.packet()[0] == PINGREQ
+        peer.close()
+        assert not answers.result()
+
+
 def test_close_waits_for_no_answer_of_a_broker_that_hangs_up() -> None:
     with ScriptedBroker() as broker, session(broker) as (made, events):
         peer = greet(broker)
