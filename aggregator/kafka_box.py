@@ -37,6 +37,7 @@ readers of committed records wait."""
 _HEADER_BYTES: Final = 2_000
 _PATIENCE_S: Final = 10.0
 _TURN_S: Final = 0.25
+_PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001 the library's own name
 _FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH})  # noqa: SLF001 the library's own name
 
 
@@ -128,7 +129,9 @@ class KafkaBox:
             if self._stop.is_set():
                 raise StoppingError
         if self._failures:
-            raise KafkaException(self._failures[0])
+            # One that is refused takes those along that wait beside it, and they may be told first.
+            causes = [error for error in self._failures if error.code() not in _PURGED]
+            raise KafkaException((causes or self._failures)[0])
 
     def _left(self) -> int:
         try:

@@ -57,24 +57,25 @@ def hostile(stack: Any, topic: str) -> int:
 def family(pid: int) -> Iterator[int]:
     """A process and all below it."""
     yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            found = children.read_text().split()
-        except OSError:
-            continue
-        for child in found:
-            yield from family(int(child))
+    below: list[str] = []
+    # Any of them may end while it is looked at.
+    with suppress(OSError):
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            with suppress(OSError):
+                below += children.read_text().split()
+    for child in below:
+        yield from family(int(child))
 
 
 def listening(pid: int) -> set[str]:
     """The local addresses, as Linux writes them, at which a family of processes listens."""
     inodes = set()
     for member in family(pid):
-        for descriptor in Path(f"/proc/{member}/fd").glob("*"):
-            try:
-                inodes.add(str(descriptor.readlink()).removeprefix("socket:[").removesuffix("]"))
-            except OSError:
-                continue
+        with suppress(OSError):
+            for descriptor in Path(f"/proc/{member}/fd").glob("*"):
+                with suppress(OSError):
+                    link = str(descriptor.readlink())
+                    inodes.add(link.removeprefix("socket:[").removesuffix("]"))
     found = set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:

@@ -22,7 +22,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # its stub
 
 from aggregator.session import packages
 from deploy.local.ports import LOOPBACK, free_port
-from tests.aggregator.cluster import cluster, executors
+from tests.aggregator.cluster import cluster, configuration, executors
 from tests.aggregator.jobs import PATIENCE, ROOT, execute, lines, running, send, submit, until
 from tests.aggregator.records import reading
 from tests.secure_brokers import SecureBrokers
@@ -187,10 +187,13 @@ def test_counts_on_a_cluster_under_a_client_certificate(place: Place) -> None:
     place.with_certificate()
     place.send(READINGS)
     with cluster(place.folder) as master:
-        command = place.command(
-            *("submit", "--available-now", "--snapshots", place.snapshots),
-            *("--master", master, "--conf", "spark.executor.memory=512m"),
-        )
+        command = [
+            *("env", f"SPARK_CONF_DIR={configuration(place.folder)}"),
+            *place.command(
+                *("submit", "--available-now", "--snapshots", place.snapshots),
+                *("--master", master, "--conf", "spark.executor.memory=512m"),
+            ),
+        ]
         with running(command, place.folder / "out") as process:
             assert process.wait(timeout=PATIENCE) == 0
     # The executors' own logs are among the files that are looked through.

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from bridge.availability import Availability
-from bridge.errors import SinkUnavailableError
+from bridge.errors import BatchTooSlowError, SinkUnavailableError
 from bridge.settings import PREFIX, BridgeSettings
 from bridge.sinks import make_sink
 from contract.log import Log
@@ -57,5 +57,8 @@ def deliver_patiently(sink: Sink, batch: Batch) -> None:
             sink.deliver(batch)
         except SinkUnavailableError as error:
             batch = error.remaining or batch
+        except BatchTooSlowError:
+            # An outage that is longer than a transaction has; nothing of it was delivered.
+            continue
         else:
             return
