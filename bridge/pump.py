@@ -116,7 +116,11 @@ class Pump:
         self._pace = Pace(log, MAX_BATCH_BYTES)
         stats.batch_limit = self._pace.limit
         self._overflow = Overflow(log)
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)
+        self._proof_ended = threading.Condition(lock)
+        self._proving = False
+        self._proofs = 0
         self._draining = False
         self._positions = positions
         self._on_open = on_open
@@ -169,6 +173,22 @@ class Pump:
             if self._waiting.proof:
                 return
         self.arrived(Arrivals(0, []))
+
+    def proven(self, timeout: float) -> bool:
+        """As `prove`, and wait until the sink has shown it.
+
+        Args:
+            timeout: seconds; after that it is not known.
+        """
+        with self._changed:
+            # One that is under way may have begun before another process took over.
+            enough = self._proofs + 1 + self._proving
+        self.prove()
+        with self._changed:
+            self._proof_ended.wait_for(
+                lambda: self._proofs >= enough or self.failure is not None, timeout
+            )
+            return self._proofs >= enough
 
     def know(self, positions: list[bytes]) -> None:
         """Take messages for delivered, in Kafka's eyes too; in the thread of `on_open`.
@@ -226,6 +246,8 @@ class Pump:
             self.failure = error
         finally:
             self._sink.close()
+            with self._changed:
+                self._proof_ended.notify_all()
 
     def take(self) -> list[Load]:
         """All that waits, up to a bound; empty once drained."""
@@ -240,7 +262,9 @@ class Pump:
             self._gather()
             if self._waiting:
                 self._stats.oldest = self._waiting.since
-            return self._waiting.take(self._pace.limit)
+            loads = self._waiting.take(self._pace.limit)
+            self._proving = any(load.proof for load in loads)
+            return loads
 
     def _mind_room(self) -> None:
         """Have the network thread read on or not; called with the lock."""
@@ -291,6 +315,7 @@ class Pump:
                 return
             reasons += [Reason.TOO_LARGE.value] * refused
             self._stats.delivered += len(readings) - refused
+        self._end_proof()
         self._stats.rejected.update(reasons)
         self._release(loads)
         self._ended = time.monotonic()
@@ -298,12 +323,20 @@ class Pump:
         self._pace.took(weight, self._ended - self._tried)
         self._stats.batch_limit = self._pace.limit
 
+    def _end_proof(self) -> None:
+        if self._proving:
+            with self._changed:
+                self._proving = False
+                self._proofs += 1
+                self._proof_ended.notify_all()
+
     def _go_in_parts(self, weight: int) -> None:
         """After a batch that was too slow: have less of it taken next."""
         self._stats.kafka_errors += 1
         self._pace.too_slow(weight)
         self._stats.batch_limit = self._pace.limit
         with self._changed:
+            self._proving = False
             self._waiting.put_back()
 
     def _letter(self, letter: Letter, topic: bytes) -> list[Record]:
