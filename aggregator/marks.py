@@ -13,6 +13,7 @@ from aggregator.errors import DeadLetterError
 from aggregator.letters import NO_MARK, Mark
 from aggregator.librdkafka import QUIET, client_settings, consumer_settings
 from aggregator.stopping import StoppingError
+from contract.foreign_json import ForeignJsonError, decode_object, natural
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -27,6 +28,9 @@ _PATIENCE_S: Final = 40.0
 _FIRST_LOOK: Final = 2_000
 _FURTHER: Final = 10
 _DAY_MS: Final = str(86_400_000)
+_MOST_BYTES: Final = 16 << 20
+"""Of a mark; one of 10,000 partitions has some 500 kB."""
+_MOST_PARTITION: Final = 2**31 - 1
 
 
 def mark_record(query_id: str, mark: Mark) -> tuple[bytes, bytes]:
@@ -37,15 +41,22 @@ def mark_record(query_id: str, mark: Mark) -> tuple[bytes, bytes]:
 def parse_mark(value: bytes | None) -> Mark | None:
     """The mark in a record's value; None where it is none of ours."""
     try:
-        found = json.loads(value or b"")
+        found = decode_object(value or b"", max_bytes=_MOST_BYTES)
         offsets, aside = (_offsets(found.get(name, {})) for name in ("offsets", "aside"))
         return Mark(_whole(found["batch_id"], -1), offsets, aside)
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (ForeignJsonError, ValueError, LookupError, AttributeError):
         return None
 
 
 def _offsets(found: Any) -> dict[int, int]:
-    return {int(partition): _whole(offset, 0) for partition, offset in found.items()}
+    return {_partition(name): _whole(offset, 0) for name, offset in found.items()}
+
+
+def _partition(name: str) -> int:
+    number = natural(name, _MOST_PARTITION)
+    if number is None:
+        raise ValueError(name)
+    return number
 
 
 def _whole(value: Any, least: int) -> int:

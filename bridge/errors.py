@@ -5,6 +5,7 @@ BridgeError
 │   └── PacketTooLargeError    a packet above what CONNECT announced
 ├── SinkError              Kafka did not take a batch
 │   ├── SinkUnavailableError   not now: unreachable, topic missing, not enough replicas (retriable)
+│   │   └── LettersTooLargeError   the dead-letter topic may take smaller parts
 │   ├── SinkClosingError       the bridge is stopping; the batch stays with the MQTT broker
 │   ├── BatchTooSlowError      it did not get through in the time of a transaction
 │   ├── RecordsRefusedError    Kafka will never take some of the records
@@ -81,6 +82,10 @@ class BatchTooSlowError(SinkError):
     """
 
     retriable = True
+
+
+class LettersTooLargeError(SinkUnavailableError):
+    """The dead-letter topic takes no record as large as one of these; it may take smaller ones."""
 
 
 class RecordsRefusedError(SinkError):

@@ -182,8 +182,8 @@ class Handover:
         if not notes:
             return
         self._log.info("sessions of the other kind", client_ids=",".join(sorted(notes)))
-        while not all(lane.mqtt.available or lane.failure for lane in self.lanes):
-            # Until ours have subscribed, what the others queue comes to nobody else.
+        while not all(lane.joined or lane.failure for lane in self.lanes):
+            # Until all filters of ours stand, what the others queue comes to nobody else.
             self._heed()
             self.stopping.wait(_LOOK_S)
         ending = [
@@ -244,12 +244,13 @@ class Handover:
         self._delivered_ever |= lane.delivered(earlier=True)
         forwarded = lane.stats.delivered
         try:
-            lane.finish(_STEP_S)
+            ended = lane.finish(_STEP_S)
         except OSError as error:
             lane.stop(0.0)
             return self._not_ended(lane, str(error))
-        self._log.info("session ended", client_id=lane.client_id, forwarded=forwarded)
-        return True
+        if ended:
+            self._log.info("session ended", client_id=lane.client_id, forwarded=forwarded)
+        return ended
 
     def _not_ended(self, lane: Lane, why: str) -> bool:
         self._none_left = False

@@ -152,6 +152,11 @@ class Lane:
         return bool(self.mqtt.available) and self._settled.is_set()
 
     @property
+    def joined(self) -> bool:
+        """Whether all of its filters stand: what is published from here on comes to it, too."""
+        return bool(self.mqtt.available) and self._session.granted.is_set()
+
+    @property
     def failure(self) -> BaseException | None:
         """What ended the lane against its will."""
         return self._pump.failure
@@ -192,21 +197,29 @@ class Lane:
         if self._exactly_once and self._settled.is_set():
             self._pump.prove()
 
-    def finish(self, timeout: float) -> None:
+    def finish(self, timeout: float) -> bool:
         """End the session with the broker, note that, and end the lane.
 
         Args:
             timeout: seconds for each step.
 
+        Returns:
+            Whether it is done; if not, nothing is: Kafka has not shown in time that the client id
+            is still ours, or `failure` says that it is not.
+
         Raises:
             OSError: the broker cannot be reached; the session stays.
         """
+        # Who took over the client id took over the session, which is not to be ended under it.
+        if not self._pump.proven(timeout):
+            return False
         self._session.close(timeout)
         forget(self._options, timeout)
         self.notebook.settled(ended=True)
         self._pump.prove()
         self._pump.drain(timeout)
         self._kafka.forget()
+        return True
 
     def delivered(self, *, earlier: bool = False) -> set[bytes]:
         """What the last messages that were delivered say, without their packet identifiers.

@@ -180,6 +180,26 @@ def in_order(found: list[tuple[int, Last]]) -> Last:
     )
 
 
+def newest(found: list[tuple[int, Last]], own: int) -> tuple[Last, bool]:
+    """What was found of one client id in all partitions, and whether the last of it is elsewhere.
+
+    Partitions may have been added several times, and the client id may come back to one that has
+    older records of it than another.
+
+    Args:
+        found: as for `in_order`, by partition.
+        own: the partition where the client id's records stand today.
+    """
+    at, last = found[own]
+    elsewhere = any(
+        not other.empty and (last.empty or time > at)
+        for index, (time, other) in enumerate(found)
+        if index != own
+    )
+    # Of two at the same time the own one is the later.
+    return in_order([*found[:own], *found[own + 1 :], found[own]]), elsewhere
+
+
 def position_partition(client_id: str, partitions: int) -> int:
     """The partition of a client id's position records.
 

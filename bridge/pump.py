@@ -14,6 +14,7 @@ from bridge.backpressure import Backpressure
 from bridge.client import Arrivals
 from bridge.errors import (
     BatchTooSlowError,
+    LettersTooLargeError,
     RecordsRefusedError,
     SinkClosingError,
     SinkUnavailableError,
@@ -21,12 +22,19 @@ from bridge.errors import (
 from bridge.load import prepare, topics_of
 from bridge.overflow import Overflow
 from bridge.pace import Pace
-from bridge.records import MAX_LINES, Batch, Letter, dead_letter
+from bridge.records import (
+    LEAST_PART_BYTES,
+    MAX_LINES,
+    PART_BYTES,
+    Batch,
+    Letter,
+    dead_letter,
+)
 from bridge.waiting import MAX_BATCH_BYTES, Waiting
 from contract.reasons import Reason, Rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from bridge.availability import Availability
     from bridge.load import Load
@@ -116,7 +124,12 @@ class Pump:
         self._pace = Pace(log, MAX_BATCH_BYTES)
         stats.batch_limit = self._pace.limit
         self._overflow = Overflow(log)
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)
+        self._proof_ended = threading.Condition(lock)
+        self._proving = False
+        self._proofs = 0
+        self._part_bytes = PART_BYTES
         self._draining = False
         self._positions = positions
         self._on_open = on_open
@@ -169,6 +182,22 @@ class Pump:
             if self._waiting.proof:
                 return
         self.arrived(Arrivals(0, []))
+
+    def proven(self, timeout: float) -> bool:
+        """As `prove`, and wait until the sink has shown it.
+
+        Args:
+            timeout: seconds; after that it is not known.
+        """
+        with self._changed:
+            # One that is under way may have begun before another process took over.
+            enough = self._proofs + 1 + self._proving
+        self.prove()
+        with self._changed:
+            self._proof_ended.wait_for(
+                lambda: self._proofs >= enough or self.failure is not None, timeout
+            )
+            return self._proofs >= enough
 
     def know(self, positions: list[bytes]) -> None:
         """Take messages for delivered, in Kafka's eyes too; in the thread of `on_open`.
@@ -226,6 +255,8 @@ class Pump:
             self.failure = error
         finally:
             self._sink.close()
+            with self._changed:
+                self._proof_ended.notify_all()
 
     def take(self) -> list[Load]:
         """All that waits, up to a bound; empty once drained."""
@@ -240,7 +271,9 @@ class Pump:
             self._gather()
             if self._waiting:
                 self._stats.oldest = self._waiting.since
-            return self._waiting.take(self._pace.limit)
+            loads = self._waiting.take(self._pace.limit)
+            self._proving = any(load.proof for load in loads)
+            return loads
 
     def _mind_room(self) -> None:
         """Have the network thread read on or not; called with the lock."""
@@ -291,6 +324,7 @@ class Pump:
                 return
             reasons += [Reason.TOO_LARGE.value] * refused
             self._stats.delivered += len(readings) - refused
+        self._end_proof()
         self._stats.rejected.update(reasons)
         self._release(loads)
         self._ended = time.monotonic()
@@ -298,12 +332,20 @@ class Pump:
         self._pace.took(weight, self._ended - self._tried)
         self._stats.batch_limit = self._pace.limit
 
+    def _end_proof(self) -> None:
+        if self._proving:
+            with self._changed:
+                self._proving = False
+                self._proofs += 1
+                self._proof_ended.notify_all()
+
     def _go_in_parts(self, weight: int) -> None:
         """After a batch that was too slow: have less of it taken next."""
         self._stats.kafka_errors += 1
         self._pace.too_slow(weight)
         self._stats.batch_limit = self._pace.limit
         with self._changed:
+            self._proving = False
             self._waiting.put_back()
 
     def _letter(self, letter: Letter, topic: bytes) -> list[Record]:
@@ -317,7 +359,27 @@ class Pump:
                 note="more of this reason are counted, not logged",
             )
             self._stats.rejected[reason] = 0
-        return dead_letter(letter, topic, self._now())
+        return dead_letter(letter, topic, self._now(), self._part_bytes)
+
+    def _cut_anew(self, batch: Batch, told: Iterable[tuple[Letter, bytes]]) -> Batch:
+        """A batch with whole dead letters in smaller parts, so that their parts add up.
+
+        Args:
+            batch: what is to be delivered.
+            told: all letters that may be in it, and the MQTT topic of each.
+        """
+        self._log.warning(
+            "the dead-letter topic takes no record of that size: larger letters are written in "
+            "smaller parts; a higher max.message.bytes would mend it",
+            part_bytes=self._part_bytes,
+        )
+        keys = {record.key for record in batch.dead_letters}
+        letters: list[Record] = []
+        for letter, topic in told:
+            parts = dead_letter(letter, topic, self._now(), self._part_bytes)
+            if parts[0].key in keys:
+                letters += parts
+        return batch._replace(dead_letters=letters)
 
     def _open(self) -> None:
         earlier = self._sink.open()
@@ -327,15 +389,24 @@ class Pump:
     def _deliver(self, batch: Batch, loads: Sequence[Load]) -> int:
         """Deliver a batch to its end; how many readings became dead letters on the way."""
         refused = 0
+        told = [each for load in loads for each in load.letters]
 
         def attempt() -> None:
             nonlocal batch
-            self._tried = time.monotonic()
-            try:
-                self._sink.deliver(batch)
-            except SinkUnavailableError as error:
-                batch = error.remaining or batch
-                raise
+            while True:
+                self._tried = time.monotonic()
+                try:
+                    self._sink.deliver(batch)
+                except SinkUnavailableError as error:
+                    batch = error.remaining or batch
+                    largest = max((len(each.value) for each in batch.dead_letters), default=0)
+                    too_large = isinstance(error, LettersTooLargeError)
+                    if not too_large or largest <= LEAST_PART_BYTES:
+                        raise
+                    self._part_bytes = max(LEAST_PART_BYTES, largest // 2)
+                    batch = self._cut_anew(batch, told)
+                else:
+                    return
 
         while True:
             try:
@@ -345,7 +416,8 @@ class Pump:
                 topics = topics_of((record for record, _why in error.refusals), loads)
                 for record, why in error.refusals:
                     letter = Letter(record.value, Rejection(Reason.TOO_LARGE, why))
-                    batch.dead_letters.extend(self._letter(letter, topics.get(record.value, b"")))
+                    told.append((letter, topics.get(record.value, b"")))
+                    batch.dead_letters.extend(self._letter(*told[-1]))
                 refused += len(error.refusals)
             else:
                 return refused

@@ -19,6 +19,9 @@ PART_BYTES: Final = 900_000
 """A dead letter above this is written in parts, so that Kafka takes it with its default limits
 (max.message.bytes of 1,048,588 for a batch, headers included)."""
 
+LEAST_PART_BYTES: Final = PART_BYTES >> 8
+"""Where the topic takes less, parts are halved down to this; below, most of a record is headers."""
+
 MAX_LINES: Final = 10_000
 _MQTT_TOPIC_BYTES: Final = 1024
 """How much of an MQTT topic stands in a letter's header: one may have 65,535 bytes, and a message
@@ -185,7 +188,9 @@ def split_payload(payload: bytes) -> Iterator[Record | Letter]:
     yield from records
 
 
-def dead_letter(letter: Letter, mqtt_topic: bytes, time: int) -> list[Record]:
+def dead_letter(
+    letter: Letter, mqtt_topic: bytes, time: int, part_bytes: int = PART_BYTES
+) -> list[Record]:
     """The records of the dead-letter topic for one letter: one, or its parts where it is large.
 
     All parts have the same key, so they stand in one partition in order; the headers ``part`` and
@@ -195,10 +200,11 @@ def dead_letter(letter: Letter, mqtt_topic: bytes, time: int) -> list[Record]:
         letter: what was rejected.
         mqtt_topic: where it came from; its first 1024 bytes are told.
         time: when it was rejected, nanoseconds since 1970.
+        part_bytes: of a part, at most.
     """
     chunks = [
-        letter.value[start : start + PART_BYTES]
-        for start in range(0, max(len(letter.value), 1), PART_BYTES)
+        letter.value[start : start + part_bytes]
+        for start in range(0, max(len(letter.value), 1), part_bytes)
     ]
     key = hashlib.sha256(letter.value).hexdigest().encode()
     headers = (

@@ -136,6 +136,9 @@ class Session:
         self._news: tuple[frozenset[str], frozenset[str]] | None = None
         self.faults: dict[str, str] = {}
         """A sentence for each filter that the broker does not give us as it was asked."""
+        self.granted = threading.Event()
+        """Set while the broker's session has all filters of the options, at whatever QoS; one that
+        is resumed may not have those that are new."""
         self._thread: threading.Thread | None = None
 
     def start(self, *, paused: bool = False) -> None:
@@ -271,6 +274,7 @@ class Session:
             self._held.clear()
             self._stale.clear()
             self._made_anew = self._settled = True
+            self.granted.clear()
         if self._settled:
             self._subscribe()
             return
@@ -308,6 +312,7 @@ class Session:
                 self._asked[mid] = wanted
         elif not self._asked:
             self._backoff.reset()
+            self.granted.set()
             self._events.subscribed(resumed=self._resumed)
         stale = sorted(self._stale)
         for start in range(0, len(stale), _AT_A_TIME):
@@ -364,6 +369,7 @@ class Session:
             return
         self._again.reset()
         self._backoff.reset()
+        self.granted.set()
         self._events.subscribed(resumed=self._resumed)
         self._tell_settled()
 

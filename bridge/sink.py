@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from bridge.errors import BatchTooSlowError, RecordsRefusedError, SinkUnavailableError
+from bridge.errors import (
+    BatchTooSlowError,
+    LettersTooLargeError,
+    RecordsRefusedError,
+    SinkUnavailableError,
+)
 
 if TYPE_CHECKING:
     from bridge.records import Batch, Record
@@ -33,6 +38,7 @@ class Sink(Protocol):
 
         Raises:
             SinkUnavailableError: some records are not delivered; its `remaining` has them.
+            LettersTooLargeError: the same, and smaller dead letters might be taken.
             BatchTooSlowError: nothing is delivered; deliver less at a time.
             RecordsRefusedError: Kafka will never take some; its `remaining` has the others that
                 are not delivered.
@@ -44,15 +50,19 @@ class Sink(Protocol):
         """Let go of Kafka; nothing is in flight, since `deliver` waits."""
 
 
-def held_back(topic: str, why: str, remaining: Batch) -> SinkUnavailableError:
+def held_back(topic: str, why: str, remaining: Batch, *, too_large: bool) -> SinkUnavailableError:
     """What a sink raises when the dead-letter topic is what does not take its records.
 
     Args:
         topic: its name.
         why: the library's words.
         remaining: what is to be delivered again.
+        too_large: whether it might take smaller ones.
     """
     sentence = f"topic {topic} takes no dead letter, so what came with it and after it waits"
+    if too_large:
+        sentence += "; raise its max.message.bytes"
+        return LettersTooLargeError(f"{sentence}: {why}", remaining, refused=True)
     # A person must mend it, so it is to be said even where Kafka was lost before.
     return SinkUnavailableError(f"{sentence}: {why}", remaining, refused=True)
 
@@ -66,6 +76,8 @@ class MemorySink:
         dead_letters: all dead letters that were taken.
         failures: how many of the next calls raise SinkUnavailableError.
         refuse_above: bytes; a longer reading is refused.
+        largest_letter: bytes of the largest dead letter that is taken.
+        refused_letters: how often one was larger.
         too_slow_above: readings; a batch with more does not get through in time.
         positions: of all batches that were taken, and what `open` gives.
     """
@@ -74,6 +86,8 @@ class MemorySink:
     dead_letters: list[Record] = field(default_factory=list)
     failures: int = 0
     refuse_above: int = 1_000_000
+    largest_letter: int = 1_000_000
+    refused_letters: int = 0
     too_slow_above: int = 1_000_000
     positions: bytes = b""
 
@@ -93,6 +107,9 @@ class MemorySink:
             raise RecordsRefusedError(
                 [(record, "too large") for record in refused], batch._replace(readings=rest)
             )
+        if any(len(letter.value) > self.largest_letter for letter in batch.dead_letters):
+            self.refused_letters += 1
+            raise held_back("letters", "too large", batch, too_large=True)
         self.readings += batch.readings
         self.dead_letters += batch.dead_letters
         self.positions += batch.positions

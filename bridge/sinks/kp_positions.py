@@ -15,8 +15,8 @@ from bridge.positions import (
     PARTITIONS,
     POSITION_BYTES,
     Last,
-    in_order,
     moved,
+    newest,
     position_partition,
 )
 from bridge.sinks.kp_producer import client_settings, unavailable, words
@@ -50,6 +50,8 @@ class KpPositions:
         self.elsewhere = False
         """Whether what `last` gave stands in other partitions."""
         self._partitions = 0
+        self._in_place = 0
+        """With how many partitions the newest was found to stand in its own."""
 
     def require(self, topics: set[str]) -> None:
         """See that the topic is there, and make it where it is not: it is the bridges' own.
@@ -94,15 +96,21 @@ class KpPositions:
                 group_id=None,
             )
             try:
-                _time, found = self._last_in(consumer, self.partition)
-                self.elsewhere = found.empty and moved(self._partitions)
-                if not self.elsewhere:
-                    return found
-                return in_order([self._last_in(consumer, each) for each in range(self._partitions)])
+                return self._newest(consumer)
             finally:
                 consumer.close()
         except KafkaError as error:
             raise unavailable(self._settings, error) from error
+
+    def _newest(self, consumer: Any) -> Last:
+        if not moved(self._partitions) or self._in_place == self._partitions:
+            self.elsewhere = False
+            return self._last_in(consumer, self.partition)[1]
+        each = [self._last_in(consumer, one) for one in range(self._partitions)]
+        found, self.elsewhere = newest(each, self.partition)
+        if not self.elsewhere:
+            self._in_place = self._partitions
+        return found
 
     def _last_in(self, consumer: Any, partition: int) -> tuple[int, Last]:
         """What stands in one partition, and when its last record was written."""

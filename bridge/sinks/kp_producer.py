@@ -267,7 +267,8 @@ def not_delivered(
     letters = {id(record) for record in remaining.dead_letters}
     error = failures[0].error
     if all(id(failure.record) in letters for failure in failures):
-        return held_back(settings.dead_letter_topic, words(error), remaining)
+        too_large = any(failure.unfixable for failure in failures)
+        return held_back(settings.dead_letter_topic, words(error), remaining, too_large=too_large)
     return unavailable(settings, error, remaining)
 
 

@@ -103,12 +103,17 @@ class TransactionalKafkaPythonSink:
             if late:
                 raise self._too_slow(batch)
         assert self._producer is not None
+        producer = self._producer
         self._time.begin()
         failures: list[Failure] = []
+        late = False
         try:
-            failures = self._transact(self._producer, batch)
+            failures = self._send(producer, batch)
+            # Asked for now: the way back may take longer, as while Kafka is away.
+            late = bool(failures) and self._time.ran_out
+            self._end(producer, failures)
         except KafkaError as error:
-            self._late = self._time.ran_out
+            self._late = late if failures else self._time.ran_out
             self.close()
             if isinstance(error, _FENCED):
                 # Time for whoever shut us out to leave its mark.
@@ -118,7 +123,7 @@ class TransactionalKafkaPythonSink:
             # kafka-python lets a transaction with a failed record only be aborted, and its
             # producer begins best anew.
             self.close()
-            if self._time.ran_out and not any(failure.unfixable for failure in failures):
+            if late and not any(failure.unfixable for failure in failures):
                 raise self._too_slow(batch)
             self._refuse(batch, failures)
         elif self._time.in_time():
@@ -183,20 +188,29 @@ class TransactionalKafkaPythonSink:
 
     def _transact(self, producer: KpProducer, batch: Batch) -> list[Failure]:
         """Deliver a batch in one transaction; what failed, and then nothing is delivered."""
+        failures = self._send(producer, batch)
+        self._end(producer, failures)
+        return failures
+
+    def _send(self, producer: KpProducer, batch: Batch) -> list[Failure]:
+        """Begin a transaction and send a batch with its positions; what failed."""
         producer.raw.begin_transaction()
         client_id = self._settings.client_id
+        session = self._notebook.header()
         records = [
-            position_record(client_id, self._life, piece, self._notebook.header())
-            for piece in self._request.pieces(batch.positions, client_id)
+            position_record(client_id, self._life, piece, session)
+            for piece in self._request.pieces(batch.positions, client_id, session)
         ]
-        failures = producer.send(batch) or producer.send_to(
+        return producer.send(batch) or producer.send_to(
             self._settings.position_topic, records, self._positions.partition
         )
+
+    def _end(self, producer: KpProducer, failures: list[Failure]) -> None:
+        """End the transaction: commit it where nothing failed, or else abort it."""
         if failures:
             producer.call(producer.raw.abort_transaction, _ABORT)
         else:
             producer.call(producer.raw.commit_transaction, "a commit awaits confirmation")
-        return failures
 
     def _refuse(self, batch: Batch, failures: list[Failure]) -> None:
         """Say which records Kafka will never take; others failed with them.

@@ -103,9 +103,15 @@ class RequestSize:
         self.bytes = self.bytes // 2 if self.bytes >= 2 * _SMALL_BYTES else _ALONE_BYTES
         return True
 
-    def pieces(self, positions: bytes, client_id: str) -> list[bytes]:
-        """Positions cut for one record each; one that is empty for none."""
-        room = self.bytes - _RECORD_OVERHEAD - len(client_id.encode())
+    def pieces(self, positions: bytes, client_id: str, session: bytes) -> list[bytes]:
+        """Positions cut for one record each; one that is empty for none.
+
+        Args:
+            positions: of a batch.
+            client_id: the key of each record.
+            session: the header that each carries (`bridge.notes`): some 2 kB with many filters.
+        """
+        room = self.bytes - _RECORD_OVERHEAD - len(client_id.encode()) - len(session)
         size = max(1, room // POSITION_BYTES) * POSITION_BYTES
         starts = range(0, max(1, len(positions)), size)
         return [positions[start : start + size] for start in starts]

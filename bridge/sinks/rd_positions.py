@@ -14,8 +14,8 @@ from bridge.positions import (
     PARTITIONS,
     POSITION_BYTES,
     Last,
-    in_order,
     moved,
+    newest,
     position_partition,
 )
 from bridge.sinks.rd_producer import (
@@ -66,6 +66,8 @@ class RdPositions:
         self.elsewhere = False
         """Whether what `last` gave stands in other partitions."""
         self._partitions = 0
+        self._in_place = 0
+        """With how many partitions the newest was found to stand in its own."""
 
     def require(self, topics: dict[str, int]) -> None:
         """See that the topic is there, and make it where it is not: it is the bridges' own.
@@ -95,7 +97,8 @@ class RdPositions:
         """What stands there under this client id, as far as it was committed.
 
         Where partitions were added, it may stand in another one than it would now. Whoever opens
-        the topic then writes it anew (`bridge.sinks.rd_transactions`), so it is looked for once.
+        the topic then writes it anew (`bridge.sinks.rd_transactions`), so all partitions are looked
+        through until the newest of it stands where it should: at most twice in a life.
 
         Raises:
             SinkUnavailableError: Kafka does not answer.
@@ -104,11 +107,7 @@ class RdPositions:
         self._heard = ""
         consumer = self._consumer("read_committed")
         try:
-            _time, found = self._last_in(consumer, self.partition)
-            self.elsewhere = found.empty and moved(self._partitions)
-            if not self.elsewhere:
-                return found
-            return in_order([self._last_in(consumer, each) for each in range(self._partitions)])
+            return self._newest(consumer)
         except KafkaException as error:
             if self._heard:
                 why = f"{self._settings.brokers}: {self._heard}"
@@ -138,6 +137,16 @@ class RdPositions:
         """Why a request gets no answer; the request itself only tells that time ran out."""
         if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 the library's own name
             self._heard = error.str()
+
+    def _newest(self, consumer: Any) -> Last:
+        if not moved(self._partitions) or self._in_place == self._partitions:
+            self.elsewhere = False
+            return self._last_in(consumer, self.partition)[1]
+        each = [self._last_in(consumer, one) for one in range(self._partitions)]
+        found, self.elsewhere = newest(each, self.partition)
+        if not self.elsewhere:
+            self._in_place = self._partitions
+        return found
 
     def _last_in(self, consumer: Any, partition: int) -> tuple[int, Last]:
         """What stands in one partition, and when its last record was written."""

@@ -219,7 +219,8 @@ class RdProducer:
         topic = self._settings.dead_letter_topic
         if {failure.topic for failure in failures} != {topic}:
             return None
-        return held_back(topic, failures[0].error.str(), batch)
+        too_large = any(failure.too_large for failure in failures)
+        return held_back(topic, failures[0].error.str(), batch, too_large=too_large)
 
     def abandon(self) -> None:
         """Let go; what is queued is not sent."""

@@ -209,12 +209,12 @@ class TransactionalLibrdkafkaSink:
 
     def _send(self, producer: RdProducer, batch: Batch) -> None:
         producer.send(batch)
-        for piece in self._request.pieces(batch.positions, self._settings.client_id):
+        client_id = self._settings.client_id
+        session = self._notebook.header()
+        for piece in self._request.pieces(batch.positions, client_id, session):
             producer.send_one(
                 self._settings.position_topic,
-                position_record(
-                    self._settings.client_id, self._life, piece, self._notebook.header()
-                ),
+                position_record(client_id, self._life, piece, session),
                 self._positions.partition,
             )
 

@@ -200,6 +200,11 @@ MARK = Mark(7, {0: 12}, {1: 5})
         b'{"batch_id": 7, "offsets": {"0": -1}}',
         b'{"batch_id": 7, "offsets": {"0": 9223372036854775808}}',
         b'{"batch_id": 7, "offsets": {"x": 1}}',
+        b'{"batch_id": 7, "offsets": {"-1": 1}}',
+        b'{"batch_id": 7, "offsets": {"1_0": 1}}',
+        b'{"batch_id": 7, "offsets": {"2147483648": 1}}',
+        b'{"batch_id": 7, "offsets": {}, "more": NaN}',
+        b'{"batch_id": 7, "offsets": {}, "more": ' + b"[" * 100 + b"]" * 100 + b"}",
         b'{"batch_id": 7, "offsets": 7}',
     ),
 )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bridge.availability import Shared
-from bridge.errors import SessionsLeftError
-from bridge.handover import others, to_end
+from bridge.errors import FencedError, SessionsLeftError, SinkClosingError
+from bridge.handover import Handover, others, to_end
 from bridge.known import Known
 from bridge.lane import Lane
 from bridge.notes import Note
@@ -21,7 +22,7 @@ from contract.log import Log
 from contract.settings import load
 from contract.tasks import Tasks
 from contract.topics import ALL_READINGS, readings_topic, shard_filter
-from tests.bridge.packets import CONNACK_RESUMED, PINGRESP, publish
+from tests.bridge.packets import CONNACK_RESUMED, PINGRESP, publish, suback
 from tests.bridge.readings import reading
 from tests.bridge.scripted_broker import ScriptedBroker
 from tests.support import (
@@ -37,6 +38,7 @@ from tests.support import (
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from bridge.records import Batch
     from deploy.local import Stack
     from tests.support import Program
 
@@ -158,6 +160,84 @@ def test_that_the_other_kind_is_gone_is_noted_only_where_it_is(
         broker.hang_up()
         lane.stop(10)
         assert lane.notebook.ours.alone is none_left
+
+
+class _Turns(threading.Event):
+    """Counts how often it was waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns = 0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.turns += 1
+        return super().wait(timeout)
+
+
+def test_a_resumed_session_gets_its_new_filters_before_the_others_lose_theirs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resumed = threading.Event()
+
+    class LaterThanMqtt(MemorySink):
+        def open(self) -> bytes:
+            resumed.wait(10)
+            return b""
+
+    monkeypatch.setattr("bridge.lane.make_sink", lambda *_: LaterThanMqtt())
+    log = Log("test")
+    made: list[Note] = []
+
+    def make(_settings: BridgeSettings, note: Note) -> Lane:
+        made.append(note)
+        raise SinkClosingError("enough")
+
+    with ScriptedBroker() as broker:
+        flags = {"mqtt": f"mqtt://127.0.0.1:{broker.port}", "client_id": "b"}
+        settings = load(BridgeSettings, PREFIX, flags=flags)
+        other = {"b-00": Known(FIRST, time.time())}
+        monkeypatch.setattr("bridge.known.known", lambda *_: other)
+        handover = Handover(settings, make, log)
+        handover.stopping = turns = _Turns()
+        lane = Lane(settings, Shared("kafka", log), log, Tasks(log), before=handover)
+        handover.lanes = [lane]
+        lane.start()
+        peer = broker.accept()
+        peer.packet()
+        peer.send(CONNACK_RESUMED)
+        await_true(lambda: bool(lane.mqtt.available), "a session that queues as it is")
+        resumed.set()
+        subscribe = peer.packet()
+        await_true(lambda: turns.turns > 3 or bool(made), "a handover that waits")
+        assert not made
+        peer.send(suback(int.from_bytes(subscribe[2:4], "big")))
+        await_true(lambda: bool(made), "a handover that goes on")
+        broker.hang_up()
+        lane.stop(10)
+
+
+def test_a_session_whose_client_id_another_bridge_took_is_not_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class TakenOver(MemorySink):
+        def deliver(self, _batch: Batch) -> None:
+            raise FencedError("b")
+
+    forgotten: list[object] = []
+    monkeypatch.setattr("bridge.lane.make_sink", lambda *_: TakenOver())
+    monkeypatch.setattr("bridge.lane.forget", lambda options, _timeout: forgotten.append(options))
+    log = Log("test")
+    with ScriptedBroker() as broker:
+        settings = load(BridgeSettings, PREFIX, flags={"mqtt": f"mqtt://127.0.0.1:{broker.port}"})
+        lane = Lane(settings, Shared("kafka", log), log, Tasks(log), ending=WHOLE)
+        lane.start()
+        broker.accept().send(CONNACK_RESUMED)
+        await_true(lambda: lane.ready, "a lane that takes messages")
+        assert not lane.finish(10)
+        assert isinstance(lane.failure, FencedError)
+        assert not forgotten
+        broker.hang_up()
+        lane.stop(10)
 
 
 class Site:

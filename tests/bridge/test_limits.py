@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.positions import POSITION_BYTES, Last, in_order, moved
+from bridge.positions import POSITION_BYTES, Last, in_order, moved, newest
 from bridge.sinks.limits import USUAL_S, RequestSize, TransactionTime
 
 
@@ -73,7 +73,7 @@ def test_positions_are_cut_to_what_a_request_may_have(count: int, halvings: int,
     for _ in range(halvings):
         size.refused()
     positions = b"position" * count
-    pieces = size.pieces(positions, name)
+    pieces = size.pieces(positions, name, b"")
     assert b"".join(pieces) == positions
     assert pieces
     assert all(len(piece) % POSITION_BYTES == 0 for piece in pieces)
@@ -101,3 +101,28 @@ def test_what_stands_in_several_partitions_is_in_the_order_of_its_time() -> None
     assert in_order([(0, Last(b"", b""))]).empty
     assert not moved(16)
     assert moved(17)
+
+
+def test_the_header_of_the_session_takes_room_from_the_positions() -> None:
+    size = RequestSize(8_000)
+    header = b"h" * 2_000
+    pieces = size.pieces(b"position" * 4_000, "b", header)
+    assert b"".join(pieces) == b"position" * 4_000
+    assert max(map(len, pieces)) + len(header) + 256 <= size.bytes
+    # One goes with each record, whatever the header leaves.
+    assert set(map(len, size.pieces(b"position" * 3, "b", b"h" * 9_000))) == {POSITION_BYTES}
+
+
+def test_of_several_partitions_the_newest_counts_and_not_the_one_that_is_looked_at_first() -> None:
+    old, new, none = (
+        (100, Last(b"old", b"aaaaAAAA")),
+        (300, Last(b"new", b"bbbbBBBB")),
+        (0, Last(b"", b"")),
+    )
+    whole = Last(b"new", b"aaaaAAAAbbbbBBBB")
+    assert newest([old, none, new], own=0) == (whole, True)
+    assert newest([old, none, new], own=1) == (whole, True)
+    assert newest([old, none, new], own=2) == (whole, False)
+    assert newest([none, none], own=1) == (none[1], False)
+    # Of two at the same time the one that is written today.
+    assert newest([new, (300, Last(b"own", b"ccccCCCC"))], own=0)[0].life == b"new"

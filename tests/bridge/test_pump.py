@@ -10,7 +10,7 @@ from bridge.client import Arrivals
 from bridge.errors import BatchTooSlowError, SinkClosingError, SinkUnavailableError
 from bridge.positions import POSITION_BYTES
 from bridge.pump import Bounds
-from bridge.records import Batch
+from bridge.records import Batch, Record
 from bridge.sink import MemorySink
 from tests.bridge.pump_bench import frame, make, move
 from tests.bridge.readings import reading
@@ -71,6 +71,43 @@ def test_a_bad_message_becomes_a_dead_letter_before_it_is_acknowledged() -> None
     assert broker.acknowledged == [1, 2, 3]
     assert broker.delivered_before == [3]
     assert stats.rejected == {"not_json": 1}
+
+
+def test_a_letter_that_the_topic_finds_too_large_goes_in_halves() -> None:
+    sink = MemorySink(largest_letter=50_000)
+    pump, broker, stats = make(sink)
+    large = b"x" * 1_000_000
+    move(pump, [Arrivals(1, [frame(1), frame(2, large), frame(3, b"hello"), frame(4)])])
+    move(pump, [Arrivals(1, [frame(5, large)])])
+    assert broker.acknowledged == [1, 2, 3, 4, 5]
+    assert stats.rejected == {"too_large": 2, "not_json": 1}
+    by_key: dict[bytes, list[Record]] = {}
+    for record in sink.dead_letters:
+        by_key.setdefault(record.key, []).append(record)
+    values = [b"".join(part.value for part in parts) for parts in by_key.values()]
+    assert values == [large * 2, b"hello"]
+    for parts in by_key.values():
+        numbers = [int(dict(part.headers)["part"]) for part in parts]
+        assert {int(dict(part.headers)["parts"]) for part in parts} == {max(numbers)}
+    # What was taken is remembered.
+    assert sink.refused_letters == 5
+
+
+def test_below_the_least_part_a_letter_waits_with_the_setting_that_mends_it() -> None:
+    sink = MemorySink(largest_letter=1_000)
+    pump, broker, _stats = make(sink)
+    said: list[str] = []
+    kafka = pump._kafka  # noqa: SLF001 what it is told
+
+    def lost(why: str, *, refused: bool = False) -> None:
+        said.append(why)
+        sink.largest_letter = 4_000 if refused else 0
+
+    kafka.lost = lost  # type: ignore[method-assign]
+    move(pump, [Arrivals(1, [frame(1, b"x" * 10_000)])])
+    assert "raise its max.message.bytes" in said[0]
+    assert [len(record.value) for record in sink.dead_letters] == [3515, 3515, 2970]
+    assert broker.acknowledged == [1]
 
 
 def test_a_batch_is_delivered_again_until_kafka_takes_it() -> None:

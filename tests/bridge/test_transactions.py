@@ -5,17 +5,21 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined] # its stub
+from kafka.errors import KafkaTimeoutError
 
 from bridge.availability import Availability
 from bridge.errors import FencedError, SinkUnavailableError
+from bridge.positions import position_partition
 from bridge.records import Batch, Record
 from bridge.settings import PREFIX, BridgeSettings
 from bridge.sinks import make_sink
+from bridge.sinks.kp_producer import Failure
+from bridge.sinks.limits import TransactionTime
 from bridge.sinks.rd_producer import RdProducer
 from contract.log import Log
 from contract.settings import load
@@ -25,6 +29,8 @@ from tests.faults.test_dead_letters import limit
 from tests.support import await_true, topic_records, unique
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bridge.positions import Last
     from deploy.local import Stack
 
@@ -59,6 +65,29 @@ def test_partitions_that_are_added_to_the_position_topic_hide_nothing(
         assert {before[at : at + 8] for at in range(0, len(before), 8)} == set(delivered)
         delivered.append(more.to_bytes(8, "big"))
         sink.deliver(Batch([Record(b"k", reading("k", more + 1))], [], delivered[-1]))
+        sink.close()
+        if more:
+            grow(stack, f"{topic}.bridge", more)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_client_id_that_comes_back_to_an_earlier_partition_is_told_the_newest(
+    stack: Stack, client: str
+) -> None:
+    topic = next(
+        name
+        for name in iter(lambda: unique("back"), "")
+        if position_partition(name, 18) == position_partition(name, 16)
+        and position_partition(name, 17) != position_partition(name, 16)
+    )
+    stack.create_topics(topic, f"{topic}.dead-letter")
+    delivered = b""
+    for more in (17, 18, 0):
+        sink = sink_of(stack.kafka, topic, client, "exactly-once")
+        assert sink.open().endswith(delivered)
+        delivered = more.to_bytes(8, "big")
+        sink.deliver(Batch([], [], delivered))
         sink.close()
         if more:
             grow(stack, f"{topic}.bridge", more)
@@ -237,3 +266,36 @@ def test_what_a_dead_bridge_left_open_is_never_seen(stack: Stack, client: str) -
     sink.close()
     assert [kept.value for kept in topic_records(stack.kafka, topic)] == [b"whole"]
     dead.purge()
+
+
+class _SlowAbort:
+    """A producer of which a record fails at once, and the abort takes long."""
+
+    def __init__(self, clock: list[float]) -> None:
+        self.raw = self
+        self._clock = clock
+
+    def begin_transaction(self) -> None:
+        pass
+
+    def abort_transaction(self) -> None:
+        self._clock[0] += 60
+
+    def send(self, batch: Batch) -> list[Failure]:
+        return [Failure(batch.readings[0], KafkaTimeoutError("no answer"))]
+
+    def call(self, step: Callable[[], None], _what: str) -> None:
+        step()
+
+    def abandon(self) -> None:
+        pass
+
+
+def test_a_slow_abort_makes_no_batch_too_slow() -> None:
+    clock = [0.0]
+    sink: Any = sink_of("127.0.0.1:1", unique("slow"), "kafka-python", "exactly-once")
+    sink._time = TransactionTime(lambda: clock[0])  # noqa: SLF001 the time in question
+    sink._producer = _SlowAbort(clock)  # noqa: SLF001 which takes it
+    # Else the next batches would be smaller for no reason.
+    with pytest.raises(SinkUnavailableError, match="no answer"):
+        sink.deliver(Batch([Record(b"k", reading("k"))], [], b"position"))

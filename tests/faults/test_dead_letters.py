@@ -9,6 +9,7 @@ from confluent_kafka import admin as librdkafka
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from tests.bridge.readings import reading
+from tests.bridge.sink_bench import SINKS
 from tests.bridge.test_health import get
 from tests.faults.flow import Flow
 from tests.support import Publisher, await_true, topic_records
@@ -93,3 +94,28 @@ def test_a_dead_letter_that_kafka_does_not_take_is_held_back_until_it_does(
         assert get(flow.port, "/readyz")[0] == 200
         assert bridge.end() == 0
     assert sorted(flow.values()) == sorted(good)
+
+
+@pytest.mark.parametrize(("client", "delivery"), SINKS)
+def test_a_large_letter_goes_into_a_topic_with_a_small_limit_in_parts(
+    stack: Stack, client: str, delivery: str
+) -> None:
+    with Flow(stack, client, print) as flow:
+        letters = f"{flow.name}.dead-letter"
+        limit(stack, letters, 50_000)
+        large = bytes(range(128, 256)) * 2_000
+        good = [reading(f"guid-{n}", 1) for n in range(20)]
+        with flow.bridge("--delivery", delivery) as bridge, Publisher(stack.mqtt) as publisher:
+            bridge.await_line("ready")
+            publisher.publish(flow.mqtt_topic, [*good[:10], large, BAD, *good[10:]])
+            publisher.finish()
+            bridge.await_line("the dead-letter topic takes no record of that size", timeout=60)
+            await_true(lambda: set(flow.values()) == set(good), "those behind it")
+            assert bridge.end() == 0
+    found = topic_records(stack.kafka, letters)
+    assert BAD in [kept.value for kept in found]
+    by_parts: dict[int, list[bytes]] = {}
+    for kept in found:
+        by_parts.setdefault(int(kept.headers["parts"]), []).append(kept.value)
+    assert b"".join(by_parts[max(by_parts)]) == large
+    assert len(by_parts[max(by_parts)]) == max(by_parts)
