@@ -38,6 +38,7 @@ _HEADER_BYTES: Final = 2_000
 _PATIENCE_S: Final = 10.0
 _TURN_S: Final = 0.25
 _PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001 the library's own name
+_FOLLOWS: Final = _PURGED | {KafkaError._STATE}  # noqa: SLF001 the same
 _FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH})  # noqa: SLF001 the library's own name
 
 
@@ -104,7 +105,7 @@ class KafkaBox:
             self._flush()
             self._patiently(self._producer.commit_transaction)
         except (BufferError, KafkaException) as error:
-            raise self._error(error) from error
+            raise self._error(self._cause(error)) from error
 
     def close(self) -> None:
         """See `Box.close`; what is open is aborted by the next `open`, or by Kafka in time."""
@@ -129,9 +130,19 @@ class KafkaBox:
             if self._stop.is_set():
                 raise StoppingError
         if self._failures:
-            # One that is refused takes those along that wait beside it, and they may be told first.
-            causes = [error for error in self._failures if error.code() not in _PURGED]
-            raise KafkaException((causes or self._failures)[0])
+            raise KafkaException(self._failures[0])
+
+    def _cause(self, error: Exception) -> Exception:
+        """Why a transaction goes no further: one record that is refused ends it for all others.
+
+        Those may be told first, and a record that is queued after it finds a transaction that has
+        ended.
+        """
+        with contextlib.suppress(KafkaException, SystemError):
+            self._producer.flush(_TURN_S)
+        causes = [failure for failure in self._failures if failure.code() not in _PURGED]
+        follows = isinstance(error.args[0], KafkaError) and error.args[0].code() in _FOLLOWS
+        return KafkaException(causes[0]) if causes and follows else error
 
     def _left(self) -> int:
         try:
