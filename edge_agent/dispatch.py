@@ -96,6 +96,13 @@ class Dispatch:
         }
         return len(self._rowless)
 
+    def renumber(self, beyond: int, by: int) -> None:
+        """Entries that are on their way and beyond an id have a higher one now."""
+        self._flights = {
+            tag: flight._replace(ids=[n + by if n > beyond else n for n in flight.ids])
+            for tag, flight in self._flights.items()
+        }
+
     def next(self) -> Message | None:
         """The next message; None where nothing may be sent now."""
         if not self._breaker.lets(len(self._flights)):

@@ -199,7 +199,7 @@ class Keeper:
     def flush(self, timeout: float) -> bool:
         """Commit what there is, for so many seconds at most for each commit; whether it is done."""
         self.settle(timeout)
-        if self.safe and self.batch and not self._writer.busy:
+        if self.safe and self.batch and not self._writer.busy and self._locked():
             self._start(self._clock())
             self.settle(timeout)
         return self.safe and not self._writer.busy
@@ -225,6 +225,43 @@ class Keeper:
                 store.close()
         if self._claim is not None:
             self._claim.release()
+
+    def renumber(self, beyond: int, by: int) -> None:
+        """Give higher ids to all that is uncommitted; sequence numbers are forgotten.
+
+        Args:
+            beyond: ids up to this one stay: their rows are committed.
+            by: so much is added.
+        """
+
+        def new(number: int) -> int:
+            return number + by if number > beyond else number
+
+        for batch in self._uncommitted():
+            entries = [entry._replace(id=new(entry.id)) for entry in batch.entries.values()]
+            batch.entries = {entry.id: entry for entry in entries}
+            batch.gone = [new(number) for number in batch.gone]
+            batch.aside = {new(number): why for number, why in batch.aside.items()}
+            batch.seqs.clear()
+        shelf = [entry._replace(id=new(entry.id)) for entry in self.shelf.values()]
+        self.shelf.clear()
+        self.shelf.update((entry.id, entry) for entry in shelf)
+
+    def restamp(self, beyond: int, names: Callable[[Entry], Entry]) -> None:
+        """Name anew what is uncommitted and has an id beyond this one; `renumber` it first."""
+        # In the order of the ids: so were they measured.
+        for batch in reversed(self._uncommitted()):
+            for number in sorted(number for number in batch.entries if number > beyond):
+                if batch is self._out and number in self.batch.entries:
+                    # The later one is what is written.
+                    continue
+                entry = batch.entries[number] = names(batch.entries[number])
+                batch.seqs[entry.guid] = entry.seq
+
+    @property
+    def under_way(self) -> dict[int, Entry]:
+        """Entries that were given to the disk, and are not known to be committed."""
+        return {} if self._out is None else self._out.entries
 
     def _uncommitted(self) -> list[Batch]:
         return [batch for batch in (self.batch, self._out) if batch is not None]

@@ -43,6 +43,8 @@ class Names:
         self.last_id = self._base = _BEYOND + secrets.randbits(_BEYOND_BITS)
         self.committed_id = 0
         self.moved = ""
+        self.rejoined = False
+        """Whether the store that was adopted last is ours, and another life went on with it."""
         self.forged = False
         """Whether the last status claimed our epoch, and was not written with our store."""
 
@@ -76,13 +78,19 @@ class Names:
         damaged = opened.set_aside is not None
         # A copy from before there were keys gets another one, and its twin is believed once.
         self._key = str(facts.get("key", self._key))
-        if not damaged and self._disk is not None and facts.get("epoch") == self._disk.epoch:
+        if not damaged and self.wrote(saved):
             return False
+        ours = not damaged and facts.get("board") == self._board
+        self.rejoined = ours and self._disk is not None
+        known = self.committed_id
         self._opened_at = self.committed_id = max(saved.last_id, facts.get("last_id", 0))
         given = self.last_id != self._base
+        if self.rejoined:
+            # The other life gave the ids that follow the last one that we committed.
+            self.last_id += max(0, self._opened_at - known)
         self.last_id = max(self.last_id, self._opened_at) if given else self._opened_at
         self._base = 0
-        if not damaged and facts.get("board") == self._board:
+        if ours:
             self._disk = Stamper(facts["epoch"], saved.seqs)
             self._lives = facts["lives"].split()
             self._known_to = self._opened_at if facts["confirmed"] else facts["known_to"]
@@ -95,9 +103,9 @@ class Names:
         return True
 
     def wrote(self, saved: Saved) -> bool:
-        """Whether a store is the one that this life has written to."""
-        epoch, lives = saved.facts.get("epoch"), str(saved.facts.get("lives", ""))
-        return self._disk is not None and epoch == self._disk.epoch and self._life in lives.split()
+        """Whether a store is the one that this life has written to, and no other since."""
+        epoch, lives = saved.facts.get("epoch"), str(saved.facts.get("lives", "")).split()
+        return self._disk is not None and epoch == self._disk.epoch and lives[-1:] == [self._life]
 
     @property
     def begins(self) -> bool:

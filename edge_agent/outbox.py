@@ -383,8 +383,10 @@ class Outbox:
     def _adopt(self, opened: Opened) -> None:
         """Go on with what was opened: at the start, and after the file had to be opened anew."""
         names, batch, saved = self._names, self._keeper.batch, opened.saved
+        known, epoch = names.committed_id, names.stamper(safe=True).epoch
         if not names.adopt(opened):
             return
+        flying = self._rejoin(known, epoch) if names.rejoined else 0
         if names.moved:
             self._log.warning("the outbox was another board's: a new epoch begins")
         batch.fresh = names.begins
@@ -402,5 +404,38 @@ class Outbox:
             rows -= len(self._keeper.read(first, last, last - first + 1) or ())
             backlog.remove(first, last)
         self._dropper.seal_all()
-        self._rows = rows + self._dispatch.settled + self._keeper.wrong
+        self._rows = rows + flying + self._dispatch.settled + self._keeper.wrong
         self._twin.look()
+
+    def _rejoin(self, known: int, epoch: str) -> int:
+        """Another life went on with our file: what we did not commit has names that it gave too.
+
+        Args:
+            known: the last id that we committed.
+            epoch: of the disk, until now.
+
+        Returns:
+            How many entries are on their way whose rows are gone: the other life sent them.
+        """
+        keeper, dispatch = self._keeper, self._dispatch
+        disk, by = self._names.stamper(safe=True), max(0, self._names.committed_id - known)
+
+        def name(entry: Entry) -> Entry:
+            if entry.epoch != epoch:
+                return entry
+            return entry._replace(epoch=disk.epoch, seq=disk.next(entry.guid))
+
+        self._lanes.add_live(self._dropper.memory_gaps.clear(), most=len(keeper.shelf) + LIVE_ROWS)
+        # What is committed is in the file, unless the other life sent it.
+        live = [entry for entry in self._lanes.live if entry.id in keeper.shelf]
+        fresh = {number + by if number > known else number for number in self._fresh}
+        keeper.renumber(known, by)
+        keeper.restamp(known, name)
+        dispatch.renumber(known, by)
+        self._lanes.live.clear()
+        self._lanes.live.extend(entry._replace(id=entry.id + by) for entry in live)
+        waiting = {**keeper.batch.entries, **keeper.under_way}
+        self._fresh = {number: waiting[number] for number in fresh if number in waiting}
+        self._log.warning("another agent used the outbox meanwhile: what it left is taken in")
+        missing = {n for n in dispatch.flying if n <= known and not keeper.read(n, n, 1)}
+        return dispatch.without_rows(missing, lambda _: True)
