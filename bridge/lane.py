@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 from bridge.availability import Availability
 from bridge.backpressure import Backpressure
 from bridge.client import SessionOptions
+from bridge.forget import forget
 from bridge.health import Vitals
 from bridge.notes import Notebook, note_of
 from bridge.positions import MOST, Positions, position
 from bridge.pump import Bounds, Pump
 from bridge.security import mqtt_context
-from bridge.session import Session, forget
+from bridge.session import Session
 from bridge.sinks import make_sink
 from bridge.stats import Stats
 from contract.backoff import Backoff

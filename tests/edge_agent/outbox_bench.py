@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from contract.log import start_logging
 from edge_agent.message import Fate, Message
@@ -13,11 +17,14 @@ from edge_agent.outbox import Outbox
 from edge_agent.overflow import Overflow
 from edge_agent.room import Bounds
 from edge_agent.sample import Sample
+from edge_agent.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from contract.status import Mark
+    from edge_agent.batch import Batch
 
 NS = 1_000_000_000
 START = 1_479_302_799 * NS
@@ -167,3 +174,21 @@ def seqs(records: list[dict[str, Any]], guid: str = "a") -> list[int]:
 
 def is_gap(record: dict[str, Any]) -> bool:
     return bool(record["payload"]["format"] == "urn:isotherm:gap:1")
+
+
+@contextlib.contextmanager
+def unable_to_apply(name: str = "SQLITE_FULL") -> Iterator[None]:
+    """Meanwhile each commit fails at its end, by default as on a full disk; salvage does not."""
+    apply = Store.apply
+
+    def fail(store: Store, batch: Batch) -> None:
+        if store.path.suffix == ".salvage":
+            apply(store, batch)
+            return
+        error = sqlite3.DatabaseError(name)
+        error.sqlite_errorname = name
+        raise error
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "apply", fail)
+        yield

@@ -18,7 +18,7 @@ from edge_agent.held import Held
 from edge_agent.lookup import Lookup
 from edge_agent.message import Fate
 from edge_agent.store import Store
-from tests.edge_agent.outbox_bench import Bench, is_gap, names, seqs
+from tests.edge_agent.outbox_bench import Bench, is_gap, names, unable_to_apply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -208,24 +208,6 @@ def test_a_file_that_was_cut_costs_what_cannot_be_read_and_that_is_declared(path
     bench.close()
 
 
-@contextlib.contextmanager
-def _unable_to_apply(name: str = "SQLITE_FULL") -> Iterator[None]:
-    """Meanwhile each commit fails at its end, by default as on a full disk; salvage does not."""
-    apply = Store.apply
-
-    def fail(store: Store, batch: Batch) -> None:
-        if store.path.suffix == ".salvage":
-            apply(store, batch)
-            return
-        error = sqlite3.DatabaseError(name)
-        error.sqlite_errorname = name
-        raise error
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Store, "apply", fail)
-        yield
-
-
 @pytest.fixture
 def stick(tmp_path: Path) -> Iterator[Path]:
     """A mount of its own."""
@@ -396,7 +378,7 @@ def test_a_new_file_that_takes_nothing_yet_is_kept_for_the_next_try(path: Path) 
     bench.commit()
     _remove_all(path)
     bench.put("a")
-    with _unable_to_apply():
+    with unable_to_apply():
         for _ in range(4):
             bench.commit()
             bench.pass_by(60)
@@ -426,11 +408,11 @@ def test_what_a_damaged_file_cost_is_declared_also_where_the_first_commit_fails(
     data[middle : middle + 65_536] = bytes(65_536)
     with path.open("r+b") as file:
         file.write(data)
-    with _unable_to_apply("SQLITE_CORRUPT"):
+    with unable_to_apply("SQLITE_CORRUPT"):
         bench.put("a")
         bench.commit()
     bench.pass_by(60)
-    with _unable_to_apply():
+    with unable_to_apply():
         bench.commit()
     bench.pass_by(60)
     bench.commit()
@@ -485,62 +467,3 @@ def test_what_was_on_its_way_when_its_row_was_lost_is_counted_or_declared(
     assert len(came) + sum(gap["count"] for gap in gaps) == 3_004
     assert bench.outbox.rows == 0
     bench.close()
-
-
-@pytest.mark.parametrize("in_memory", (False, True))
-def test_a_second_agent_that_came_in_between_costs_no_reading_and_no_name(
-    path: Path, *, in_memory: bool
-) -> None:
-    bench = Bench(path)
-    bench.put("a", ticks=3)
-    bench.commit()
-    records: list[dict[str, Any]] = []
-    if in_memory:
-        with _unable_to_apply():
-            bench.put("a")
-            bench.commit()
-        bench.put("a", ticks=2)
-        # On its way when the other one comes, and taken when it has ended.
-        records += bench.take()
-    path.with_name("outbox.db.lock").unlink()
-    other = Bench(path)
-    other.put("a", ticks=5)
-    other.commit()
-    bench.put("a", ticks=2)
-    bench.commit()
-    assert bench.outbox.lost_at_end
-    bench.put("a", ticks=2)
-    records += bench.take()
-    other.close()
-    bench.pass_by(60)
-    bench.commit()
-    assert not bench.outbox.in_memory
-    bench.settle()
-    bench.put("a", ticks=2)
-    records += bench.drain()
-    found = set(names(records))
-    # The other one sent none: each comes once.
-    assert len(found) == len(records) == 3 + 5 + 2 + 2 + 2 + 3 * in_memory
-    assert bench.outbox.rows == 0
-    disk = [seq for _, epoch, seq in found if epoch == bench.outbox.mark.epoch]
-    assert sorted(disk) == list(range(1, len(disk) + 1))
-    bench.close()
-    with Lookup(path) as lookup:
-        assert lookup.saved.rows == 0
-
-
-def test_an_agent_without_its_lock_writes_nothing_at_its_end(path: Path) -> None:
-    bench = Bench(path)
-    bench.put("a")
-    bench.commit()
-    path.with_name("outbox.db.lock").unlink()
-    other = Bench(path)
-    other.put("a", ticks=2)
-    other.commit()
-    bench.put("b")
-    bench.close()
-    # What the other one committed stands in the file, and nothing has taken its ids.
-    other.kill()
-    again = Bench(path)
-    assert seqs(again.drain()) == [1, 2, 3]
-    again.close()
