@@ -115,8 +115,8 @@ def open_store(
     salvaged = _salvage_into(new, path)
     aside = set_aside(path, "damaged", clock())
     new.replace(path)
-    store = Store(path)
-    return Opened(store, store.load(), aside, why, salvaged)
+    opened = _open(path, check=False)
+    return opened._replace(set_aside=aside, why=why, salvaged=salvaged)
 
 
 def _salvage_into(new: Path, path: Path) -> int:

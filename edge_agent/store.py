@@ -117,6 +117,7 @@ class Store:
         self.path = path
         make_private(path)
         self._writer = connect(path)
+        self._reader = self._writer
         try:
             self._writer.execute("PRAGMA synchronous=FULL")
             self._writer.execute("PRAGMA journal_mode=WAL")
@@ -127,6 +128,7 @@ class Store:
             self._uncounted = _bounds(self._writer)
             self._whereabouts = Whereabouts(path)
         except BaseException:
+            self._reader.close()
             self._writer.close()
             raise
 
