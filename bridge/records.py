@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from bridge.frames import Cut
+from bridge.mqtt.framing import Cut
 from contract.fast import judge_guid
 from contract.moment import format_event_time
 from contract.reasons import Reason, Rejection
@@ -13,7 +13,7 @@ from contract.reasons import Reason, Rejection
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from bridge.frames import Frame
+    from bridge.mqtt.framing import Frame
 
 PART_BYTES: Final = 900_000
 """A dead letter above this is written in parts, so that Kafka takes it with its default limits
@@ -52,7 +52,7 @@ class Batch(NamedTuple):
     Attributes:
         readings: for the readings topic, in arrival order.
         dead_letters: for the dead-letter topic.
-        positions: of the MQTT messages that all this came in (`bridge.positions`).
+        positions: of the MQTT messages that all this came in (`bridge.kafka.positions`).
     """
 
     readings: list[Record]

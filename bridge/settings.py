@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bridge.filters import first_overlap
-from bridge.security import check
+from bridge.credentials import check
+from bridge.mqtt.filters import first_overlap
 from contract.access import access_setting
 from contract.address import Address, host_names, listen_address, parse_address, parse_host_port
 from contract.errors import SettingsError

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.metrics import METRICS, PREFIX
+from bridge.monitoring.metrics import METRICS, PREFIX
 from contract.fields import FIELDS, MAX_GUID_LENGTH, MAX_SEQ
 from contract.reasons import Reason
 from contract.settings import rows

@@ -9,8 +9,8 @@ from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import KafkaError
 
 from bridge.doctor.kafka import KafkaFacts
-from bridge.positions import PARTITIONS
-from bridge.sinks.kp_producer import client_settings, words
+from bridge.kafka.kafka_python.producer import client_settings, words
+from bridge.kafka.positions import PARTITIONS
 from contract.doctor.topic import TopicFacts
 from contract.refusal import refusal
 

@@ -7,15 +7,15 @@ import time
 from typing import TYPE_CHECKING
 
 from bridge.errors import SessionsLeftError, SinkError
-from bridge.handover import others, to_end
-from bridge.known import known
-from bridge.service import lane_settings
+from bridge.kafka.kafka_python.find_notes import known
+from bridge.service.handover import others, to_end
+from bridge.service.service import lane_settings
 from contract.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from bridge.known import Known
+    from bridge.kafka.kafka_python.find_notes import Known
     from bridge.settings import BridgeSettings
     from contract.doctor.finding import Finding
 

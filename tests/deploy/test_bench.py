@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bridge.frames import Framer
+from bridge.mqtt.framing import Framer
 from contract.verdict import decode
 from deploy.bench.publisher import TOPIC, chunks
 from deploy.bench.readings import FIRST, SENSORS, messages, readings

@@ -20,8 +20,8 @@ from aggregator.dashboard.metrics import METRICS as PAGE_METRICS
 from aggregator.dashboard.metrics import PREFIX as PAGE_PREFIX
 from aggregator.metrics import METRICS as JOB_METRICS
 from aggregator.metrics import PREFIX as JOB_PREFIX
-from bridge.metrics import METRICS as BRIDGE_METRICS
-from bridge.metrics import PREFIX as BRIDGE_PREFIX
+from bridge.monitoring.metrics import METRICS as BRIDGE_METRICS
+from bridge.monitoring.metrics import PREFIX as BRIDGE_PREFIX
 from contract.address import Address
 from contract.endpoint import Endpoint, metrics, verdict
 from contract.exposition import Metric, Sample, exposition

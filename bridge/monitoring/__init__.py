@@ -1,0 +1,1 @@
+"""What the bridge counts and says of its state."""

@@ -1,0 +1,41 @@
+"""What is dropped at QoS 0 while Kafka is away: counted, and said once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.pump.backlog import MAX_UNBOUNDED_BYTES
+
+if TYPE_CHECKING:
+    from contract.log import Log
+
+
+class Overflow:
+    """Says when messages at QoS 0 begin to be dropped, and when they are taken again.
+
+    Args:
+        log: where it is said.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._since = 0
+
+    def note(self, dropped: int, *, before: int) -> None:
+        """After each read that held messages at QoS 0.
+
+        Args:
+            dropped: how many of them were dropped.
+            before: how many had been until then.
+        """
+        if dropped and not self._since:
+            self._since = before + 1
+            self._log.warning(
+                "mqtt qos 0 overflow",
+                waiting_bytes=MAX_UNBOUNDED_BYTES,
+                note="messages at QoS 0 are dropped and counted until Kafka takes those that wait; "
+                "publish at QoS 1 to lose none",
+            )
+        elif self._since and not dropped:
+            self._log.info("mqtt qos 0 taken again", dropped=before + 1 - self._since)
+            self._since = 0
