@@ -10,6 +10,7 @@ BridgeError
 │   ├── BatchTooSlowError      it did not get through in the time of a transaction
 │   ├── RecordsRefusedError    Kafka will never take some of the records
 │   └── FencedError            another process runs under the same client id
+├── MqttLibraryError       the installed paho-mqtt cannot be used
 ├── SessionsLeftError      sessions of an earlier start would double what this one forwards
 └── MissingClientError     the chosen Kafka client is not installed
 """
@@ -116,6 +117,23 @@ class SessionsLeftError(BridgeError):
     """Sessions of an earlier start would double or lose messages; says how to end them."""
 
     exit_code = EXIT_USAGE
+
+
+class MqttLibraryError(BridgeError):
+    """The installed paho-mqtt cannot be used.
+
+    Args:
+        version: of it.
+        why: what does not work.
+    """
+
+    exit_code = EXIT_DEPENDENCY
+
+    def __init__(self, version: str, why: str) -> None:
+        super().__init__(
+            f"paho-mqtt {version} does not work with this bridge: {why}; install another one: "
+            "pip install 'paho-mqtt==2.2.*'"
+        )
 
 
 class MissingClientError(BridgeError, ImportError):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bridge.doctor.kafka import check_kafka
 from bridge.doctor.kafka_probe import ask_kafka
-from bridge.doctor.mqtt import check_mqtt
+from bridge.doctor.mqtt import check_library, check_mqtt
 from bridge.doctor.mqtt_session import ask_mqtt
 from bridge.doctor.sessions import ask_sessions, check_sessions
 from bridge.service.service import lane_settings
@@ -35,6 +35,7 @@ def examine(settings: BridgeSettings) -> Iterator[Finding]:
             "kafka.key_file": settings.kafka_key_file,
         }
     )
+    yield check_library()
     filters = [name for lane in lane_settings(settings) for name in lane.subscribe]
     yield from check_mqtt(
         ask_mqtt(settings, filters),

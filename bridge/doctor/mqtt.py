@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from bridge.errors import MqttLibraryError
+from bridge.mqtt.ways import USUAL, choose
 from contract.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ DROPPED_TOPIC: Final = "$SYS/broker/publish/messages/dropped"
 
 _WINDOW_HELD_SINCE: Final = (2, 0, 13)
 _SHOWN: Final = 80
+_LIBRARY: Final = "mqtt library"
 _DROP_ALL: Final = ((2, 0, 2), (2, 0, 16))
 
 
@@ -42,6 +45,15 @@ class MqttFacts:
     refused: tuple[str, ...] = ()
     lowered: tuple[str, ...] = ()
     system: Mapping[str, str] = field(default_factory=dict)
+
+
+def check_library() -> Finding:
+    """Say which way paho-mqtt is read (see `bridge.mqtt.ways`)."""
+    try:
+        way = choose()
+    except MqttLibraryError as error:
+        return fail(_LIBRARY, str(error), dependency=True)
+    return ok(_LIBRARY, way.note) if way.name == USUAL else warn(_LIBRARY, way.note)
 
 
 def check_mqtt(

@@ -1,4 +1,4 @@
-"""The MQTT client: paho, but for PUBLISH frames and their answers, which go in bulk."""
+"""The MQTT client: paho, but for PUBLISH packets and their answers, which go in bulk."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import contextlib
 import select
 import socket
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+import time
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
@@ -22,17 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bridge.mqtt.backpressure import Backpressure
-    from contract.address import Address
+    from bridge.mqtt.options import SessionOptions
 
-_READ_BYTES = 256 * 1024
-_COALESCE_S = 0.002
-_COALESCE_MESSAGE_S = 2e-6
-_USUAL_WINDOW = 20
-_ROOM_S = 0.25
-_PUBACK = 0x40
-_PUBCOMP = 0x70
-_PINGREQ = 0xC0
-_PINGRESP = b"\xd0\x00"
+_READ_BYTES: Final = 256 * 1024
+_COALESCE_S: Final = 0.002
+_COALESCE_MESSAGE_S: Final = 2e-6
+_USUAL_WINDOW: Final = 20
+_ROOM_S: Final = 0.25
+_ALIVE_S: Final = 0.25
+_PINGREQ: Final = b"\xc0\x00"
+_PINGRESP: Final = b"\xd0\x00"
 
 
 class Arrivals(NamedTuple):
@@ -48,42 +48,20 @@ class Arrivals(NamedTuple):
     frames: list[Frame]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionOptions:
-    """How to connect.
-
-    Attributes:
-        address: of the MQTT broker; scheme ``mqtt`` or ``mqtts``.
-        client_id: names the session; keep it over restarts, or the broker keeps messages for a
-            session that nobody resumes.
-        filters: topic filters to subscribe to at QoS 1.
-        version: 5 or 3 (3.1.1).
-        receive_maximum: how many unacknowledged messages the broker may send (MQTT 5.0 only).
-        max_packet_size: bytes; no larger packet is taken. MQTT 5.0 brokers are told (section
-            3.1.2.11.4), and then drop a larger message for this session.
-        session_expiry: how long the broker keeps the session while we are away, seconds.
-        username, password: None where the broker asks for none.
-        tls: the context for ``mqtts``.
-    """
-
-    address: Address
-    client_id: str
-    filters: tuple[str, ...]
-    version: int = 5
-    receive_maximum: int = 20_000
-    max_packet_size: int = 4 * 1024 * 1024
-    session_expiry: int = 7 * 86400
-    username: str | None = None
-    password: str | None = None
-    tls: ssl.SSLContext | None = None
-
-
-class BulkClient(paho.Client):
+class BulkClient(paho.Client, ABC):
     """A paho client that reads much at once.
 
-    It takes PUBLISH frames out of the stream and gives paho the rest: `loop_read` is paho's public
-    hook for external loops, and `_sock_recv` (the one place where paho reads) serves it what is
-    left. tests/bridge/mqtt/test_session.py fails if a new paho goes about this differently.
+    It takes PUBLISH packets out of the byte stream and gives paho the rest, so that paho keeps the
+    connection, the handshake, keepalive and subscriptions. Here stands what is paho's public
+    interface alone (`loop_read`, `loop_write` and `loop_misc` are its hooks for external loops).
+    How the bytes come and go is left to two subclasses: `bridge.mqtt.paho_private` and
+    `bridge.mqtt.paho_public`; `bridge.mqtt.ways` chooses.
+
+    Args:
+        options: how to connect.
+        arrived: takes the frames; in the network thread.
+        backpressure: says when to read.
+        fresh: end the session that the broker has (MQTT 3.1.1; 5.0 says it at connect).
     """
 
     def __init__(
@@ -94,20 +72,18 @@ class BulkClient(paho.Client):
         *,
         fresh: bool = False,
     ) -> None:
-        modern = options.version == 5  # noqa: PLR2004 the protocol's own number
         super().__init__(
             CallbackAPIVersion.VERSION2,
             client_id=options.client_id,
-            protocol=paho.MQTTv5 if modern else paho.MQTTv311,
+            protocol=paho.MQTTv5 if options.modern else paho.MQTTv311,
             # With MQTT 5.0, clean start is said at connect instead.
-            clean_session=None if modern else fresh,
+            clean_session=None if options.modern else fresh,
             manual_ack=True,
             reconnect_on_failure=False,
         )
         if options.username is not None:
             self.username_pw_set(options.username, options.password)
-        if options.tls is not None:
-            self.tls_set_context(options.tls)
+        self.secure(options.tls)
         # With a write callback in place paho leaves all writing to the network thread.
         self._wake, self._woken = socket.socketpair()
         self._wake.setblocking(False)
@@ -117,32 +93,60 @@ class BulkClient(paho.Client):
         self._polled: Any = None
         """The connection that it waits for."""
         self._writing = False
+        self._arrived = arrived
+        self._backpressure = backpressure
+        # No longer than the broker takes to fill its window, or a small one stays empty.
+        window = options.receive_maximum if options.modern else _USUAL_WINDOW
+        self._coalesce_s = min(_COALESCE_S, window * _COALESCE_MESSAGE_S)
+        self._modern = options.modern
+        self._limit = options.max_packet_size
+        # A broker that was given the limit and keeps to it sends none. MQTT 3.1.1 cannot give it,
+        # and a broker that does not keep to it sends the same message on each new connection: from
+        # then on such ones are passed over, so that what is behind them comes.
+        self._strict = options.modern
+        self._framer = self._new_framer()
+        self._for_paho = b""
+        self._number = threading.Lock()
+        self._connection = 0
+        self._dropped = False
+        self._alive_at = 0.0
         self.paused = False
         """Whether frames are passed over; the broker keeps them, as nothing acknowledges them."""
         self.on_passed_over: Callable[[list[Frame]], None] | None = None
-        """Told of those; in the network thread."""
+        """Called with those; in the network thread."""
         self._passed_over = False
         self._resuming = False
-        self._arrived = arrived
-        self._backpressure = backpressure
-        # No longer than the broker takes to fill its window, or a small one stands empty.
-        window = options.receive_maximum if modern else _USUAL_WINDOW
-        self._coalesce_s = min(_COALESCE_S, window * _COALESCE_MESSAGE_S)
-        self._modern = modern
-        self._connection = 0
-        self._number = threading.Lock()
-        self._limit = options.max_packet_size
-        # Where the broker was told and keeps to it, none comes. MQTT 3.1.1 cannot tell it, and a
-        # broker that does not keep to it sends the same message on each new connection: from then
-        # on such ones are passed over, so that what is behind them comes.
-        self._strict = modern
-        self._framer = self._new_framer()
-        self._for_paho = b""
         self._answered = threading.Event()
         self._pinged = False
         """Whether what ended the wait was a PINGRESP."""
         self.read_error: Exception | None = None
         """What ended the connection; paho forgets it."""
+
+    @abstractmethod
+    def secure(self, tls: ssl.SSLContext | None) -> None:
+        """Prepare for connections: with TLS, or None for those without."""
+
+    @abstractmethod
+    def read_bytes(self, most: int) -> bytes:
+        """Read from the connection; empty at its end.
+
+        Raises:
+            BlockingIOError: nothing is there.
+            OSError: the connection is broken. paho must find the same when it reads next.
+        """
+
+    @abstractmethod
+    def send_packets(self, packets: bytes) -> None:
+        """Queue whole packets to go out in order; from any thread."""
+
+    def wants_to_write(self) -> bool:
+        """Whether anything waits to be sent."""
+        return self.want_write()
+
+    def next_for_paho(self, most: int) -> bytes:
+        """What paho is to read next, of what it is left; empty where nothing is left."""
+        data, self._for_paho = self._for_paho[:most], self._for_paho[most:]
+        return data
 
     def reconnect(self) -> MQTTErrorCode:
         """Connect as paho does, under a new connection number."""
@@ -151,7 +155,7 @@ class BulkClient(paho.Client):
         with self._number:
             self._connection += 1
             # All that is not acknowledged comes again, what was passed over among it.
-            self._passed_over = False
+            self._passed_over = self._dropped = False
             if self._resuming:
                 self.paused = self._resuming = False
         self._framer = self._new_framer()
@@ -160,10 +164,12 @@ class BulkClient(paho.Client):
         return super().reconnect()
 
     def drop(self) -> None:
-        """Close the socket without a word."""
+        """Close the socket without a DISCONNECT."""
         with self._number:
             self._connection += 1
-        self._sock_close()
+            self._dropped = True
+        if (connection := self.socket()) is not None:
+            connection.close()
         self.stop_waiting()
 
     def loop(self, timeout: float = 1.0) -> MQTTErrorCode:
@@ -182,14 +188,15 @@ class BulkClient(paho.Client):
         try:
             readable = self._await(connection, 0.0 if pending else timeout) or pending
         except (OSError, ValueError) as error:
-            # Closed meanwhile, in another thread.
+            # Closed meanwhile, in another thread: paho finds that, and ends in its own way.
             self.read_error = self.read_error or (error if isinstance(error, OSError) else None)
-            return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+            connection.close()
+            return super().loop_read()
         if readable:
             result = self.loop_read()
             if result is not MQTTErrorCode.MQTT_ERR_SUCCESS or self.socket() is None:
                 return result
-        if self.want_write():
+        if self.wants_to_write():
             result = self.loop_write()
             if result is not MQTTErrorCode.MQTT_ERR_SUCCESS or self.socket() is None:
                 return result
@@ -203,7 +210,7 @@ class BulkClient(paho.Client):
             self._poll.register(self._woken, select.POLLIN)
             self._poll.register(connection, select.POLLIN)
             self._writing = False
-        if self._writing != self.want_write():
+        if self._writing != self.wants_to_write():
             self._writing = not self._writing
             events = select.POLLIN | (select.POLLOUT if self._writing else 0)
             self._poll.modify(connection, events)
@@ -224,7 +231,7 @@ class BulkClient(paho.Client):
             self._wake.send(b"0")
 
     def release(self) -> None:
-        """Let go of what wakes the loop, which must have ended."""
+        """Close what wakes the loop, which must have ended."""
         self._wake.close()
         self._woken.close()
 
@@ -238,8 +245,7 @@ class BulkClient(paho.Client):
                 return False
             if mids:
                 exact = self._framer.exact
-                packets = receipts(mids, exact) if exact else pubacks(list(mids))
-                self._packet_queue(_PUBACK, packets, 0, 0)
+                self.send_packets(receipts(mids, exact) if exact else pubacks(list(mids)))
             return True
 
     def wait_for_answer(self, timeout: float) -> bool:
@@ -254,8 +260,8 @@ class BulkClient(paho.Client):
         self._pinged = False
         self._answered.clear()
         # After `drop` paho still takes itself for connected.
-        if self.is_connected() and self.socket() is not None:
-            self._packet_queue(_PINGREQ, b"\xc0\x00", 0, 0)
+        if self.is_connected() and self.socket() is not None and not self._dropped:
+            self.send_packets(_PINGREQ)
             self._answered.wait(timeout)
         return self._pinged
 
@@ -272,30 +278,47 @@ class BulkClient(paho.Client):
             # wait saves a turn of the loop for each.
             self._backpressure.idle.wait(self._coalesce_s)
         try:
-            data = super()._sock_recv(_READ_BYTES)
+            data = self.read_bytes(_READ_BYTES)
         except BlockingIOError:
             return MQTTErrorCode.MQTT_ERR_SUCCESS
         except OSError as error:
             self.read_error = error
-            # paho reads again, meets the same error and closes the connection in its own way.
-            return super().loop_read(max_packets)
+            data = b""
         if not data:
-            return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
-        with self._msgtime_mutex:
-            self._last_bytes_received = paho.time_func()
+            # paho reads again, meets the same and closes the connection in its own way.
+            return super().loop_read(max_packets)
         connection = self._connection
         frames, self._for_paho = self._split(data)
         pinged = _PINGRESP in self._for_paho
-        while self._for_paho:
-            result = super().loop_read(max_packets)
-            if result is not MQTTErrorCode.MQTT_ERR_SUCCESS or self.socket() is None:
-                self._for_paho = b""
-                return result
+        result = self._have_paho_read(max_packets, alive=True)
+        if result is not MQTTErrorCode.MQTT_ERR_SUCCESS or self.socket() is None:
+            return result
         if frames := self._admit(frames):
             self._arrived(Arrivals(connection, frames))
         if pinged:
             self._pinged = True
             self._answered.set()
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _have_paho_read(self, max_packets: int = 1, *, alive: bool) -> MQTTErrorCode:
+        """Have paho handle what it is left.
+
+        Args:
+            max_packets: paho's argument.
+            alive: the broker has sent something, of which paho sees nothing: a PINGRESP of our own
+                says so. The broker's may lie behind more than comes in a keepalive.
+        """
+        now = time.monotonic()
+        if alive and now - self._alive_at >= _ALIVE_S and self.is_connected():
+            self._alive_at = now
+            self._for_paho += _PINGRESP
+        while left := len(self._for_paho):
+            result = super().loop_read(max_packets)
+            if len(self._for_paho) == left:
+                raise RuntimeError("paho does not read what it is left")
+            if result is not MQTTErrorCode.MQTT_ERR_SUCCESS or self.socket() is None:
+                self._for_paho = b""
+                return result
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def resume(self) -> bool:
@@ -330,9 +353,7 @@ class BulkClient(paho.Client):
             return True
         # A PINGRESP may be among what lies unread, so its absence proves nothing: the broker has
         # sent something. PINGREQs go on.
-        with self._msgtime_mutex:
-            self._last_bytes_received = paho.time_func()
-        self._ping_t = 0.0
+        self._have_paho_read(alive=True)
         return False
 
     def _new_framer(self) -> Framer:
@@ -343,7 +364,7 @@ class BulkClient(paho.Client):
 
         Raises:
             MalformedPacketError: the connection must end; for a packet that is too large the broker
-                has been told (section 3.14.2.1), where MQTT has words for it.
+                got a DISCONNECT that says so (section 3.14.2.1), where MQTT has one.
         """
         try:
             split = self._framer.feed(data)
@@ -357,15 +378,9 @@ class BulkClient(paho.Client):
         if self._framer.released:
             # What has its PUBREC is in Kafka, and what has none was never handed on twice: either
             # way the identifier is free again.
-            self._packet_queue(_PUBCOMP, pubcomps(self._framer.released), 0, 0)
+            self.send_packets(pubcomps(self._framer.released))
             self._framer.released.clear()
         return split
-
-    def _sock_recv(self, bufsize: int) -> bytes:
-        if not self._for_paho:
-            return super()._sock_recv(bufsize)
-        data, self._for_paho = self._for_paho[:bufsize], self._for_paho[bufsize:]
-        return data
 
     def _leave_to_the_loop(self, _client: paho.Client, _userdata: object, _socket: Any) -> None:
         """There is something to send: the loop does that."""

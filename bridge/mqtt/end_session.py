@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Final
 import paho.mqtt.client as paho
 from paho.mqtt.enums import MQTTErrorCode
 
-from bridge.mqtt.client import BulkClient
+from bridge.mqtt.ways import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from paho.mqtt.reasoncodes import ReasonCode
 
-    from bridge.mqtt.client import SessionOptions
+    from bridge.mqtt.client import BulkClient
+    from bridge.mqtt.options import SessionOptions
 
 _KEEPALIVE_S: Final = 30
 
@@ -30,12 +31,12 @@ def forget(options: SessionOptions, timeout: float) -> None:
     Raises:
         OSError: the broker cannot be reached, or refuses.
     """
-    client = BulkClient(options, lambda _arrivals: None, fresh=True)
+    client = choose().client(options, lambda _arrivals: None, fresh=True)
     answers: list[ReasonCode] = []
     client.on_connect = lambda _client, _userdata, _flags, reason, _properties: answers.append(
         reason
     )
-    clean = options.version == 5 or paho.MQTT_CLEAN_START_FIRST_ONLY  # noqa: PLR2004 the protocol's
+    clean = options.modern or paho.MQTT_CLEAN_START_FIRST_ONLY
     client.connect_async(
         options.address.host, options.address.port, keepalive=_KEEPALIVE_S, clean_start=clean
     )

@@ -12,7 +12,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from bridge.errors import MalformedPacketError
-from bridge.mqtt.client import BulkClient
+from bridge.mqtt.ways import choose
 from contract.backoff import Backoff
 from contract.refusal import refusal
 from contract.tasks import Tasks, where
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from paho.mqtt.reasoncodes import ReasonCode
 
     from bridge.mqtt.backpressure import Backpressure
-    from bridge.mqtt.client import Arrivals, SessionOptions
+    from bridge.mqtt.client import Arrivals
     from bridge.mqtt.framing import Frame
+    from bridge.mqtt.options import SessionOptions
     from contract.log import Log
 
 _KEEPALIVE_S = 30
@@ -111,7 +112,7 @@ class Session:
         self._tasks = tasks or Tasks(log)
         self._quarrels = quarrels or Backoff(first=5.0, longest=60.0)
         self._closing = threading.Event()
-        self._client = BulkClient(options, events.arrived, backpressure)
+        self._client = choose().client(options, events.arrived, backpressure)
         self._client.on_passed_over = passed_over
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
@@ -301,7 +302,7 @@ class Session:
         if not self._client.is_connected():
             return
         wanted = self._options.filters
-        if self._options.version != 5:  # noqa: PLR2004 the protocol's own number
+        if not self._options.modern:
             # A second SUBSCRIBE would bring every retained reading again (MQTT-3.8.4-3).
             wanted = tuple(name for name in wanted if name not in self._held)
         if self._refused:
@@ -445,7 +446,7 @@ class Session:
 
 
 def _connect_properties(options: SessionOptions) -> Properties | None:
-    if options.version != 5:  # noqa: PLR2004 the protocol's own number
+    if not options.modern:
         return None
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho's own gap
     properties.SessionExpiryInterval = options.session_expiry
@@ -455,7 +456,7 @@ def _connect_properties(options: SessionOptions) -> Properties | None:
 
 
 def _subscriptions(options: SessionOptions, filters: tuple[str, ...]) -> list[tuple[str, Any]]:
-    if options.version != 5:  # noqa: PLR2004 the protocol's own number
+    if not options.modern:
         return [(name, 1) for name in filters]
     # A retained reading comes once, when the subscription is new, and not at every reconnect.
     choice = SubscribeOptions(qos=1, retainHandling=_RETAINED_ONLY_IF_NEW)

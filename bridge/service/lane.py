@@ -14,8 +14,8 @@ from bridge.monitoring.availability import Availability
 from bridge.monitoring.health import Vitals
 from bridge.monitoring.stats import Stats
 from bridge.mqtt.backpressure import Backpressure
-from bridge.mqtt.client import SessionOptions
 from bridge.mqtt.end_session import forget
+from bridge.mqtt.options import SessionOptions
 from bridge.mqtt.session import Session
 from bridge.pump.pump import Bounds, Pump
 from contract.backoff import Backoff

@@ -14,6 +14,7 @@ from bridge.credentials import check_files
 from bridge.errors import FencedError
 from bridge.monitoring.availability import Shared
 from bridge.monitoring.stats import total
+from bridge.mqtt.ways import USUAL, choose
 from bridge.service.handover import Handover
 from bridge.service.lane import Lane
 from bridge.settings import SHARDS_IN_GROUP, group_id
@@ -39,6 +40,7 @@ class Bridge:
 
     Raises:
         MissingClientError: the chosen Kafka client is not installed.
+        MqttLibraryError: the installed paho-mqtt cannot be used.
         SettingsError: a file of a password or a certificate cannot be used.
     """
 
@@ -74,6 +76,9 @@ class Bridge:
             FencedError: the last lane was taken over.
             BaseException: whatever ended a pump against its will.
         """
+        way = choose()
+        say = self._log.info if way.name == USUAL else self._log.warning
+        say("mqtt library", way=way.name, note=way.note)
         former = {
             number: signal.signal(number, lambda *_: self._stop.set())
             for number in (signal.SIGTERM, signal.SIGINT)

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.mqtt.backpressure import Backpressure
-from bridge.mqtt.client import Arrivals, SessionOptions
 from bridge.mqtt.framing import Cut, Frame
+from bridge.mqtt.options import SessionOptions
+from bridge.mqtt.paho_private import PrivateNamesClient
+from bridge.mqtt.paho_public import PublicNamesClient
 from bridge.mqtt.session import Session
+from bridge.mqtt.ways import Way
 from contract.address import Address
 from contract.backoff import Backoff
 from contract.log import Log
@@ -26,6 +29,15 @@ from tests.bridge.mqtt.scripted_broker import Peer, ScriptedBroker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from bridge.mqtt.client import Arrivals
+
+
+@pytest.fixture(params=(PrivateNamesClient, PublicNamesClient), autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that is promised of a session holds in both ways."""
+    monkeypatch.setattr("bridge.mqtt.session.choose", lambda: Way(request.param, "", ""))
+
 
 CONNECT, SUBSCRIBE, PINGREQ, DISCONNECT = 0x10, 0x82, 0xC0, 0xE0
 
