@@ -90,9 +90,9 @@ def check_config(config: Path | None, **flags: Any) -> None:
 @_settings_options
 def doctor(config: Path | None, **flags: Any) -> None:
     """Check what the bridge depends on, a sentence each; a running bridge is not disturbed."""
-    from bridge.doctor.checks import examine  # noqa: PLC0415 as above
+    from bridge.doctor.checks import run_checks  # noqa: PLC0415 as above
 
-    sys.exit(tell(examine(_load(config, flags)), click.echo))
+    sys.exit(tell(run_checks(_load(config, flags)), click.echo))
 
 
 @cli.command("sample-config")

@@ -5,7 +5,7 @@ Files are read when the bridge starts and when it makes a new Kafka client (see 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from contract.access import KafkaAccess, access_of
 from contract.tls import TlsFiles, check_mqtt, client_context
@@ -13,10 +13,45 @@ from contract.tls import TlsFiles, check_mqtt, client_context
 if TYPE_CHECKING:
     import ssl
 
-    from bridge.settings import BridgeSettings
+    from contract.address import Address
 
 
-def check(settings: BridgeSettings) -> None:
+class Access(Protocol):
+    """What the settings of a bridge say of its way into MQTT and Kafka; their table has more."""
+
+    @property
+    def mqtt(self) -> Address:
+        """The MQTT broker."""
+
+    @property
+    def username(self) -> str | None:
+        """User name for it."""
+
+    @property
+    def password_file(self) -> str | None:
+        """File with the password for it."""
+
+    @property
+    def mqtt_ca_file(self) -> str | None:
+        """Certificates to trust, PEM."""
+
+    @property
+    def mqtt_cert_file(self) -> str | None:
+        """Client certificate, PEM."""
+
+    @property
+    def mqtt_key_file(self) -> str | None:
+        """Its key, PEM."""
+
+    @property
+    def brokers(self) -> str:
+        """The Kafka brokers."""
+
+    def password(self) -> str | None:
+        """The MQTT password."""
+
+
+def check(settings: Access) -> None:
     """See that the settings can be meant together; no file is read.
 
     Raises:
@@ -31,12 +66,12 @@ def check(settings: BridgeSettings) -> None:
     kafka_access(settings).check()
 
 
-def kafka_access(settings: BridgeSettings) -> KafkaAccess:
+def kafka_access(settings: Access) -> KafkaAccess:
     """The bridge's way into Kafka."""
     return access_of(settings, settings.brokers)
 
 
-def mqtt_context(settings: BridgeSettings) -> ssl.SSLContext | None:
+def mqtt_context(settings: Access) -> ssl.SSLContext | None:
     """For the MQTT connection; None without TLS.
 
     Raises:
@@ -45,7 +80,7 @@ def mqtt_context(settings: BridgeSettings) -> ssl.SSLContext | None:
     return client_context(_mqtt_files(settings)) if settings.mqtt.scheme == "mqtts" else None
 
 
-def kafka_python_security(settings: BridgeSettings) -> dict[str, Any]:
+def kafka_python_security(settings: Access) -> dict[str, Any]:
     """The configuration of TLS and SASL for kafka-python.
 
     Raises:
@@ -62,7 +97,7 @@ def kafka_python_security(settings: BridgeSettings) -> dict[str, Any]:
     return made
 
 
-def check_files(settings: BridgeSettings) -> None:
+def check_files(settings: Access) -> None:
     """See that every file can be used that the settings name.
 
     Raises:
@@ -73,5 +108,5 @@ def check_files(settings: BridgeSettings) -> None:
     kafka_access(settings).check_files()
 
 
-def _mqtt_files(settings: BridgeSettings) -> TlsFiles:
+def _mqtt_files(settings: Access) -> TlsFiles:
     return TlsFiles("mqtt", settings.mqtt_ca_file, settings.mqtt_cert_file, settings.mqtt_key_file)

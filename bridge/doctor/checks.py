@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.doctor.kafka import check_kafka
-from bridge.doctor.kafka_probe import ask_kafka
+from bridge.doctor.kafka import ask_kafka, check_kafka
 from bridge.doctor.mqtt import check_library, check_mqtt
 from bridge.doctor.mqtt_session import ask_mqtt
 from bridge.doctor.sessions import ask_sessions, check_sessions
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from contract.doctor.finding import Finding
 
 
-def examine(settings: BridgeSettings) -> Iterator[Finding]:
+def run_checks(settings: BridgeSettings) -> Iterator[Finding]:
     """Look at everything that the bridge depends on; each finding comes as soon as it is made.
 
     Raises:

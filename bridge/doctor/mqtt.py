@@ -26,11 +26,11 @@ _DROP_ALL: Final = ((2, 0, 2), (2, 0, 16))
 
 @dataclass(frozen=True, kw_only=True)
 class MqttFacts:
-    """What a probing client saw.
+    """What a client of the doctor's own saw.
 
     Attributes:
         unreachable: why no connection came about; None where one did.
-        kept: whether the broker still had the probe's session at its second connection.
+        kept: whether the broker still had the client's session at its second connection.
         expiry: how long the broker keeps a session, seconds.
         window: the Receive Maximum that the broker announced; None where it has none.
         refused: filters that it would not have subscribed, with its reason.

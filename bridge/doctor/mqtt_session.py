@@ -43,28 +43,28 @@ def ask_mqtt(settings: BridgeSettings, filters: Iterable[str]) -> MqttFacts:
     Raises:
         SettingsError: a file of a password or a certificate cannot be used.
     """
-    probe = _Probe(settings)
+    client = _Client(settings)
     try:
-        probe.connect()
-        probe.disconnect()
-        probe.connect()
-        kept = probe.resumed
-        expiry = probe.announced("SessionExpiryInterval", settings.session_expiry)
-        window = int(probe.announced("ReceiveMaximum", _MOST)) if probe.modern else None
-        probe.forget()
-        # From here on in a session that ends with its connection, whatever becomes of the probe:
+        client.connect()
+        client.disconnect()
+        client.connect()
+        kept = client.resumed
+        expiry = client.announced("SessionExpiryInterval", settings.session_expiry)
+        window = int(client.announced("ReceiveMaximum", _MOST)) if client.modern else None
+        client.forget()
+        # From here on in a session that ends with its connection, whatever becomes of this client:
         # one that stays would queue.
-        probe.connect(fresh=True, keep=False)
-        refused, lowered = probe.not_granted(filters)
+        client.connect(fresh=True, keep=False)
+        refused, lowered = client.not_granted(filters)
         facts = MqttFacts(
             kept=kept,
             expiry=expiry,
             window=window,
             refused=refused,
             lowered=lowered,
-            system=probe.retained((VERSION_TOPIC, DROPPED_TOPIC)),
+            system=client.retained((VERSION_TOPIC, DROPPED_TOPIC)),
         )
-        probe.disconnect()
+        client.disconnect()
     except (OSError, ValueError) as error:
         why = str(error) or type(error).__name__
     except Exception as error:  # noqa: BLE001 a packet that paho does not understand
@@ -74,7 +74,7 @@ def ask_mqtt(settings: BridgeSettings, filters: Iterable[str]) -> MqttFacts:
     return MqttFacts(unreachable=refusal("mqtt", why) or why)
 
 
-class _Probe:
+class _Client:
     """A client that is driven step by step, in the caller's thread."""
 
     def __init__(self, settings: BridgeSettings) -> None:
@@ -149,7 +149,7 @@ class _Probe:
         refused: list[str] = []
         lowered: list[str] = []
         for name in filters:
-            # As a member of a shared subscription the probe would take messages from the bridges.
+            # As a member of a shared subscription this client would take messages from the bridges.
             bare = plain(name)
             reasons = self._subscribe(bare, qos=1)
             self._client.unsubscribe(bare)
@@ -204,7 +204,7 @@ class _Probe:
         return self._connack[1] if self._connack else None
 
     def _subscribe(self, name: str, *, qos: int = 0) -> list[Any]:
-        """Subscribe; what comes is none of the probe's business, and its session ends with it.
+        """Subscribe; what comes is of no interest, and its session ends with it.
 
         Raises:
             OSError: no answer came, so nothing is known.

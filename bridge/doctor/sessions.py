@@ -6,7 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from bridge.errors import SessionsLeftError, SinkError
+from bridge.errors import SessionsLeftError
+from bridge.kafka.errors import SinkError
 from bridge.kafka.kafka_python.find_notes import known
 from bridge.service.handover import others, to_end
 from bridge.service.service import lane_settings

@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
-from bridge.errors import SinkUnavailableError
+from bridge.kafka.errors import SinkUnavailableError
 from bridge.kafka.session_notes import HEADER
 from bridge.records import Record
 

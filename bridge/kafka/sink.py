@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from bridge.errors import (
+from bridge.kafka.errors import (
     BatchTooSlowError,
     LettersTooLargeError,
     RecordsRefusedError,

@@ -11,6 +11,7 @@ from bridge.records import MAX_LINES
 if TYPE_CHECKING:
     from bridge.mqtt.client import Arrivals
     from bridge.mqtt.framing import Frame
+    from contract.log import Log
 
 MAX_BATCH_BYTES: Final = 24 * 1024 * 1024
 """As `bridge.pump.load.Load.weight` counts; 20,000 usual readings and some more. It also keeps a
@@ -22,7 +23,7 @@ MAX_UNBOUNDED_BYTES: Final = 16 * 1024 * 1024
 _SLACK: Final = 1.25
 
 
-class Waiting:
+class Backlog:
     """Loads in arrival order; whoever shares one between threads locks it.
 
     A broker that does not get PUBACKs sends its window again on each connection. What of that is
@@ -150,6 +151,37 @@ class Waiting:
         self._loads.extendleft(reversed(self._taken))
         self._unbounded += sum(load.unbounded for _came, load in self._taken)
         self._taken, self._out = [], False
+
+
+class Overflow:
+    """Says when messages at QoS 0 begin to be dropped, and when they are taken again.
+
+    Args:
+        log: where it is said.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._since = 0
+
+    def note(self, dropped: int, *, before: int) -> None:
+        """After each read that held messages at QoS 0.
+
+        Args:
+            dropped: how many of them were dropped.
+            before: how many had been until then.
+        """
+        if dropped and not self._since:
+            self._since = before + 1
+            self._log.warning(
+                "mqtt qos 0 overflow",
+                waiting_bytes=MAX_UNBOUNDED_BYTES,
+                note="messages at QoS 0 are dropped and counted until Kafka takes those that wait; "
+                "publish at QoS 1 to lose none",
+            )
+        elif self._since and not dropped:
+            self._log.info("mqtt qos 0 taken again", dropped=before + 1 - self._since)
+            self._since = 0
 
 
 def _only_counted(ended: list[Load]) -> Load:

@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from bridge.errors import (
+from bridge.kafka.errors import (
     BatchTooSlowError,
     LettersTooLargeError,
     RecordsRefusedError,
@@ -19,9 +19,8 @@ from bridge.errors import (
 )
 from bridge.mqtt.backpressure import Backpressure
 from bridge.mqtt.client import Arrivals
-from bridge.pump.backlog import MAX_BATCH_BYTES, Waiting
+from bridge.pump.backlog import MAX_BATCH_BYTES, Backlog, Overflow
 from bridge.pump.load import prepare, topics_of
-from bridge.pump.overflow import Overflow
 from bridge.pump.pace import Pace
 from bridge.records import (
     LEAST_PART_BYTES,
@@ -120,7 +119,7 @@ class Pump:
         self._stats = stats
         self._log = log
         self._bounds = bounds
-        self._waiting = Waiting(bounds.max_lines)
+        self._backlog = Backlog(bounds.max_lines)
         self._pace = Pace(log, MAX_BATCH_BYTES)
         stats.batch_limit = self._pace.limit
         self._overflow = Overflow(log)
@@ -159,9 +158,9 @@ class Pump:
         for messages at QoS 0, which nobody delivers again.
         """
         with self._changed:
-            self._waiting.connected(arrivals.connection)
-            taken = self._waiting.within_bounds(arrivals)
-        load = prepare(taken, self._positions, self._waiting.admit, self._bounds.max_lines)
+            self._backlog.connected(arrivals.connection)
+            taken = self._backlog.within_bounds(arrivals)
+        load = prepare(taken, self._positions, self._backlog.admit, self._bounds.max_lines)
         dropped = len(arrivals.frames) - load.messages
         if dropped or load.unbounded:
             self._overflow.note(dropped, before=self._stats.dropped)
@@ -172,14 +171,14 @@ class Pump:
             self._stats.received += len(arrivals.frames)
             self._stats.dropped += dropped
             if load.messages or not dropped:
-                self._waiting.add(now, load)
+                self._backlog.add(now, load)
             self._mind_room()
             self._changed.notify()
 
     def prove(self) -> None:
         """Have the sink show, with an empty batch, that the client id is still ours."""
         with self._changed:
-            if self._waiting.proof:
+            if self._backlog.proof:
                 return
         self.arrived(Arrivals(0, []))
 
@@ -229,7 +228,7 @@ class Pump:
         with self._changed:
             self._draining = True
             self._changed.notify()
-            if not (self._waiting or self.opened.is_set()):
+            if not (self._backlog or self.opened.is_set()):
                 # Nothing has arrived, and Kafka need not be waited for any longer.
                 self._stopping.set()
         self._thread.join(timeout)
@@ -239,8 +238,8 @@ class Pump:
         self._thread.join(_LAST_WORDS_S)
         with self._changed:
             # Nobody has them but us.
-            self._stats.dropped += self._waiting.unacknowledgeable
-        return in_time and not self._waiting
+            self._stats.dropped += self._backlog.unacknowledgeable
+        return in_time and not self._backlog
 
     def _run(self) -> None:
         try:
@@ -262,23 +261,23 @@ class Pump:
         """All that waits, up to a bound; empty once drained."""
         idle = self._backpressure.idle
         with self._changed:
-            self._waiting.finished()
+            self._backlog.finished()
             self._mind_room()
-            if not self._waiting:
+            if not self._backlog:
                 idle.set()
-                self._changed.wait_for(lambda: self._waiting or self._draining)
+                self._changed.wait_for(lambda: self._backlog or self._draining)
             idle.clear()
             self._gather()
-            if self._waiting:
-                self._stats.oldest = self._waiting.since
-            loads = self._waiting.take(self._pace.limit)
+            if self._backlog:
+                self._stats.oldest = self._backlog.since
+            loads = self._backlog.take(self._pace.limit)
             self._proving = any(load.proof for load in loads)
             return loads
 
     def _mind_room(self) -> None:
         """Have the network thread read on or not; called with the lock."""
-        self._stats.waiting_bytes = self._waiting.weight
-        if self._waiting.weight < self._bounds.window_bytes:
+        self._stats.waiting_bytes = self._backlog.weight
+        if self._backlog.weight < self._bounds.window_bytes:
             self._backpressure.room.set()
         else:
             self._backpressure.room.clear()
@@ -346,7 +345,7 @@ class Pump:
         self._stats.batch_limit = self._pace.limit
         with self._changed:
             self._proving = False
-            self._waiting.put_back()
+            self._backlog.put_back()
 
     def _letter(self, letter: Letter, topic: bytes) -> list[Record]:
         reason = letter.rejection.reason.value

@@ -19,7 +19,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from bridge.errors import FencedError, SessionsLeftError, SinkClosingError, SinkUnavailableError
+from bridge.errors import SessionsLeftError
+from bridge.kafka.errors import FencedError, SinkClosingError, SinkUnavailableError
 from bridge.mqtt.filters import overlap
 from bridge.settings import SHARDS_IN_GROUP, group_id
 from contract.backoff import Backoff

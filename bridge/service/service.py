@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bridge.credentials import check_files
-from bridge.errors import FencedError
+from bridge.kafka.errors import FencedError
 from bridge.monitoring.availability import Shared
 from bridge.monitoring.stats import total
 from bridge.mqtt.ways import USUAL, choose

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.errors import RecordsRefusedError
+from bridge.kafka.errors import RecordsRefusedError
 from bridge.records import Batch, Record
 from tests.bridge.kafka.sink_bench import SINKS, deliver_patiently, sink_of
 from tests.bridge.readings import reading

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.errors import RecordsRefusedError
+from bridge.kafka.errors import RecordsRefusedError
 from bridge.kafka.kafka_python.producer import (
     REQUEST_BYTES,
     Failure,

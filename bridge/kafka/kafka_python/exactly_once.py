@@ -15,7 +15,7 @@ from kafka.errors import (
     ProducerFencedError,
 )
 
-from bridge.errors import (
+from bridge.kafka.errors import (
     BatchTooSlowError,
     FencedError,
     RecordsRefusedError,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from bridge.errors import SinkClosingError
+from bridge.kafka.errors import SinkClosingError
 from bridge.kafka.kafka_python.producer import client_settings, unavailable
 from bridge.kafka.session_notes import HEADER, Note, parse
 

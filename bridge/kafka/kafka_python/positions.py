@@ -8,7 +8,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from bridge.errors import SinkClosingError, SinkUnavailableError
+from bridge.kafka.errors import SinkClosingError, SinkUnavailableError
 from bridge.kafka.kafka_python.producer import client_settings, unavailable, words
 from bridge.kafka.positions import (
     MOST,

@@ -18,7 +18,7 @@ from kafka.errors import (
 )
 
 from bridge.credentials import kafka_access, kafka_python_security
-from bridge.errors import SinkClosingError, SinkUnavailableError
+from bridge.kafka.errors import SinkClosingError, SinkUnavailableError
 from bridge.kafka.kafka_python.client_log import HEARD, NAMELESS
 from bridge.kafka.kafka_python.partitioner import KeyPartitioner
 from bridge.kafka.sink import held_back

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaException
 
-from bridge.errors import RecordsRefusedError, SinkUnavailableError
+from bridge.kafka.errors import RecordsRefusedError, SinkUnavailableError
 from bridge.kafka.librdkafka.producer import REQUEST_BYTES, RdProducer, unavailable
 from bridge.kafka.limits import RequestSize, SmallerRequestsError, patiently
 from bridge.records import Batch

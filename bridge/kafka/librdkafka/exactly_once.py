@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
 
-from bridge.errors import (
+from bridge.kafka.errors import (
     BatchTooSlowError,
     FencedError,
     RecordsRefusedError,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # its stub
 
-from bridge.errors import SinkUnavailableError
+from bridge.kafka.errors import SinkUnavailableError
 from bridge.kafka.librdkafka.producer import (
     OPEN_TIMEOUT_S,
     POLL_S,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from bridge.credentials import kafka_access
-from bridge.errors import SinkClosingError, SinkUnavailableError
+from bridge.kafka.errors import SinkClosingError, SinkUnavailableError
 from bridge.kafka.sink import held_back
 from contract.refusal import refusal
 

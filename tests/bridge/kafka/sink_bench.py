@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from bridge.errors import BatchTooSlowError, SinkUnavailableError
+from bridge.kafka.errors import BatchTooSlowError, SinkUnavailableError
 from bridge.kafka.factory import make_sink
 from bridge.monitoring.availability import Availability
 from bridge.settings import PREFIX, BridgeSettings

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.errors import SinkUnavailableError
+from bridge.kafka.errors import SinkUnavailableError
 from bridge.kafka.positions import MOST, POSITION_BYTES, Positions, position, position_partition
 from bridge.mqtt.framing import Frame
 

@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.errors import (
-    RecordsRefusedError,
-    SinkClosingError,
-    SinkUnavailableError,
-)
+from bridge.kafka.errors import RecordsRefusedError, SinkClosingError, SinkUnavailableError
 from bridge.kafka.sink import MemorySink, Sink
 from bridge.monitoring.availability import Availability
 from bridge.records import Batch, Record

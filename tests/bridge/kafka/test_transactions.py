@@ -12,7 +12,7 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined] # its stub
 from kafka.errors import KafkaTimeoutError
 
-from bridge.errors import FencedError, SinkUnavailableError
+from bridge.kafka.errors import FencedError, SinkUnavailableError
 from bridge.kafka.factory import make_sink
 from bridge.kafka.kafka_python.producer import Failure
 from bridge.kafka.librdkafka.producer import RdProducer

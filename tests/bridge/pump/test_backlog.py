@@ -3,7 +3,7 @@ from __future__ import annotations
 from bridge.kafka.positions import Positions
 from bridge.mqtt.client import Arrivals
 from bridge.mqtt.framing import Frame
-from bridge.pump.backlog import Waiting
+from bridge.pump.backlog import Backlog
 from bridge.pump.load import Load, prepare
 from tests.bridge.readings import reading
 
@@ -12,12 +12,12 @@ def frame(mid: int, *, again: bool = False) -> Frame:
     return Frame(b"t", reading("a", mid or 1), mid, again, retained=False)
 
 
-def arrive(waiting: Waiting, arrivals: Arrivals, positions: Positions | None = None) -> None:
+def arrive(waiting: Backlog, arrivals: Arrivals, positions: Positions | None = None) -> None:
     waiting.connected(arrivals.connection)
     waiting.add(1.0, prepare(arrivals, positions, waiting.admit))
 
 
-def rest(waiting: Waiting) -> list[Load]:
+def rest(waiting: Backlog) -> list[Load]:
     found = []
     while len(waiting):
         found += waiting.take()
@@ -26,7 +26,7 @@ def rest(waiting: Waiting) -> list[Load]:
 
 def test_a_hundred_connections_leave_no_more_than_two() -> None:
     for positions in (None, Positions()):
-        waiting = Waiting()
+        waiting = Backlog()
         for connection in range(1, 101):
             for mid in range(1, 21):
                 again = frame(mid, again=connection > 1)
@@ -40,7 +40,7 @@ def test_a_hundred_connections_leave_no_more_than_two() -> None:
 
 
 def test_what_is_being_delivered_is_here_too() -> None:
-    waiting = Waiting()
+    waiting = Backlog()
     arrive(waiting, Arrivals(1, [frame(1), frame(2)]))
     [load] = waiting.take()
     assert len(load.frames) == 2
@@ -51,7 +51,7 @@ def test_what_is_being_delivered_is_here_too() -> None:
 
 
 def test_the_same_packet_identifier_with_another_payload_is_another_message() -> None:
-    waiting = Waiting()
+    waiting = Backlog()
     arrive(waiting, Arrivals(1, [frame(1)]))
     other = frame(2, again=True)._replace(mid=1)
     arrive(waiting, Arrivals(2, [other]))
@@ -62,14 +62,14 @@ def test_the_same_packet_identifier_with_another_payload_is_another_message() ->
 
 
 def test_a_redelivery_over_the_same_connection_as_the_first_is_no_proof() -> None:
-    waiting = Waiting()
+    waiting = Backlog()
     arrive(waiting, Arrivals(1, [frame(1)]))
     arrive(waiting, Arrivals(1, [frame(1, again=True)]))
     assert sum(len(load.frames) for load in rest(waiting)) == 2
 
 
 def test_a_proof_stays_where_it_is() -> None:
-    waiting = Waiting()
+    waiting = Backlog()
     arrive(waiting, Arrivals(1, [frame(1)]))
     before = waiting.proof
     arrive(waiting, Arrivals(0, []))

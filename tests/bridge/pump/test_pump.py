@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from bridge.errors import BatchTooSlowError, SinkClosingError, SinkUnavailableError
+from bridge.kafka.errors import BatchTooSlowError, SinkClosingError, SinkUnavailableError
 from bridge.kafka.positions import POSITION_BYTES
 from bridge.kafka.sink import MemorySink
 from bridge.mqtt.backpressure import Backpressure

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.errors import FencedError, SessionsLeftError, SinkClosingError
+from bridge.errors import SessionsLeftError
+from bridge.kafka.errors import FencedError, SinkClosingError
 from bridge.kafka.kafka_python.find_notes import Known
 from bridge.kafka.session_notes import Note
 from bridge.kafka.sink import MemorySink
