@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 try:
     import click
-    import paho.mqtt.client  # noqa: F401 asked for here, so that its absence is said in a sentence
+    import paho.mqtt.client  # noqa: F401 imported here, so that its absence gives a sentence
 except ImportError as missing:
     sys.stderr.write(f"isotherm-bridge needs {missing.name}: pip install 'isotherm[bridge]'\n")
     sys.exit(EXIT_DEPENDENCY)

@@ -24,7 +24,7 @@ LEAST_PART_BYTES: Final = PART_BYTES >> 8
 
 MAX_LINES: Final = 10_000
 _MQTT_TOPIC_BYTES: Final = 1024
-"""How much of an MQTT topic stands in a letter's header: one may have 65,535 bytes, and a message
+"""How much of an MQTT topic is in a letter's header: one may have 65,535 bytes, and a message
 as many letters as it has lines."""
 
 _NOT_EVEN_JSON: Final = frozenset({Reason.TOO_LARGE, Reason.NOT_UTF8, Reason.NOT_JSON})
@@ -193,12 +193,12 @@ def dead_letter(
 ) -> list[Record]:
     """The records of the dead-letter topic for one letter: one, or its parts where it is large.
 
-    All parts have the same key, so they stand in one partition in order; the headers ``part`` and
+    All parts have the same key, so they are in one partition in order; the headers ``part`` and
     ``parts`` count from 1.
 
     Args:
         letter: what was rejected.
-        mqtt_topic: where it came from; its first 1024 bytes are told.
+        mqtt_topic: where it came from; its first 1024 bytes are given.
         time: when it was rejected, nanoseconds since 1970.
         part_bytes: of a part, at most.
     """

@@ -91,7 +91,7 @@ def _filter(value: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class BridgeSettings:
-    """What the bridge is told; see the table for the meaning of each field."""
+    """The settings of a bridge; see the table for the meaning of each field."""
 
     mqtt: Address = setting(
         "mqtt.url",

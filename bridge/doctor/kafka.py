@@ -10,7 +10,7 @@ from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import KafkaError
 
 from bridge.kafka.kafka_python.producer import client_settings, words
-from bridge.kafka.positions import PARTITIONS
+from bridge.kafka.position_topic import PARTITIONS
 from contract.doctor.finding import fail, ok, warn
 from contract.doctor.topic import TopicFacts, check_topic
 from contract.refusal import refusal
@@ -93,7 +93,7 @@ def _exactly_once(facts: KafkaFacts, name: str, session_expiry: float) -> Iterat
     else:
         yield fail(
             "transactions",
-            f"a transactional id cannot be had: {facts.no_transactions}; allow it, or choose "
+            f"Kafka gives no transactional id: {facts.no_transactions}; allow it, or choose "
             "--delivery at-least-once",
         )
 

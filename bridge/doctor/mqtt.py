@@ -1,4 +1,4 @@
-"""What is to be said of the MQTT broker."""
+"""Checks the MQTT broker, and the library that talks to it."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _version(text: str | None) -> Finding:
     if number < _WINDOW_HELD_SINCE:
         return warn(
             "mqtt version",
-            f"{text} does not hold the in-flight window (mended in 2.0.13): more messages than "
+            f"{text} does not hold the in-flight window (fixed in 2.0.13): more messages than "
             "mqtt.receive_maximum may be redelivered after a crash, and take memory; upgrade",
         )
     return ok("mqtt version", f"{text} has none of the known faults")

@@ -158,7 +158,7 @@ class _Client:
         return tuple(refused), tuple(lowered)
 
     def retained(self, topics: tuple[str, ...]) -> dict[str, str]:
-        """What stands in these topics; those that stay silent are left out."""
+        """What is retained in these topics; those without an answer are left out."""
         found: dict[str, str] = {}
 
         def take(_client: object, _userdata: object, message: paho.MQTTMessage) -> None:

@@ -31,7 +31,7 @@ class SinkUnavailableError(SinkError, ConnectionError):
     Args:
         why: what is wrong, and what a person may do.
         remaining: what is to be delivered again; None where nothing was being delivered.
-        refused: Kafka answers, but will not have us; see `contract.refusal`.
+        refused: Kafka answers, but refuses us; see `contract.refusal`.
     """
 
     retriable = True
@@ -64,7 +64,7 @@ class RecordsRefusedError(SinkError):
     """Kafka will never take some readings, such as one above the topic's limit.
 
     Args:
-        refusals: the readings, as they stood in the batch, each with Kafka's own words.
+        refusals: the readings, as they were in the batch, each with Kafka's own words.
         remaining: what is still to be delivered, without those.
     """
 

@@ -1,4 +1,4 @@
-"""Which MQTT messages stand in Kafka already: how a redelivery is told from a new message.
+"""Which MQTT messages are in Kafka already: tells a redelivery from a new message.
 
 A broker that did not get a PUBACK delivers the message again on the next connection, with the same
 packet identifier (MQTT-4.4.0-1) and the DUP flag (MQTT-3.3.1-1). So (packet identifier, topic,
@@ -9,13 +9,7 @@ packet identifiers are 16 bits.
 from __future__ import annotations
 
 from hashlib import blake2b
-from operator import itemgetter
-from typing import TYPE_CHECKING, Final, NamedTuple
-from zlib import crc32
-
-from bridge.kafka.errors import SinkUnavailableError
-from bridge.kafka.session_notes import HEADER
-from bridge.records import Record
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,10 +29,6 @@ def position(topic: bytes, payload: bytes, mid: int) -> bytes:
     """The 8 bytes that stand for one message: its packet identifier and 48 bits of a hash."""
     # Cut off here: to ask blake2b for less takes longer than all of its work.
     return mid.to_bytes(2, "big") + blake2b(topic + b"\0" + payload).digest()[:_HASH_BYTES]
-
-
-PARTITIONS: Final = 16
-"""Of the position topic: bridges should seldom read through each other's records."""
 
 
 class Positions:
@@ -114,98 +104,3 @@ class Positions:
         self._newer.update(dict.fromkeys(positions, connection))
         if len(self._newer) >= MOST:
             self._older, self._newer = self._newer, {}
-
-
-class Last(NamedTuple):
-    """What stands in the position topic for one client id.
-
-    Attributes:
-        life: of the process that wrote last; empty where there was none.
-        positions: of the last `MOST` messages or all there are, oldest first.
-        session: the header of the last record with one (`bridge.kafka.session_notes`).
-        at: when the last record was written, seconds since 1970.
-    """
-
-    life: bytes
-    positions: bytes
-    session: bytes = b""
-    at: float = 0.0
-
-    @property
-    def empty(self) -> bool:
-        """Whether there was no record at all."""
-        return not (self.life or self.positions)
-
-    def is_of_another(self, life: bytes) -> bool:
-        """Whether another process wrote after the one of this life did, which it had claimed."""
-        return self.life not in (b"", life)
-
-
-def position_record(client_id: str, life: bytes, positions: bytes, session: bytes) -> Record:
-    """The record that goes into the position topic with a batch, in the same transaction.
-
-    Args:
-        client_id: whose messages they are; the record's key.
-        life: names this process, so that one that was fenced can tell by whom.
-        positions: of the batch, in arrival order; empty to claim the client id.
-        session: what is known of the session (`bridge.kafka.session_notes`).
-    """
-    return Record(client_id.encode(), positions, (("life", life), (HEADER, session)))
-
-
-def moved(partitions: int) -> bool:
-    """Whether a client id's records may stand in another partition than today's.
-
-    The bridges make the topic with `PARTITIONS`. With another number somebody made it, or added
-    some, and what was written before stands where `position_partition` does not point any more.
-    """
-    return partitions != PARTITIONS
-
-
-def in_order(found: list[tuple[int, Last]]) -> Last:
-    """What was found of one client id in several partitions, by the time of the last record each.
-
-    Args:
-        found: milliseconds since 1970 of the last record, and all that was found, of each.
-    """
-    found.sort(key=itemgetter(0))
-    lives = [last.life for _time, last in found if last.life]
-    positions = b"".join(last.positions for _time, last in found)
-    sessions = [last.session for _time, last in found if last.session]
-    return Last(
-        lives[-1] if lives else b"",
-        positions[-MOST * POSITION_BYTES :],
-        sessions[-1] if sessions else b"",
-        max((last.at for _time, last in found), default=0.0),
-    )
-
-
-def newest(found: list[tuple[int, Last]], own: int) -> tuple[Last, bool]:
-    """What was found of one client id in all partitions, and whether the last of it is elsewhere.
-
-    Partitions may have been added several times, and the client id may come back to one that has
-    older records of it than another.
-
-    Args:
-        found: as for `in_order`, by partition.
-        own: the partition where the client id's records stand today.
-    """
-    at, last = found[own]
-    elsewhere = any(
-        not other.empty and (last.empty or time > at)
-        for index, (time, other) in enumerate(found)
-        if index != own
-    )
-    # Of two at the same time the own one is the later.
-    return in_order([*found[:own], *found[own + 1 :], found[own]]), elsewhere
-
-
-def position_partition(client_id: str, partitions: int) -> int:
-    """The partition of a client id's position records.
-
-    Raises:
-        SinkUnavailableError: there are none: Kafka just makes the topic, or deletes it.
-    """
-    if not partitions:
-        raise SinkUnavailableError("the position topic has no partitions yet")
-    return crc32(client_id.encode()) % partitions

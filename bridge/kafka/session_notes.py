@@ -59,7 +59,7 @@ class Note(NamedTuple):
     lost: int = 0
 
     def header(self) -> bytes:
-        """As it stands in Kafka: JSON."""
+        """As it is written to Kafka: JSON."""
         return json.dumps(
             {
                 "v": _VERSION,
@@ -139,30 +139,34 @@ class Notebook:
         self._asked = False
         self._clean = False
         self.there = False
-        """Whether anything stood in Kafka under this client id when this life began."""
+        """Whether anything was in Kafka under this client id when this life began."""
         self.earlier: Note | None = None
         """What an earlier life noted; None where none did, or of a version that did not note it."""
+        self.incomplete = False
+        """Whether more may be in Kafka than was found: the search was ended by its bound."""
         self.at = 0.0
         """When the last record was written, seconds since 1970; 0 where there is none."""
 
     @property
     def asked(self) -> bool:
-        """Whether Kafka was asked what stands there."""
+        """Whether Kafka was asked what is there."""
         return self._asked
 
     def header(self) -> bytes:
         """What is to go with each position record."""
         return self._header
 
-    def found(self, header: bytes, *, there: bool, at: float) -> None:
-        """Say what stood in Kafka; only the first time counts, later ones are of this life.
+    def found(self, header: bytes, *, there: bool, at: float, incomplete: bool = False) -> None:
+        """Say what was in Kafka; only the first time counts, later ones are of this life.
 
         Args:
             header: of the last record, empty where it had none.
             there: whether there was a record at all.
             at: when it was written, seconds since 1970.
+            incomplete: whether not all of the position topic was looked through for it.
         """
         with self._lock:
+            self.incomplete = self.incomplete or incomplete
             if self._asked:
                 return
             self._asked = True

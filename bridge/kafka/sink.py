@@ -1,4 +1,4 @@
-"""Where batches go: the protocol of a Kafka sink, and its in-memory twin."""
+"""Where batches go: the protocol of a Kafka sink, and one in memory."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Sink(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of Kafka; nothing is in flight, since `deliver` waits."""
+        """Close the connections; nothing is in flight, since `deliver` waits."""
 
 
 def held_back(topic: str, why: str, remaining: Batch, *, too_large: bool) -> SinkUnavailableError:
@@ -63,13 +63,13 @@ def held_back(topic: str, why: str, remaining: Batch, *, too_large: bool) -> Sin
     if too_large:
         sentence += "; raise its max.message.bytes"
         return LettersTooLargeError(f"{sentence}: {why}", remaining, refused=True)
-    # A person must mend it, so it is to be said even where Kafka was lost before.
+    # A person must fix it, so it is logged even where Kafka was lost before.
     return SinkUnavailableError(f"{sentence}: {why}", remaining, refused=True)
 
 
 @dataclass(slots=True)
 class MemorySink:
-    """The twin for tests: keeps what it is given, and fails when told to.
+    """For tests: keeps what it is given, and fails when it shall.
 
     Attributes:
         readings: all readings that were taken.
@@ -120,4 +120,4 @@ class MemorySink:
     def _fail(self, batch: Batch | None) -> None:
         if self.failures:
             self.failures -= 1
-            raise SinkUnavailableError("told to fail", batch)
+            raise SinkUnavailableError("made to fail", batch)

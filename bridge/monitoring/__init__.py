@@ -1,1 +1,1 @@
-"""What the bridge counts and says of its state."""
+"""What the bridge counts, and its state over HTTP."""

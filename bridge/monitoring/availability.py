@@ -31,7 +31,7 @@ class Availability:
 
         Args:
             why: for people.
-            refused: it answers, but will not have us, which a person must mend: logged also where
+            refused: it answers, but refuses us, which a person must fix: logged also where
                 it was lost before, once for each reason.
         """
         # The library's own words behind our sentence differ from try to try.
@@ -80,7 +80,7 @@ class Shared:
         """One of them reaches it."""
         with self._lock:
             member.available = True
-            # Those that were not told yet are not heard: a lane may still wait for its MQTT broker.
+            # Those that are not known yet do not count: a lane may still wait for its MQTT broker.
             if all(each.available is not False for each in self._members):
                 self._whole.back(**more)
 

@@ -79,7 +79,7 @@ class Reach:
     An idle bridge writes nothing, and so would not see that Kafka is gone.
 
     Args:
-        brokers: where to knock, in this order.
+        brokers: where to connect, in this order.
         clock: seconds, monotonic; an answer is kept for 2 s.
     """
 
@@ -93,7 +93,7 @@ class Reach:
         self._answer = False
 
     def __call__(self) -> bool:
-        """Knock, or repeat a fresh answer; takes 1 s for each broker that is silent at most."""
+        """Connect, or repeat a fresh answer; takes 1 s for each broker that is silent at most."""
         with self._lock:
             if self._clock() >= self._until:
                 self._answer = any(map(_answers, self._brokers))

@@ -100,7 +100,7 @@ METRICS: Final[tuple[Metric[View], ...]] = (
     Metric(
         "messages_suppressed_total",
         "counter",
-        "Redeliveries that stood in Kafka already and were acknowledged without writing them.",
+        "Redeliveries that were in Kafka already and were acknowledged without writing them.",
         _summed("suppressed"),
     ),
     Metric(
@@ -177,6 +177,12 @@ METRICS: Final[tuple[Metric[View], ...]] = (
         "gauge",
         "When that was last, seconds since 1970; 0 before the first.",
         lambda view: [Sample(max((lane.stats.session_lost_at for lane in view.lanes), default=0))],
+    ),
+    Metric(
+        "position_searches_incomplete_total",
+        "counter",
+        "Searches of the position topic that were ended by their time before its beginning.",
+        _summed("searches_cut"),
     ),
     Metric(
         "mqtt_sessions",

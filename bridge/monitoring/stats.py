@@ -33,6 +33,8 @@ class Stats:
         reconnects: MQTT connections after the first; written by the network thread.
         waiting_bytes: about how much memory those take that are not done with.
         batch_limit: the most that goes into one batch, counted in the same way.
+        searches_cut: searches of the position topic that were ended by their bound; written by the
+            pump's thread.
         sessions_lost: connections that found no session where one should have been; written by the
             network thread, or by the pump's for the first one.
         session_lost_at: when the last one did, seconds since 1970; 0 before the first.
@@ -51,6 +53,7 @@ class Stats:
     kafka_errors: int = 0
     reconnects: int = 0
     sessions_lost: int = 0
+    searches_cut: int = 0
     session_lost_at: float = 0.0
     waiting_bytes: int = 0
     batch_limit: int = 0
@@ -74,6 +77,7 @@ class Stats:
         self.kafka_errors += other.kafka_errors
         self.reconnects += other.reconnects
         self.sessions_lost += other.sessions_lost
+        self.searches_cut += other.searches_cut
         self.session_lost_at = max(self.session_lost_at, other.session_lost_at)
         self.duplicates += other.duplicates
         self.suppressed += other.suppressed

@@ -52,7 +52,7 @@ class BulkClient(paho.Client, ABC):
     """A paho client that reads much at once.
 
     It takes PUBLISH packets out of the byte stream and gives paho the rest, so that paho keeps the
-    connection, the handshake, keepalive and subscriptions. Here stands what is paho's public
+    connection, the handshake, keepalive and subscriptions. This class uses paho's public
     interface alone (`loop_read`, `loop_write` and `loop_misc` are its hooks for external loops).
     How the bytes come and go is left to two subclasses: `bridge.mqtt.paho_private` and
     `bridge.mqtt.paho_public`; `bridge.mqtt.ways` chooses.

@@ -284,7 +284,7 @@ class _Oversize:
 
 @lru_cache
 def _header(topic_size: int, *, modern: bool) -> struct.Struct:
-    """What stands before the payload of a usual packet.
+    """What comes before the payload of a usual packet.
 
     That is the first byte, the remaining length in two bytes, the topic with its size, the packet
     identifier, and how many bytes of properties there are.

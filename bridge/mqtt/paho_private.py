@@ -1,4 +1,4 @@
-"""The usual way into paho's byte stream: by two private names of paho, which all stand here.
+"""The usual way into paho's byte stream: by two private names of paho, listed here.
 
 `missing` tells whether the installed paho has them as they are needed;
 tests/bridge/mqtt/test_ways.py fails with its sentence when a new one does not.

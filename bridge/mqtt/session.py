@@ -39,15 +39,15 @@ _NO_USER = "it does not take a bridge without mqtt.username and mqtt.password_fi
 _UNKNOWN_USER = "it does not take mqtt.username with the password in mqtt.password_file"
 _RETAINED_ONLY_IF_NEW = 1
 _SETTLE_S: Final = 10.0
-"""How long a resumed session waits to be told what it holds before it subscribes in any case."""
+"""How long a resumed session waits for `settle` before it subscribes in any case."""
 _AT_A_TIME: Final = 8
 """Filters in one UNSUBSCRIBE; some brokers take no more."""
 _LASTING_S: Final = 60.0
-"""A connection that stood for so long was no quarrel about the client id."""
+"""A connection that lasted so long did not compete for the client id."""
 
 
 class SessionEvents(Protocol):
-    """What the session tells; called in the network thread, so it must return at once."""
+    """What the session reports; called in the network thread, so it must return at once."""
 
     def arrived(self, arrivals: Arrivals) -> None:
         """Frames came. May be called before `subscribed`: a resumed session sends at once."""
@@ -60,14 +60,14 @@ class SessionEvents(Protocol):
         """
 
     def subscribed(self, *, resumed: bool) -> None:
-        """The session has its subscriptions; may be said several times in one connection."""
+        """The session has its subscriptions; may be called several times in one connection."""
 
     def disconnected(self, why: str, *, refused: bool = False) -> None:
         """The connection ended, or could not be made.
 
         Args:
             why: for people.
-            refused: the broker answers, but will not have us.
+            refused: the broker answers, but refuses us.
         """
 
     def taken_over(self) -> None:
@@ -84,12 +84,12 @@ class Session:
         options: how to connect.
         events: who hears of it.
         backoff: the delays between attempts.
-        log: for refusals that a person must mend.
+        log: for refusals that a person must fix.
         backpressure: tells when to read.
         tasks: supervises its thread.
-        quarrels: the delays after another client took the client id.
+        takeover_pauses: the delays after another client took the client id.
         asks: whether `settle` will be called.
-        passed_over: told of what came before `resume`; in the network thread.
+        passed_over: gets what came before `resume`; in the network thread.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Session:
         backpressure: Backpressure | None = None,
         *,
         tasks: Tasks | None = None,
-        quarrels: Backoff | None = None,
+        takeover_pauses: Backoff | None = None,
         asks: bool = False,
         passed_over: Callable[[list[Frame]], None] | None = None,
     ) -> None:
@@ -110,7 +110,7 @@ class Session:
         self._backoff = backoff
         self._log = log
         self._tasks = tasks or Tasks(log)
-        self._quarrels = quarrels or Backoff(first=5.0, longest=60.0)
+        self._takeover_pauses = takeover_pauses or Backoff(first=5.0, longest=60.0)
         self._closing = threading.Event()
         self._client = choose().client(options, events.arrived, backpressure)
         self._client.on_passed_over = passed_over
@@ -121,7 +121,7 @@ class Session:
         self._resumed = False
         self._renewing = False
         self._answered = False
-        self._said = ""
+        self._reported = ""
         self._since = 0.0
         self._taken_over = False
         # What follows is the network thread's own.
@@ -235,18 +235,18 @@ class Session:
                         self._attend()
             except MalformedPacketError as error:
                 client.drop()
-                self._say_fault("mqtt stream malformed", str(error))
+                self._report_fault("mqtt stream malformed", str(error))
             except (OSError, ValueError) as error:
                 client.drop()
-                self._say_lost(str(error) or type(error).__name__)
+                self._report_lost(str(error) or type(error).__name__)
             except Exception as error:  # noqa: BLE001 a packet that paho does not understand
                 client.drop()
-                self._say_fault("mqtt packet not understood", where(error))
+                self._report_fault("mqtt packet not understood", where(error))
             self._asked.clear()
             self._leaving.clear()
             self._due = None
             if not self._closing.is_set():
-                pauses = self._quarrels if self._taken_over else self._backoff
+                pauses = self._takeover_pauses if self._taken_over else self._backoff
                 self._closing.wait(pauses.next())
 
     def _on_connect(
@@ -321,7 +321,7 @@ class Session:
             _result, mid = self._client.unsubscribe(list(some))
             if mid is not None:
                 self._leaving[mid] = some
-        self._tell_settled()
+        self._report_settled()
 
     def _on_subscribe(
         self,
@@ -372,7 +372,7 @@ class Session:
         self._backoff.reset()
         self.granted.set()
         self._events.subscribed(resumed=self._resumed)
-        self._tell_settled()
+        self._report_settled()
 
     def _on_unsubscribe(
         self,
@@ -392,9 +392,9 @@ class Session:
             )
             return
         self._stale.difference_update(some)
-        self._tell_settled()
+        self._report_settled()
 
-    def _tell_settled(self) -> None:
+    def _report_settled(self) -> None:
         """Say so if the broker has confirmed all filters that are ours, and the end of others."""
         if not self._stale and self._held.issuperset(self._options.filters):
             self._events.left()
@@ -411,7 +411,7 @@ class Session:
         if reason.value == _TAKEN_OVER and flags.is_disconnect_packet_from_server:
             self._taken_over = True
             if time.monotonic() - self._since > _LASTING_S:
-                self._quarrels.reset()
+                self._takeover_pauses.reset()
             self._events.disconnected(
                 f"another client connected with the client id {self._options.client_id!r}, which "
                 "is for one bridge alone; it is tried again in a while",
@@ -425,24 +425,24 @@ class Session:
             if reason.value == _UNSPECIFIED and not flags.is_disconnect_packet_from_server:
                 # paho forgets what it met when it wrote.
                 words = str(self._client.read_error or "the connection broke")
-            self._say_lost(words if self._answered else words + self._guess())
+            self._report_lost(words if self._answered else words + self._guess())
 
-    def _say_fault(self, event: str, why: str) -> None:
-        """The broker sends what cannot be handled; a new connection may mend it."""
-        if why != self._said:
-            self._said = why
+    def _report_fault(self, event: str, why: str) -> None:
+        """The broker sends what cannot be handled; a new connection may help."""
+        if why != self._reported:
+            self._reported = why
             self._log.error(event, client_id=self._options.client_id, why=why)
         self._events.disconnected(why)
 
-    def _say_lost(self, words: str) -> None:
+    def _report_lost(self, words: str) -> None:
         refused = refusal("mqtt", words)
         self._events.disconnected(refused or words, refused=refused is not None)
 
     def _guess(self) -> str:
-        """What it may mean that the broker hung up before it answered."""
+        """What it may mean that the broker closed the connection before it answered."""
         tls = self._options.tls is not None
         hint = "does it ask for a client certificate" if tls else "is it a TLS port (mqtts://)"
-        return f" (it hung up before it answered; {hint}?)"
+        return f" (it closed the connection before it answered; {hint}?)"
 
 
 def _connect_properties(options: SessionOptions) -> Properties | None:

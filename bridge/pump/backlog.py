@@ -27,7 +27,7 @@ class Backlog:
     """Loads in arrival order; whoever shares one between threads locks it.
 
     A broker that does not get PUBACKs sends its window again on each connection. What of that is
-    here already is not taken again, and what only says so is forgotten with its connection.
+    here already is not taken again; a load that holds nothing else ends with its connection.
 
     Args:
         max_lines: as the loads are prepared with.
@@ -69,7 +69,7 @@ class Backlog:
         return sum(load.messages - len(load.mids) - load.stale for load in loads)
 
     def connected(self, connection: int) -> None:
-        """To be told of each read before it is added: with a new connection an old one has ended.
+        """To be called for each read before it is added: a new connection ends the old one.
 
         Args:
             connection: that the read came over.
@@ -157,7 +157,7 @@ class Overflow:
     """Says when messages at QoS 0 begin to be dropped, and when they are taken again.
 
     Args:
-        log: where it is said.
+        log: gets a line when it begins and when it ends.
     """
 
     def __init__(self, log: Log) -> None:

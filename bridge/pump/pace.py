@@ -29,7 +29,7 @@ class Pace:
     Kafka's quotas look like a slow line from here, and are treated as one.
 
     Args:
-        log: where a slow line is said, once, and its end.
+        log: gets one line when the connection is slow, and one when it no longer is.
         most: the largest batch, bytes as `bridge.pump.load.Load.weight` counts them.
     """
 
@@ -37,7 +37,7 @@ class Pace:
         self.limit = min(FIRST, most)
         self._most = most
         self._log = log
-        self._said = False
+        self._reported = False
         self._slow: tuple[int, float] | None = None
         """The last slow batch in a row, and what it took."""
         self._in_a_row = 0
@@ -73,8 +73,8 @@ class Pace:
             if self.limit < self._most and weight >= self.limit // 2:
                 self._grow(seconds - self._fixed)
         # One alone may have met an outage.
-        if self._in_a_row >= _ENOUGH and not self._said:
-            self._said = True
+        if self._in_a_row >= _ENOUGH and not self._reported:
+            self._reported = True
             self._log.warning(
                 "kafka slow",
                 batch_bytes=weight,
@@ -82,8 +82,8 @@ class Pace:
                 note="the line to Kafka, or its quota, is too slow for a large batch; smaller ones "
                 "are sent",
             )
-        elif self._said and self.limit == self._most:
-            self._said = False
+        elif self._reported and self.limit == self._most:
+            self._reported = False
             self._log.info("kafka fast again", batch_bytes=weight, took_s=round(seconds, 1))
 
     def _grow(self, seconds: float) -> None:

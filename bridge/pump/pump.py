@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from contract.backoff import Backoff
     from contract.log import Log
 
-_LAST_WORDS_S: Final = 5.0
+_END_S: Final = 5.0
 _KNOWN_AT_A_TIME: Final = 10_000
 _GATHER_SHARE: Final = 0.5
 _GATHER_MOST_S: Final = 0.01
@@ -79,7 +79,7 @@ class Pump:
     Args:
         sink: where batches go.
         acknowledge: called for what the sink confirmed, never before.
-        kafka: told when the sink is lost and when it is back.
+        kafka: notified when the sink is lost and when it is back.
         backoff: the delays between deliveries of the same batch.
         now: nanoseconds since 1970, for dead letters.
         stats: counted as batches end.
@@ -172,7 +172,7 @@ class Pump:
             self._stats.dropped += dropped
             if load.messages or not dropped:
                 self._backlog.add(now, load)
-            self._mind_room()
+            self._update_room()
             self._changed.notify()
 
     def prove(self) -> None:
@@ -235,7 +235,7 @@ class Pump:
         in_time = not self._thread.is_alive()
         self._stopping.set()
         # A client library may not heed it; the thread ends with the process then.
-        self._thread.join(_LAST_WORDS_S)
+        self._thread.join(_END_S)
         with self._changed:
             # Nobody has them but us.
             self._stats.dropped += self._backlog.unacknowledgeable
@@ -262,7 +262,7 @@ class Pump:
         idle = self._backpressure.idle
         with self._changed:
             self._backlog.finished()
-            self._mind_room()
+            self._update_room()
             if not self._backlog:
                 idle.set()
                 self._changed.wait_for(lambda: self._backlog or self._draining)
@@ -274,7 +274,7 @@ class Pump:
             self._proving = any(load.proof for load in loads)
             return loads
 
-    def _mind_room(self) -> None:
+    def _update_room(self) -> None:
         """Have the network thread read on or not; called with the lock."""
         self._stats.waiting_bytes = self._backlog.weight
         if self._backlog.weight < self._bounds.window_bytes:
@@ -360,21 +360,21 @@ class Pump:
             self._stats.rejected[reason] = 0
         return dead_letter(letter, topic, self._now(), self._part_bytes)
 
-    def _cut_anew(self, batch: Batch, told: Iterable[tuple[Letter, bytes]]) -> Batch:
+    def _cut_again(self, batch: Batch, whole: Iterable[tuple[Letter, bytes]]) -> Batch:
         """A batch with whole dead letters in smaller parts, so that their parts add up.
 
         Args:
             batch: what is to be delivered.
-            told: all letters that may be in it, and the MQTT topic of each.
+            whole: all letters that may be in it, and the MQTT topic of each.
         """
         self._log.warning(
             "the dead-letter topic takes no record of that size: larger letters are written in "
-            "smaller parts; a higher max.message.bytes would mend it",
+            "smaller parts; a higher max.message.bytes would allow them",
             part_bytes=self._part_bytes,
         )
         keys = {record.key for record in batch.dead_letters}
         letters: list[Record] = []
-        for letter, topic in told:
+        for letter, topic in whole:
             parts = dead_letter(letter, topic, self._now(), self._part_bytes)
             if parts[0].key in keys:
                 letters += parts
@@ -388,7 +388,7 @@ class Pump:
     def _deliver(self, batch: Batch, loads: Sequence[Load]) -> int:
         """Deliver a batch to its end; how many readings became dead letters on the way."""
         refused = 0
-        told = [each for load in loads for each in load.letters]
+        whole = [each for load in loads for each in load.letters]
 
         def attempt() -> None:
             nonlocal batch
@@ -403,7 +403,7 @@ class Pump:
                     if not too_large or largest <= LEAST_PART_BYTES:
                         raise
                     self._part_bytes = max(LEAST_PART_BYTES, largest // 2)
-                    batch = self._cut_anew(batch, told)
+                    batch = self._cut_again(batch, whole)
                 else:
                     return
 
@@ -415,8 +415,8 @@ class Pump:
                 topics = topics_of((record for record, _why in error.refusals), loads)
                 for record, why in error.refusals:
                     letter = Letter(record.value, Rejection(Reason.TOO_LARGE, why))
-                    told.append((letter, topics.get(record.value, b"")))
-                    batch.dead_letters.extend(self._letter(*told[-1]))
+                    whole.append((letter, topics.get(record.value, b"")))
+                    batch.dead_letters.extend(self._letter(*whole[-1]))
                 refused += len(error.refusals)
             else:
                 return refused

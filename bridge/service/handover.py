@@ -29,7 +29,7 @@ from contract.topics import SHARDS, shard_filter
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bridge.kafka.kafka_python.find_notes import Known
+    from bridge.kafka.find_notes import Known
     from bridge.kafka.session_notes import Note
     from bridge.service.lane import Lane
     from bridge.settings import BridgeSettings
@@ -67,9 +67,9 @@ def to_end(
     Args:
         settings: of the whole bridge.
         filters: all of its own.
-        found: what stands in Kafka under the client ids of `others`.
+        found: what is noted in Kafka under the client ids of `others`.
         now: seconds since 1970.
-        ours: whether this kind has run before, by what stands under its own client ids.
+        ours: whether this kind has run before, by what is noted under its own client ids.
 
     Raises:
         SessionsLeftError: that would lose something, or cannot be known.
@@ -154,7 +154,7 @@ class Handover:
             # Whoever ran as the other kind since would have ended this session.
             return [], True
         while not self._lock.acquire(timeout=_LOOK_S):
-            self._heed()
+            self._check_stopping()
         try:
             if not self._over:
                 self._end_all(ours=notebook.there and notebook.earlier is None)
@@ -172,7 +172,7 @@ class Handover:
         ]
         return marks, self._none_left
 
-    def _heed(self) -> None:
+    def _check_stopping(self) -> None:
         if self.stopping.is_set():
             raise SinkClosingError("the bridge is stopping")
 
@@ -184,8 +184,8 @@ class Handover:
             return
         self._log.info("sessions of the other kind", client_ids=",".join(sorted(notes)))
         while not all(lane.joined or lane.failure for lane in self.lanes):
-            # Until all filters of ours stand, what the others queue comes to nobody else.
-            self._heed()
+            # Until all filters of ours are subscribed, what the others queue comes to nobody else.
+            self._check_stopping()
             self.stopping.wait(_LOOK_S)
         ending = [
             self._make(replace(self._settings, client_id=name, shards=None), note)
@@ -195,7 +195,7 @@ class Handover:
             lane.start()
         try:
             while ending:
-                self._heed()
+                self._check_stopping()
                 self.stopping.wait(_LOOK_S)
                 ending = [lane for lane in ending if not self._ended(lane)]
         finally:
@@ -204,7 +204,7 @@ class Handover:
 
     def _find(self) -> dict[str, Known]:
         try:
-            from bridge.kafka.kafka_python.find_notes import known  # noqa: PLC0415 an optional wheel
+            from bridge.kafka.kafka_python.read_notes import read_notes  # noqa: PLC0415 a wheel
         except ImportError:
             self._none_left = False
             self._log.warning(
@@ -214,12 +214,25 @@ class Handover:
             return {}
         pauses = Backoff(longest=5.0)
         while True:
-            self._heed()
+            self._check_stopping()
             try:
-                return known(self._settings, others(self._settings), self.stopping)
+                found = read_notes(self._settings, others(self._settings), self.stopping)
             except SinkUnavailableError:
                 # The lanes say that Kafka is away.
                 self.stopping.wait(pauses.next())
+            else:
+                break
+        if found.unread:
+            self._none_left = False
+            self.lanes[0].stats.searches_cut += 1
+            self._log.warning(
+                "sessions of the other kind may be left",
+                client_ids=",".join(sorted(found.unread)),
+                why=f"{self._settings.position_topic} holds more than can be read at a start, and "
+                "what was noted of these may be further back; if one was in use, the MQTT broker "
+                "may still queue for it, and a bridge of that kind would double it",
+            )
+        return found.known
 
     def _ended(self, lane: Lane) -> bool:
         """Whether that is done with; ends it once it is empty."""

@@ -39,7 +39,7 @@ class Lane:
 
     Args:
         settings: with the client id and the filters of this lane.
-        kafka: told when Kafka is lost and when it is back; lanes share one.
+        kafka: notified when Kafka is lost and when it is back; lanes share one.
         log: where changes of state go.
         tasks: supervises the threads.
         before: called once, in the pump's thread, before the first message is taken; it may take
@@ -130,7 +130,7 @@ class Lane:
             # Nothing is noted of it, so the usual filters are given up by name.
             self._session.settle(frozenset(), self.notebook.stale())
         # Until Kafka has shut out a process that had this client id, that one may still deliver
-        # what comes here, so nothing is taken before. But the subscription must stand at once.
+        # what comes here, so nothing is taken before. But the subscription must be there at once.
         self._session.start(paused=self._exactly_once)
         # Not before: it ends the pause as soon as Kafka was reached, or the pause would never end.
         self._pump.start()
@@ -154,7 +154,7 @@ class Lane:
 
     @property
     def joined(self) -> bool:
-        """Whether all of its filters stand: what is published from here on comes to it, too."""
+        """Whether all of its filters are subscribed: what is published from now on comes to it."""
         return bool(self.mqtt.available) and self._session.granted.is_set()
 
     @property
@@ -235,6 +235,15 @@ class Lane:
         if self._exactly_once and self._ending is None:
             self._session.settle(self.notebook.held(), self.notebook.stale())
         self._judge_first()
+        if self.notebook.incomplete:
+            self.stats.searches_cut += 1
+            self._log.warning(
+                "positions not all read",
+                client_id=self.client_id,
+                why="the position topic holds more than can be read at a start, and an earlier "
+                "life of this client id may have written further back, with another number of "
+                "partitions; what it delivered and the MQTT broker sends again would be doubled",
+            )
         none_left = True
         if self._before is not None:
             known, none_left = self._before(self)

@@ -35,7 +35,7 @@ class Bridge:
     """One bridge.
 
     Args:
-        settings: what it is told.
+        settings: of the whole bridge.
         log: where its changes of state go.
 
     Raises:
@@ -77,8 +77,8 @@ class Bridge:
             BaseException: whatever ended a pump against its will.
         """
         way = choose()
-        say = self._log.info if way.name == USUAL else self._log.warning
-        say("mqtt library", way=way.name, note=way.note)
+        write = self._log.info if way.name == USUAL else self._log.warning
+        write("mqtt library", way=way.name, note=way.note)
         former = {
             number: signal.signal(number, lambda *_: self._stop.set())
             for number in (signal.SIGTERM, signal.SIGINT)

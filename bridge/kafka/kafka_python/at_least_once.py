@@ -31,7 +31,7 @@ class KafkaPythonSink:
 
     Args:
         settings: brokers, topics, client id.
-        kafka: told when Kafka does not answer during a delivery.
+        kafka: notified when Kafka does not answer during a delivery.
         stopping: gives up a delivery that Kafka does not answer.
     """
 
@@ -63,9 +63,9 @@ class KafkaPythonSink:
         letters = [record for record in batch.dead_letters if id(record) in failed]
         if too_large_together(failures, self._request.bytes) and self._request.refused():
             raise SmallerRequestsError(Batch(readings, letters))
-        if letters or not all(failure.unfixable for failure in failures):
+        if not readings or not all(failure.unfixable for failure in failures):
             raise not_delivered(self._settings, failures, Batch(readings, letters))
-        self._deliver_alone(readings)
+        self._deliver_alone(readings, letters)
 
     def close(self) -> None:
         """See `Sink.close`."""
@@ -92,14 +92,21 @@ class KafkaPythonSink:
             self.close()
         return failures
 
-    def _deliver_alone(self, readings: list[Record]) -> None:
-        """Deliver alone what was refused in company: a batch may be refused for one of its own."""
+    def _deliver_alone(self, readings: list[Record], letters: list[Record]) -> None:
+        """Deliver alone what was refused in company: a batch may be refused for one of its own.
+
+        Args:
+            readings: those that failed.
+            letters: the dead letters that failed with them, perhaps for their sake; they wait.
+        """
         refused: list[tuple[Record, str]] = []
         for index, record in enumerate(readings):
             for failure in self._send(Batch([record], [])):
                 if not failure.unfixable:
                     again = [record for record, _why in refused] + readings[index:]
-                    raise unavailable(self._settings, failure.error, Batch(again, []))
+                    raise unavailable(self._settings, failure.error, Batch(again, letters))
                 refused.append((record, words(failure.error)))
         if refused:
-            raise RecordsRefusedError(refused, Batch([], []))
+            raise RecordsRefusedError(refused, Batch([], letters))
+        if letters:
+            self._deliver(Batch([], letters))

@@ -11,7 +11,7 @@ _DNS: Final = "DNS lookup failed for "
 NAMELESS: Final = "DNS Resolution failure"
 
 
-class _Heard(logging.Handler):
+class _LastError(logging.Handler):
     """Keeps why the last connection ended: kafka-python logs that, and raises a timeout.
 
     It logs, too, which name was not found; a Kafka may name other hosts than the settings do.
@@ -29,13 +29,13 @@ class _Heard(logging.Handler):
             self.why = why
 
 
-HEARD: Final = _Heard()
+LAST_ERROR: Final = _LastError()
 """Empty its `why` before a wait, and ask it after."""
 
 # It would repeat itself while Kafka is away; the bridge says it once.
 logging.getLogger("kafka").setLevel(logging.CRITICAL)
 for _name, _level in (("kafka.net.connection", logging.ERROR), ("kafka.net.inet", logging.WARNING)):
-    _telling = logging.getLogger(_name)
-    _telling.setLevel(_level)
-    _telling.propagate = False
-    _telling.addHandler(HEARD)
+    _logger = logging.getLogger(_name)
+    _logger.setLevel(_level)
+    _logger.propagate = False
+    _logger.addHandler(LAST_ERROR)

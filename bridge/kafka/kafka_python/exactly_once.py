@@ -1,11 +1,7 @@
-"""The sink on kafka-python, exactly once.
-
-See `bridge.kafka.librdkafka.exactly_once` for the protocol.
-"""
+"""The sink on kafka-python, exactly once; see `bridge.kafka.exactly_once`."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final
 
 from kafka.errors import (
@@ -16,12 +12,10 @@ from kafka.errors import (
 )
 
 from bridge.kafka.errors import (
-    BatchTooSlowError,
-    FencedError,
     RecordsRefusedError,
     SinkError,
-    SinkUnavailableError,
 )
+from bridge.kafka.exactly_once import TransactionalSink
 from bridge.kafka.kafka_python.positions import KpPositions
 from bridge.kafka.kafka_python.producer import (
     REQUEST_BYTES,
@@ -34,19 +28,14 @@ from bridge.kafka.kafka_python.producer import (
     words,
 )
 from bridge.kafka.limits import (
-    RequestSize,
     SmallerRequestsError,
-    TransactionTime,
-    patiently,
-    size_of,
 )
-from bridge.kafka.positions import position_record
 from bridge.records import Batch
 
 if TYPE_CHECKING:
     import threading
 
-    from bridge.kafka.positions import Last
+    from bridge.kafka.position_topic import Last, OwnRecords
     from bridge.kafka.session_notes import Notebook
     from bridge.monitoring.availability import Availability
     from bridge.records import Record
@@ -58,15 +47,8 @@ _ABORT: Final = "an abort awaits confirmation"
 _FENCED: Final = (ProducerFencedError, InvalidProducerEpochError)
 
 
-class TransactionalKafkaPythonSink:
-    """See `bridge.kafka.sink.Sink`; all of a batch is delivered, or nothing.
-
-    Args:
-        settings: brokers, topics, client id.
-        kafka: told when Kafka does not answer during a delivery.
-        stopping: gives up a delivery that Kafka does not answer.
-        notebook: is told what an earlier life noted of the session, and what to note now.
-    """
+class TransactionalKafkaPythonSink(TransactionalSink[KpProducer]):
+    """See `bridge.kafka.exactly_once.TransactionalSink`."""
 
     def __init__(
         self,
@@ -75,39 +57,15 @@ class TransactionalKafkaPythonSink:
         stopping: threading.Event,
         notebook: Notebook,
     ) -> None:
-        self._settings = settings
-        self._kafka = kafka
-        self._stopping = stopping
-        self._notebook = notebook
+        super().__init__(settings, kafka, stopping, notebook, request_bytes=REQUEST_BYTES)
         self._positions = KpPositions(settings, stopping)
-        self._producer: KpProducer | None = None
-        self._life = os.urandom(8)
-        self._claimed = False
-        self._time = TransactionTime()
-        self._late = False
-        """Whether the last batch ran out of time, and it is not known yet what became of it."""
-        self._request = RequestSize(REQUEST_BYTES)
 
-    def open(self) -> bytes:
-        """See `Sink.open`."""
-        return self._reopen().positions
+    @property
+    def own(self) -> OwnRecords:
+        """See `TransactionalSink.own`."""
+        return self._positions.own
 
-    def deliver(self, batch: Batch) -> None:
-        """See `Sink.deliver`."""
-        patiently(self._deliver, batch)
-
-    def _deliver(self, batch: Batch) -> None:
-        if self._producer is None:
-            last = self._reopen()
-            late, self._late = self._late, False
-            # The commit whose answer never came may have been one.
-            if batch.positions and last.positions.endswith(batch.positions):
-                return
-            if late:
-                raise self._too_slow(batch)
-        assert self._producer is not None
-        producer = self._producer
-        self._time.begin()
+    def _transact(self, producer: KpProducer, batch: Batch) -> None:
         failures: list[Failure] = []
         late = False
         try:
@@ -132,14 +90,8 @@ class TransactionalKafkaPythonSink:
         elif self._time.in_time():
             self.close()
 
-    def close(self) -> None:
-        """See `Sink.close`."""
-        if self._producer is not None:
-            self._producer.abandon()
-            self._producer = None
-
     def _reopen(self) -> Last:
-        """Take the transactional id over, and read back what is delivered."""
+        """See `TransactionalSink._reopen`."""
         self._positions.require(topics(self._settings))
         if self._claimed:
             self._look_for_successor(self._positions.last())
@@ -153,7 +105,7 @@ class TransactionalKafkaPythonSink:
                 # One large record may need longer on a slow line.
                 "request_timeout_ms": max(_REQUEST_MS, self._time.milliseconds),
                 # A transaction that begins before Kafka has marked the end of the last one is
-                # told to come again, which is a matter of milliseconds.
+                # refused for a moment, which is a matter of milliseconds.
                 "retry_backoff_ms": 20,
             },
             # By then Kafka has aborted the transaction itself, and a new one serves better.
@@ -163,12 +115,8 @@ class TransactionalKafkaPythonSink:
         try:
             producer.call(producer.raw.init_transactions, "the transactional id awaits release")
             last = self._positions.last()
-            # Again, now that nobody else can write: one may have come since.
-            self._look_for_successor(last)
-            self._notebook.found(last.session, there=last.life != b"", at=last.at)
-            # Where partitions were added, the next life looks in this one first.
-            moved = last.positions if self._positions.elsewhere else b""
-            for failure in self._transact(producer, Batch([], [], moved)):
+            moved = self._take_over(last)
+            for failure in self._send_and_end(producer, Batch([], [], moved)):
                 if failure.unfixable:
                     self._positions_refused()
                 raise failure.error
@@ -184,12 +132,7 @@ class TransactionalKafkaPythonSink:
         self._producer = producer
         return last
 
-    def _look_for_successor(self, last: Last) -> None:
-        """End here if another process wrote after this one did."""
-        if self._claimed and last.is_of_another(self._life):
-            raise FencedError(self._settings.client_id)
-
-    def _transact(self, producer: KpProducer, batch: Batch) -> list[Failure]:
+    def _send_and_end(self, producer: KpProducer, batch: Batch) -> list[Failure]:
         """Deliver a batch in one transaction; what failed, and then nothing is delivered."""
         failures = self._send(producer, batch)
         self._end(producer, failures)
@@ -198,14 +141,9 @@ class TransactionalKafkaPythonSink:
     def _send(self, producer: KpProducer, batch: Batch) -> list[Failure]:
         """Begin a transaction and send a batch with its positions; what failed."""
         producer.raw.begin_transaction()
-        client_id = self._settings.client_id
-        session = self._notebook.header()
-        records = [
-            position_record(client_id, self._life, piece, session)
-            for piece in self._request.pieces(batch.positions, client_id, session)
-        ]
+        records = self._position_records(batch.positions)
         return producer.send(batch) or producer.send_to(
-            self._settings.position_topic, records, self._positions.partition
+            self._settings.position_topic, records, self.own.partition
         )
 
     def _end(self, producer: KpProducer, failures: list[Failure]) -> None:
@@ -264,25 +202,6 @@ class TransactionalKafkaPythonSink:
             else:
                 return []
         return [(record, why) for record in by_size[:beyond]]
-
-    def _positions_refused(self) -> None:
-        """See `bridge.kafka.librdkafka.exactly_once`.
-
-        Raises:
-            SinkUnavailableError: not even one goes.
-        """
-        if not self._request.refused():
-            topic = self._settings.position_topic
-            why = f"topic {topic} takes no positions; raise its max.message.bytes"
-            raise SinkUnavailableError(why, refused=True)
-
-    def _too_slow(self, batch: Batch) -> BatchTooSlowError:
-        """What to raise for a batch that ran out of time, of which nothing is delivered."""
-        seconds = self._time.seconds
-        if self._time.too_late(size_of(batch)):
-            self.close()
-        count = len(batch.readings) + len(batch.dead_letters)
-        return BatchTooSlowError(f"Kafka did not take {count} records in {seconds:.0f} s")
 
     def _try_alone(self, record: Record, batch: Batch) -> list[Failure]:
         """What Kafka refuses of one record, which is not delivered.

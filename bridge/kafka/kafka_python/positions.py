@@ -1,4 +1,4 @@
-"""Reading back the position topic with kafka-python."""
+"""The position topic with kafka-python."""
 
 from __future__ import annotations
 
@@ -10,25 +10,15 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from bridge.kafka.errors import SinkClosingError, SinkUnavailableError
 from bridge.kafka.kafka_python.producer import client_settings, unavailable, words
-from bridge.kafka.positions import (
-    MOST,
-    PARTITIONS,
-    POSITION_BYTES,
-    Last,
-    moved,
-    newest,
-    position_partition,
-)
-from bridge.kafka.session_notes import HEADER
+from bridge.kafka.position_topic import PARTITIONS, OwnRecords
 
 if TYPE_CHECKING:
     import threading
 
+    from bridge.kafka.position_topic import Last, Take
     from bridge.settings import BridgeSettings
 
 _POLL_MS: Final = 250
-_FIRST_LOOK: Final = 2_000
-_FURTHER: Final = 8
 _AS_THE_CLUSTER_SAYS: Final = -1
 """How many copies: the brokers' default.replication.factor (KIP-464)."""
 
@@ -44,14 +34,7 @@ class KpPositions:
     def __init__(self, settings: BridgeSettings, stopping: threading.Event) -> None:
         self._settings = settings
         self._stopping = stopping
-        self._key = settings.client_id.encode()
-        self.partition = -1
-        """Of this client id's records; known after `require`."""
-        self.elsewhere = False
-        """Whether what `last` gave stands in other partitions."""
-        self._partitions = 0
-        self._in_place = 0
-        """With how many partitions the newest was found to stand in its own."""
+        self.own = OwnRecords(settings.client_id)
 
     def require(self, topics: set[str]) -> None:
         """See that the topic is there, and make it where it is not: it is the bridges' own.
@@ -77,11 +60,10 @@ class KpPositions:
             raise SinkUnavailableError(f"topic {name} is being made") from error
         except KafkaError as error:
             raise SinkUnavailableError(f"topic {name} cannot be made: {words(error)}") from error
-        self._partitions = sum(len(topic["partitions"]) for topic in described)
-        self.partition = position_partition(self._settings.client_id, self._partitions)
+        self.own.placed(sum(len(topic["partitions"]) for topic in described))
 
     def last(self) -> Last:
-        """What stands there under this client id; see `bridge.kafka.librdkafka.positions`.
+        """What was written last under this client id, as far as it was committed.
 
         Raises:
             SinkUnavailableError: Kafka does not answer.
@@ -96,61 +78,60 @@ class KpPositions:
                 group_id=None,
             )
             try:
-                return self._newest(consumer)
+                return self.own.newest(KpReader(self._settings, consumer, self._stopping))
             finally:
                 consumer.close()
         except KafkaError as error:
             raise unavailable(self._settings, error) from error
 
-    def _newest(self, consumer: Any) -> Last:
-        if not moved(self._partitions) or self._in_place == self._partitions:
-            self.elsewhere = False
-            return self._last_in(consumer, self.partition)[1]
-        each = [self._last_in(consumer, one) for one in range(self._partitions)]
-        found, self.elsewhere = newest(each, self.partition)
-        if not self.elsewhere:
-            self._in_place = self._partitions
-        return found
 
-    def _last_in(self, consumer: Any, partition: int) -> tuple[int, Last]:
-        """What stands in one partition, and when its last record was written."""
+class KpReader:
+    """See `bridge.kafka.position_topic.Reader`.
+
+    Args:
+        settings: brokers, topics.
+        consumer: without a group; it need not be assigned anything.
+        stopping: ends a wait that Kafka does not answer.
+        committed: whether the consumer reads committed records alone.
+    """
+
+    def __init__(
+        self,
+        settings: BridgeSettings,
+        consumer: Any,
+        stopping: threading.Event,
+        *,
+        committed: bool = True,
+    ) -> None:
+        self._committed = committed
+        self._settings = settings
+        self._consumer = consumer
+        self._stopping = stopping
+
+    def ends(self, partition: int) -> tuple[int, int]:
+        """See `Reader.ends`."""
         where = TopicPartition(self._settings.position_topic, partition)
-        consumer.assign([where])
-        low = consumer.beginning_offsets([where])[where]
+        low = int(self._consumer.beginning_offsets([where])[where])
+        if not self._committed:
+            return low, int(self._consumer.end_offsets([where])[where])
         # Without a group, end_offsets of a reader of committed records stop before open
         # transactions; those of all records do not.
-        high = self._high_watermark(where)
-        look = _FIRST_LOOK
-        while True:
-            start = max(low, high - look)
-            time, found = self._read(consumer, where, start, high)
-            if start == low or len(found.positions) >= MOST * POSITION_BYTES:
-                return time, found
-            look *= _FURTHER
-
-    def _high_watermark(self, where: Any) -> int:
         consumer = KafkaConsumer(**client_settings(self._settings), group_id=None)
         try:
-            return int(consumer.end_offsets([where])[where])
+            return low, int(consumer.end_offsets([where])[where])
         finally:
             consumer.close()
 
-    def _read(self, consumer: Any, where: Any, start: int, end: int) -> tuple[int, Last]:
-        life = session = b""
-        time = 0
-        positions: list[bytes] = []
-        consumer.seek(where, start)
-        # Behind the last record stands a commit marker, which `position` counts once it is passed.
-        while consumer.position(where) < end:
+    def read(self, partition: int, start: int, end: int, take: Take) -> None:
+        """See `Reader.read`."""
+        where = TopicPartition(self._settings.position_topic, partition)
+        self._consumer.assign([where])
+        self._consumer.seek(where, start)
+        # Behind the last record is a commit marker, which `position` counts once it is passed.
+        while self._consumer.position(where) < end:
             if self._stopping.is_set():
                 raise SinkClosingError("the position topic is not read")
-            for records in consumer.poll(timeout_ms=_POLL_MS).values():
+            for records in self._consumer.poll(timeout_ms=_POLL_MS).values():
                 for record in records:
-                    if record.key == self._key:
-                        headers = dict(record.headers)
-                        life = headers.get("life") or b""
-                        session = headers.get(HEADER) or session
-                        positions.append(record.value or b"")
-                        time = max(0, record.timestamp)
-        last = Last(life, b"".join(positions)[-MOST * POSITION_BYTES :], session, time / 1000)
-        return time, last
+                    if record.offset < end:
+                        take(record.key, record.value, dict(record.headers), record.timestamp)

@@ -19,7 +19,7 @@ from kafka.errors import (
 
 from bridge.credentials import kafka_access, kafka_python_security
 from bridge.kafka.errors import SinkClosingError, SinkUnavailableError
-from bridge.kafka.kafka_python.client_log import HEARD, NAMELESS
+from bridge.kafka.kafka_python.client_log import LAST_ERROR, NAMELESS
 from bridge.kafka.kafka_python.partitioner import KeyPartitioner
 from bridge.kafka.sink import held_back
 from contract.refusal import refusal
@@ -57,7 +57,7 @@ class Failure(NamedTuple):
 
 
 class _QuietProducer(KafkaProducer):  # type: ignore[misc] # kafka-python has no types
-    """Makes no words for its debug lines, which it would for every record, shown or not."""
+    """Makes no text for its debug lines, which it would for every record, shown or not."""
 
     def __str__(self) -> str:
         return "producer"
@@ -68,7 +68,7 @@ class KpProducer:
 
     Args:
         settings: brokers, topics, client id.
-        kafka: told when Kafka does not answer during a wait.
+        kafka: notified when Kafka does not answer during a wait.
         stopping: ends a wait that Kafka does not answer.
         more: configuration beside what every sink has.
         longest: seconds after which a wait ends with KafkaTimeoutError.
@@ -167,19 +167,19 @@ class KpProducer:
             else:
                 outcome.append(None)
 
-        HEARD.why = ""
+        LAST_ERROR.why = ""
         thread = threading.Thread(target=take, name="kafka-step", daemon=True)
         thread.start()
         began = time.monotonic()
         while thread.is_alive():
             thread.join(_POLL_S)
             if thread.is_alive():
-                self._wear(began, what)
+                self._check_wait(began, what)
         if outcome[0] is not None:
             raise outcome[0]
 
     def abandon(self) -> None:
-        """Let go; what is not confirmed is not waited for."""
+        """Close it; what is not confirmed is not waited for."""
         try:
             self.raw.close(timeout=_POLL_S)
         except KafkaError:
@@ -196,7 +196,7 @@ class KpProducer:
             self.raw.flush(timeout=_POLL_S)
 
     def _wait(self, futures: list[Any]) -> None:
-        HEARD.why = ""
+        LAST_ERROR.why = ""
         began = time.monotonic()
         for done, future in enumerate(futures):
             while not future.is_done:
@@ -204,14 +204,14 @@ class KpProducer:
                 with contextlib.suppress(KafkaError):
                     future.get(timeout=_POLL_S)
                 if not future.is_done:
-                    self._wear(began, f"{len(futures) - done} records await confirmation")
+                    self._check_wait(began, f"{len(futures) - done} records await confirmation")
 
-    def _wear(self, began: float, what: str) -> None:
+    def _check_wait(self, began: float, what: str) -> None:
         waited = time.monotonic() - began
         if self._stopping.is_set():
             raise SinkClosingError(f"{what} by Kafka")
         if waited > _PATIENCE_S:
-            refused = refusal("kafka", HEARD.why)
+            refused = refusal("kafka", LAST_ERROR.why)
             self._kafka.lost(
                 refused or f"{what} by {self._settings.brokers}", refused=refused is not None
             )
@@ -231,7 +231,7 @@ def topics(settings: BridgeSettings) -> set[str]:
     Raises:
         SinkUnavailableError: Kafka does not answer, or names the topic that is missing.
     """
-    HEARD.why = ""
+    LAST_ERROR.why = ""
     try:
         # The admin client says what is missing; the producer only that time ran out.
         with KafkaAdminClient(**client_settings(settings)) as admin:
@@ -278,7 +278,7 @@ def unavailable(
     """What kafka-python says, as ours."""
     why = words(error)
     if isinstance(error, KafkaTimeoutError) or NAMELESS in why:
-        why = HEARD.why or why
+        why = LAST_ERROR.why or why
         if why.endswith("socket disconnected"):
             why = f"{why}; {kafka_access(settings).suspects()}"
     refused = refusal("kafka", why)

@@ -24,7 +24,7 @@ class LibrdkafkaSink:
 
     Args:
         settings: brokers, topics, client id.
-        kafka: told when Kafka does not answer during a delivery.
+        kafka: notified when Kafka does not answer during a delivery.
         stopping: gives up a delivery that Kafka does not answer.
     """
 
@@ -89,24 +89,30 @@ class LibrdkafkaSink:
         smaller = producer.too_large_together and self._request.refused()
         if smaller or any(failure.error.fatal() for failure in failures):
             self.close()
-        elif not rest.dead_letters and all(failure.unfixable for failure in failures):
-            self._deliver_alone(producer, rest.readings)
+        elif rest.readings and all(failure.unfixable for failure in failures):
+            self._deliver_alone(producer, rest)
             return
         why = f"Kafka: {failures[0].error.str()}"
         if smaller:
             raise SmallerRequestsError(rest)
         raise producer.held_back(rest) or SinkUnavailableError(why, rest)
 
-    def _deliver_alone(self, producer: RdProducer, readings: list[Record]) -> None:
+    def _deliver_alone(self, producer: RdProducer, rest: Batch) -> None:
+        """Deliver the readings of what failed, each alone; then its dead letters.
+
+        What becomes of a letter must not hold up the readings: it waits where it is refused.
+        """
         refused: list[tuple[Record, str]] = []
-        for index, record in enumerate(readings):
+        for index, record in enumerate(rest.readings):
             producer.send(Batch([record], []))
             producer.wait()
             for failure in producer.failures:
                 why = failure.error.str()
                 if not failure.unfixable:
-                    again = [record for record, _why in refused] + readings[index:]
-                    raise SinkUnavailableError(f"Kafka: {why}", Batch(again, []))
+                    again = [record for record, _why in refused] + rest.readings[index:]
+                    raise SinkUnavailableError(f"Kafka: {why}", rest._replace(readings=again))
                 refused.append((record, why))
         if refused:
-            raise RecordsRefusedError(refused, Batch([], []))
+            raise RecordsRefusedError(refused, rest._replace(readings=[]))
+        if rest.dead_letters:
+            self._deliver(rest._replace(readings=[]))

@@ -1,48 +1,36 @@
-"""The sink on librdkafka, exactly once: one transaction per batch, with its positions in it.
-
-Kafka's transactional id is the MQTT client id, so `init_transactions` ends what a dead bridge left
-open, and shuts out one that still lives. A transaction holds the batch's records and one position
-record; whoever comes next reads the positions back and knows what is delivered.
-"""
+"""The sink on librdkafka, exactly once; see `bridge.kafka.exactly_once`."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
 
 from bridge.kafka.errors import (
-    BatchTooSlowError,
-    FencedError,
     RecordsRefusedError,
     SinkError,
     SinkUnavailableError,
 )
+from bridge.kafka.exactly_once import TransactionalSink
 from bridge.kafka.librdkafka.positions import RdPositions
 from bridge.kafka.librdkafka.producer import (
     OPEN_TIMEOUT_S,
     REQUEST_BYTES,
     Failure,
-    Patience,
+    KafkaWait,
     RdProducer,
     unavailable,
 )
 from bridge.kafka.limits import (
-    RequestSize,
     SmallerRequestsError,
-    TransactionTime,
-    patiently,
-    size_of,
 )
-from bridge.kafka.positions import position_record
 from bridge.records import Batch
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from bridge.kafka.positions import Last
+    from bridge.kafka.position_topic import Last, OwnRecords
     from bridge.kafka.session_notes import Notebook
     from bridge.monitoring.availability import Availability
     from bridge.records import Record
@@ -54,15 +42,8 @@ _GRACE_S: Final = 2.0
 _FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH})  # noqa: SLF001
 
 
-class TransactionalLibrdkafkaSink:
-    """See `bridge.kafka.sink.Sink`; all of a batch is delivered, or nothing.
-
-    Args:
-        settings: brokers, topics, client id.
-        kafka: told when Kafka does not answer during a delivery.
-        stopping: gives up a delivery that Kafka does not answer.
-        notebook: is told what an earlier life noted of the session, and what to note now.
-    """
+class TransactionalLibrdkafkaSink(TransactionalSink[RdProducer]):
+    """See `bridge.kafka.exactly_once.TransactionalSink`."""
 
     def __init__(
         self,
@@ -71,39 +52,15 @@ class TransactionalLibrdkafkaSink:
         stopping: threading.Event,
         notebook: Notebook,
     ) -> None:
-        self._settings = settings
-        self._kafka = kafka
-        self._stopping = stopping
-        self._notebook = notebook
+        super().__init__(settings, kafka, stopping, notebook, request_bytes=REQUEST_BYTES)
         self._positions = RdPositions(settings, kafka, stopping)
-        self._producer: RdProducer | None = None
-        self._life = os.urandom(8)
-        self._claimed = False
-        self._time = TransactionTime()
-        self._late = False
-        """Whether the last batch ran out of time, and it is not known yet what became of it."""
-        self._request = RequestSize(REQUEST_BYTES)
 
-    def open(self) -> bytes:
-        """See `Sink.open`."""
-        return self._reopen().positions
+    @property
+    def own(self) -> OwnRecords:
+        """See `TransactionalSink.own`."""
+        return self._positions.own
 
-    def deliver(self, batch: Batch) -> None:
-        """See `Sink.deliver`."""
-        patiently(self._deliver, batch)
-
-    def _deliver(self, batch: Batch) -> None:
-        if self._producer is None:
-            last = self._reopen()
-            late, self._late = self._late, False
-            # The commit whose answer never came may have been one.
-            if batch.positions and last.positions.endswith(batch.positions):
-                return
-            if late:
-                raise self._too_slow(batch)
-        assert self._producer is not None
-        producer = self._producer
-        self._time.begin()
+    def _transact(self, producer: RdProducer, batch: Batch) -> None:
         try:
             producer.raw.begin_transaction()
             self._send(producer, batch)
@@ -130,14 +87,8 @@ class TransactionalLibrdkafkaSink:
         if self._time.in_time():
             self.close()
 
-    def close(self) -> None:
-        """See `Sink.close`."""
-        if self._producer is not None:
-            self._producer.abandon()
-            self._producer = None
-
     def _reopen(self) -> Last:
-        """Take the transactional id over, and read back what is delivered."""
+        """See `TransactionalSink._reopen`."""
         producer = RdProducer(
             self._settings,
             self._kafka,
@@ -157,10 +108,7 @@ class TransactionalLibrdkafkaSink:
         try:
             producer.raw.init_transactions(OPEN_TIMEOUT_S)
             last = self._positions.last()
-            # Again, now that nobody else can write: one may have come since.
-            self._look_for_successor(last)
-            self._notebook.found(last.session, there=last.life != b"", at=last.at)
-            self._claim(producer, last.positions if self._positions.elsewhere else b"")
+            self._claim(producer, self._take_over(last))
         except KafkaException as error:
             producer.abandon()
             if error.args[0].code() == KafkaError.INVALID_TRANSACTION_TIMEOUT:
@@ -173,17 +121,12 @@ class TransactionalLibrdkafkaSink:
         self._producer = producer
         return last
 
-    def _look_for_successor(self, last: Last) -> None:
-        """End here if another process wrote after this one did."""
-        if self._claimed and last.is_of_another(self._life):
-            raise FencedError(self._settings.client_id)
-
     def _claim(self, producer: RdProducer, moved: bytes) -> None:
         """Leave the mark of this process.
 
         Args:
             producer: without a transaction.
-            moved: positions that are to stand where the next life looks first.
+            moved: positions that are to be where the next life looks first.
         """
         producer.raw.begin_transaction()
         try:
@@ -196,41 +139,24 @@ class TransactionalLibrdkafkaSink:
                 self._positions_refused()
             raise
 
-    def _positions_refused(self) -> None:
-        """The position topic finds them too large: take less at a time, or say that none go.
-
-        Raises:
-            SinkUnavailableError: not even one goes.
-        """
-        if not self._request.refused():
-            topic = self._settings.position_topic
-            why = f"topic {topic} takes no positions; raise its max.message.bytes"
-            raise SinkUnavailableError(why, refused=True)
-
     def _send(self, producer: RdProducer, batch: Batch) -> None:
         producer.send(batch)
-        client_id = self._settings.client_id
-        session = self._notebook.header()
-        for piece in self._request.pieces(batch.positions, client_id, session):
-            producer.send_one(
-                self._settings.position_topic,
-                position_record(client_id, self._life, piece, session),
-                self._positions.partition,
-            )
+        for record in self._position_records(batch.positions):
+            producer.send_one(self._settings.position_topic, record, self.own.partition)
 
     def _commit(self, producer: RdProducer) -> None:
         self._patiently("a commit awaits confirmation", producer.raw.commit_transaction)
 
     def _patiently(self, what: str, step: Callable[[float], Any]) -> None:
         """Repeat a step of a transaction, which goes on where it was, until Kafka answers."""
-        patience = Patience(self._settings, self._kafka, self._stopping)
+        wait = KafkaWait(self._settings, self._kafka, self._stopping)
         while True:
             try:
                 step(_TURN_S)
             except KafkaException as error:
                 if not error.args[0].retriable():
                     raise
-                patience.wear(what)
+                wait.check(what)
             else:
                 return
 
@@ -248,14 +174,6 @@ class TransactionalLibrdkafkaSink:
         except KafkaException as second:
             self.close()
             raise unavailable(self._settings, second, batch) from second
-
-    def _too_slow(self, batch: Batch) -> BatchTooSlowError:
-        """What to raise for a batch that ran out of time, of which nothing is delivered."""
-        seconds = self._time.seconds
-        if self._time.too_late(size_of(batch)):
-            self.close()
-        count = len(batch.readings) + len(batch.dead_letters)
-        return BatchTooSlowError(f"Kafka did not take {count} records in {seconds:.0f} s")
 
     def _sort_out(self, producer: RdProducer, batch: Batch) -> None:
         """Tell what Kafka refused in company from what it will never take.

@@ -1,4 +1,4 @@
-"""Reading back the position topic with librdkafka."""
+"""The position topic with librdkafka."""
 
 from __future__ import annotations
 
@@ -11,24 +11,16 @@ from bridge.kafka.errors import SinkUnavailableError
 from bridge.kafka.librdkafka.producer import (
     OPEN_TIMEOUT_S,
     POLL_S,
-    Patience,
+    KafkaWait,
     client_settings,
     unavailable,
 )
-from bridge.kafka.positions import (
-    MOST,
-    PARTITIONS,
-    POSITION_BYTES,
-    Last,
-    moved,
-    newest,
-    position_partition,
-)
-from bridge.kafka.session_notes import HEADER
+from bridge.kafka.position_topic import PARTITIONS, OwnRecords
 
 if TYPE_CHECKING:
     import threading
 
+    from bridge.kafka.position_topic import Last, Take
     from bridge.monitoring.availability import Availability
     from bridge.settings import BridgeSettings
 
@@ -39,8 +31,6 @@ _NO_LEADER_YET: Final = frozenset(
         KafkaError.UNKNOWN_TOPIC_OR_PART,
     }
 )
-_FIRST_LOOK: Final = 2_000
-_FURTHER: Final = 8
 
 
 class RdPositions:
@@ -48,7 +38,7 @@ class RdPositions:
 
     Args:
         settings: brokers, topics, client id.
-        kafka: told when Kafka does not answer.
+        kafka: notified when Kafka does not answer.
         stopping: ends a wait that Kafka does not answer.
     """
 
@@ -59,15 +49,8 @@ class RdPositions:
         self._kafka = kafka
         self._stopping = stopping
         self._topic = settings.position_topic
-        self._key = settings.client_id.encode()
-        self._heard = ""
-        self.partition = -1
-        """Of this client id's records; known after `require`."""
-        self.elsewhere = False
-        """Whether what `last` gave stands in other partitions."""
-        self._partitions = 0
-        self._in_place = 0
-        """With how many partitions the newest was found to stand in its own."""
+        self._last_error = ""
+        self.own = OwnRecords(settings.client_id)
 
     def require(self, topics: dict[str, int]) -> None:
         """See that the topic is there, and make it where it is not: it is the bridges' own.
@@ -79,7 +62,7 @@ class RdPositions:
             SinkUnavailableError: it cannot be made.
         """
         if self._topic not in topics:
-            configuration: Any = {**client_settings(self._settings), "error_cb": self._hear}
+            configuration: Any = {**client_settings(self._settings), "error_cb": self._on_error}
             admin = AdminClient(configuration)
             keep = str(int(self._settings.session_expiry * 1000))
             wanted = NewTopic(self._topic, PARTITIONS, config={"retention.ms": keep})
@@ -90,27 +73,22 @@ class RdPositions:
                     raise self._not_made(admin, error.args[0].str()) from error
             except TimeoutError as error:
                 raise self._not_made(admin, f"{self._settings.brokers} is silent") from error
-        self._partitions = topics.get(self._topic, PARTITIONS)
-        self.partition = position_partition(self._settings.client_id, self._partitions)
+        self.own.placed(topics.get(self._topic, PARTITIONS))
 
     def last(self) -> Last:
-        """What stands there under this client id, as far as it was committed.
-
-        Where partitions were added, it may stand in another one than it would now. Whoever opens
-        the topic then writes it anew (`bridge.kafka.librdkafka.exactly_once`), so all partitions
-        are looked through until the newest of it stands where it should: at most twice in a life.
+        """What was written last under this client id, as far as it was committed.
 
         Raises:
             SinkUnavailableError: Kafka does not answer.
             SinkClosingError: the bridge is stopping.
         """
-        self._heard = ""
+        self._last_error = ""
         consumer = self._consumer("read_committed")
         try:
-            return self._newest(consumer)
+            return self.own.newest(_RdReader(self, consumer))
         except KafkaException as error:
-            if self._heard:
-                why = f"{self._settings.brokers}: {self._heard}"
+            if self._last_error:
+                why = f"{self._settings.brokers}: {self._last_error}"
                 raise SinkUnavailableError(why) from error
             raise unavailable(self._settings, error) from error
         finally:
@@ -125,45 +103,26 @@ class RdPositions:
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
-                "error_cb": self._hear,
+                "error_cb": self._on_error,
             }
         )
 
     def _not_made(self, admin: Any, why: str) -> SinkUnavailableError:
         admin.poll(0)
-        return SinkUnavailableError(f"topic {self._topic} cannot be made: {self._heard or why}")
+        return SinkUnavailableError(
+            f"topic {self._topic} cannot be made: {self._last_error or why}"
+        )
 
-    def _hear(self, error: Any) -> None:
+    def _on_error(self, error: Any) -> None:
         """Why a request gets no answer; the request itself only tells that time ran out."""
         if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 the library's own name
-            self._heard = error.str()
+            self._last_error = error.str()
 
-    def _newest(self, consumer: Any) -> Last:
-        if not moved(self._partitions) or self._in_place == self._partitions:
-            self.elsewhere = False
-            return self._last_in(consumer, self.partition)[1]
-        each = [self._last_in(consumer, one) for one in range(self._partitions)]
-        found, self.elsewhere = newest(each, self.partition)
-        if not self.elsewhere:
-            self._in_place = self._partitions
-        return found
-
-    def _last_in(self, consumer: Any, partition: int) -> tuple[int, Last]:
-        """What stands in one partition, and when its last record was written."""
-        low, high = self._watermarks(partition)
-        look = _FIRST_LOOK
-        while True:
-            start = max(low, high - look)
-            time, found = self._read(consumer, partition, start, high)
-            if start == low or len(found.positions) >= MOST * POSITION_BYTES:
-                return time, found
-            look *= _FURTHER
-
-    def _watermarks(self, partition: int) -> tuple[int, int]:
+    def watermarks(self, partition: int) -> tuple[int, int]:
         """The partition's first offset, and the one behind its last."""
         where = TopicPartition(self._topic, partition)
-        # A reader of committed records is told the end before the first open transaction, which may
-        # be another bridge's, and behind which records of ours may stand.
+        # A reader of committed records is given the end before the first open transaction, which
+        # may be another bridge's, and behind which records of ours may be.
         consumer = self._consumer("read_uncommitted")
         try:
             return self._ask_watermarks(consumer, where)
@@ -171,7 +130,7 @@ class RdPositions:
             consumer.close()
 
     def _ask_watermarks(self, consumer: Any, where: TopicPartition) -> tuple[int, int]:
-        patience = Patience(self._settings, self._kafka, self._stopping)
+        wait = KafkaWait(self._settings, self._kafka, self._stopping)
         while True:
             try:
                 low, high = consumer.get_watermark_offsets(where, timeout=OPEN_TIMEOUT_S)
@@ -180,37 +139,46 @@ class RdPositions:
                 # A topic that was just made has no leaders yet.
                 if error.args[0].code() not in _NO_LEADER_YET:
                     raise
-                patience.wear("the leader of the position topic awaits election")
+                wait.check("the leader of the position topic awaits election")
                 self._stopping.wait(POLL_S)
             else:
                 return low, high
 
-    def _read(self, consumer: Any, partition: int, start: int, end: int) -> tuple[int, Last]:
-        life = session = b""
-        time = 0
-        positions: list[bytes] = []
-        consumer.assign([TopicPartition(self._topic, partition, start)])
-        patience = Patience(self._settings, self._kafka, self._stopping)
-        position = start
+    def read(self, consumer: Any, partition: int, between: tuple[int, int], take: Take) -> None:
+        """Give what is between two offsets, in order."""
+        position, end = between
+        consumer.assign([TopicPartition(self._topic, partition, position)])
+        wait = KafkaWait(self._settings, self._kafka, self._stopping)
         while position < end:
             message = consumer.poll(POLL_S)
             if message is None:
                 # Somebody's open transaction may hide what was committed after it began.
-                patience.wear("the end of the position topic awaits confirmation")
+                wait.check("the end of the position topic awaits confirmation")
                 continue
             error = message.error()
             if error is None:
                 position = message.offset() + 1
-                if message.key() == self._key:
+                if position <= end:
                     headers = dict(message.headers() or ())
-                    life = headers.get("life") or b""
-                    session = headers.get(HEADER) or session
-                    positions.append(message.value() or b"")
-                    time = max(0, message.timestamp()[1])
+                    take(message.key(), message.value(), headers, message.timestamp()[1])
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 the library's own name
-                # Behind the last record stands a commit marker, which no reader is given.
+                # Behind the last record is a commit marker, which no reader is given.
                 position = max(position, message.offset())
             else:
                 raise KafkaException(error)
-        last = Last(life, b"".join(positions)[-MOST * POSITION_BYTES :], session, time / 1000)
-        return time, last
+
+
+class _RdReader:
+    """See `bridge.kafka.position_topic.Reader`."""
+
+    def __init__(self, positions: RdPositions, consumer: Any) -> None:
+        self._positions = positions
+        self._consumer = consumer
+
+    def ends(self, partition: int) -> tuple[int, int]:
+        """See `Reader.ends`."""
+        return self._positions.watermarks(partition)
+
+    def read(self, partition: int, start: int, end: int, take: Take) -> None:
+        """See `Reader.read`."""
+        self._positions.read(self._consumer, partition, (start, end), take)

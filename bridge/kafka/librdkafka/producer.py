@@ -62,7 +62,7 @@ class RdProducer:
 
     Args:
         settings: brokers, topics, client id.
-        kafka: told when Kafka does not answer during a wait.
+        kafka: notified when Kafka does not answer during a wait.
         stopping: ends a wait that Kafka does not answer.
         more: configuration beside what every sink has.
         request_bytes: how much may go to one partition together.
@@ -82,7 +82,7 @@ class RdProducer:
         self._stopping = stopping
         self.failures: list[Failure] = []
         self._abandoned = False
-        self._heard = ""
+        self._last_error = ""
         # It would repeat itself while Kafka is away; `kafka` says it once.
         quiet = logging.getLogger("isotherm.librdkafka")
         quiet.setLevel(logging.CRITICAL + 1)
@@ -98,7 +98,7 @@ class RdProducer:
                 "queue.buffering.max.messages": 2_000_000,
                 "batch.size": request_bytes,
                 "topic.metadata.refresh.interval.ms": 30_000,
-                "error_cb": self._hear,
+                "error_cb": self._on_error,
                 **(more or {}),
             },
             logger=quiet,
@@ -113,9 +113,12 @@ class RdProducer:
         try:
             found = self.raw.list_topics(timeout=OPEN_TIMEOUT_S).topics
         except KafkaException as error:
-            # The error knows that it took too long, `_hear` is told why.
+            # The error knows that it took too long, `_on_error` gets why.
             self.raw.poll(0)
-            why = self._heard or f"{error.args[0].str()}; {kafka_access(self._settings).suspects()}"
+            why = (
+                self._last_error
+                or f"{error.args[0].str()}; {kafka_access(self._settings).suspects()}"
+            )
             raise SinkUnavailableError(f"{self._settings.brokers}: {why}") from error
         return {name: len(topic.partitions) for name, topic in found.items()}
 
@@ -156,7 +159,7 @@ class RdProducer:
 
     def send_one(self, topic: str, record: Record, partition: int = -1) -> None:
         """Queue one record with its headers; -1: the partition follows from the key."""
-        patience: Patience | None = None
+        wait: KafkaWait | None = None
         while True:
             try:
                 self.raw.produce(
@@ -169,8 +172,8 @@ class RdProducer:
                 )
             except BufferError:
                 # No batch is as large as the queue; what the last one left there goes first.
-                patience = patience or Patience(self._settings, self._kafka, self._stopping)
-                patience.wear("records await a place in the queue")
+                wait = wait or KafkaWait(self._settings, self._kafka, self._stopping)
+                wait.check("records await a place in the queue")
                 self.raw.poll(POLL_S)
             except KafkaException as error:
                 # Above message.max.bytes it is refused here and now, and not reported again.
@@ -189,9 +192,9 @@ class RdProducer:
             SinkClosingError: the bridge is stopping, and Kafka does not answer.
             KafkaException: the producer is of no use any more, for instance since it is fenced.
         """
-        patience = Patience(self._settings, self._kafka, self._stopping)
+        wait = KafkaWait(self._settings, self._kafka, self._stopping)
         while left := self._flush():
-            patience.wear(f"{left} records await confirmation")
+            wait.check(f"{left} records await confirmation")
 
     def require_none_failed(self) -> None:
         """See that nothing that was sent failed.
@@ -223,7 +226,7 @@ class RdProducer:
         return held_back(topic, failures[0].error.str(), batch, too_large=too_large)
 
     def abandon(self) -> None:
-        """Let go; what is queued is not sent."""
+        """Close it; what is queued is not sent."""
         # In a producer with a fatal error the reports about what is purged cannot be looked at, and
         # it refuses to flush.
         self._abandoned = True
@@ -247,12 +250,12 @@ class RdProducer:
                 raise KafkaException(lost) from error
             raise origin from None
 
-    def _hear(self, error: Any) -> None:
+    def _on_error(self, error: Any) -> None:
         """What librdkafka meets in the background, and gets over by itself or not."""
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 the library's own name
             return
         refused = refusal("kafka", error.str())
-        self._heard = refused or error.str()
+        self._last_error = refused or error.str()
         if refused:
             self._kafka.lost(refused, refused=True)
 
@@ -263,12 +266,12 @@ class RdProducer:
             )
 
 
-class Patience:
-    """One wait for Kafka: it ends when the bridge stops, and is told of when it takes long.
+class KafkaWait:
+    """One wait for Kafka: it ends when the bridge stops; `kafka` is notified of a long one.
 
     Args:
         settings: for the sentence.
-        kafka: told after `PATIENCE_S` seconds.
+        kafka: notified after `PATIENCE_S` seconds.
         stopping: ends it.
     """
 
@@ -280,7 +283,7 @@ class Patience:
         self._stopping = stopping
         self._began = time.monotonic()
 
-    def wear(self, what: str) -> None:
+    def check(self, what: str) -> None:
         """Called again and again while it lasts.
 
         Raises:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from bridge.doctor.sessions import check_sessions
-from bridge.kafka.kafka_python.find_notes import Known
+from bridge.kafka.find_notes import Found, Known
 from bridge.kafka.session_notes import Note
 from bridge.settings import PREFIX, BridgeSettings
 from contract.settings import load
@@ -11,8 +11,9 @@ NOW = 1_000_000.0
 WHOLE = Note("b", sharded=False, filters=frozenset({ALL_READINGS}), expiry=600, alone=True)
 
 
-def said(found: dict[str, Known] | str, **flags: str) -> list[tuple[str, str]]:
+def said(found: dict[str, Known] | Found | str, **flags: str) -> list[tuple[str, str]]:
     settings = load(BridgeSettings, PREFIX, flags={"client_id": "b", **flags})
+    found = Found(found) if isinstance(found, dict) else found
     return [(f.mark.value, f.sentence) for f in check_sessions(found, settings, NOW)]
 
 
@@ -35,6 +36,12 @@ def test_a_session_that_was_lost_is_told_for_as_long_as_one_is_kept() -> None:
     assert mark == "warn"
     assert "2.0 hours ago the broker had no session b" in sentence
     assert len(said({"b": Known(WHOLE._replace(lost=1), NOW - 10)})) == 1
+
+
+def test_what_may_be_further_back_than_was_read_is_a_warning() -> None:
+    (mark, sentence), _ = said(Found({}, frozenset({"b-00"})))
+    assert mark == "warn"
+    assert "b-00 may be further back" in sentence
 
 
 def test_what_cannot_be_read_is_a_warning() -> None:

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.kafka.limits import USUAL_S, RequestSize, TransactionTime
-from bridge.kafka.positions import POSITION_BYTES, Last, in_order, moved, newest
+from bridge.kafka.position_topic import Last, in_order, newest
+from bridge.kafka.positions import POSITION_BYTES
 
 
 class Clock:
@@ -99,8 +100,6 @@ def test_what_stands_in_several_partitions_is_in_the_order_of_its_time() -> None
     ]
     assert in_order(found) == Last(b"new", b"aaaaAAAAbbbbBBBBccccCCCC")
     assert in_order([(0, Last(b"", b""))]).empty
-    assert not moved(16)
-    assert moved(17)
 
 
 def test_the_header_of_the_session_takes_room_from_the_positions() -> None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from bridge.kafka.errors import SinkUnavailableError
-from bridge.kafka.positions import MOST, POSITION_BYTES, Positions, position, position_partition
+from bridge.kafka.position_topic import position_partition
+from bridge.kafka.positions import MOST, POSITION_BYTES, Positions, position
 from bridge.mqtt.framing import Frame
 
 

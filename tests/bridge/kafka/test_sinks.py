@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.kafka.errors import RecordsRefusedError, SinkClosingError, SinkUnavailableError
+from bridge.kafka.errors import (
+    LettersTooLargeError,
+    RecordsRefusedError,
+    SinkClosingError,
+    SinkUnavailableError,
+)
 from bridge.kafka.sink import MemorySink, Sink
 from bridge.monitoring.availability import Availability
 from bridge.records import Batch, Record
 from contract.log import Log
 from tests.bridge.kafka.sink_bench import CLIENTS, DELIVERIES, SINKS, deliver_patiently, sink_of
 from tests.bridge.readings import reading
+from tests.faults.test_dead_letters import limit
 from tests.support import Kept, await_true, topic_records, unique
 
 if TYPE_CHECKING:
@@ -35,6 +41,13 @@ class Bench:
             return
         stack.create_topics(self.topic, f"{self.topic}.dead-letter", partitions=3)
         self.sink = sink_of(stack.kafka, self.topic, name, delivery)
+
+    def limit_letters(self, size: int) -> None:
+        """Have the dead-letter topic take no larger ones."""
+        if isinstance(self.sink, MemorySink):
+            self.sink.largest_letter = size
+        else:
+            limit(self._stack, f"{self.topic}.dead-letter", size)
 
     def readings(self) -> list[Kept]:
         return self._records(self.topic, "readings")
@@ -95,6 +108,27 @@ def test_a_record_that_kafka_refuses_is_named_and_its_neighbours_arrive(bench: B
     assert raised.value.refusals[0][1]
     bench.sink.deliver(raised.value.remaining)
     assert sorted(kept.value for kept in bench.readings()) == sorted(n.value for n in neighbours)
+
+
+def test_a_refused_reading_and_a_refused_letter_in_one_batch_are_both_named(bench: Bench) -> None:
+    bench.limit_letters(20_000)
+    huge = Record(b"huge", b"x" * 1_200_000)
+    neighbour = Record(b"n", reading("n"))
+    small, large = Record(b"small", b"{"), Record(b"large", b"{" * 50_000)
+    bench.sink.open()
+    with pytest.raises(RecordsRefusedError) as raised:
+        bench.sink.deliver(Batch([neighbour, huge], [small, large], b"position"))
+    assert [record for record, _why in raised.value.refusals] == [huge]
+    with pytest.raises(LettersTooLargeError) as held_back:
+        bench.sink.deliver(raised.value.remaining)
+    remaining = held_back.value.remaining
+    assert remaining is not None
+    assert large in remaining.dead_letters
+    bench.sink.deliver(
+        remaining._replace(dead_letters=[e for e in remaining.dead_letters if e != large])
+    )
+    assert [kept.value for kept in bench.readings()] == [neighbour.value]
+    assert [kept.value for kept in bench.dead_letters()] == [small.value]
 
 
 @pytest.mark.integration

@@ -17,7 +17,7 @@ from bridge.kafka.factory import make_sink
 from bridge.kafka.kafka_python.producer import Failure
 from bridge.kafka.librdkafka.producer import RdProducer
 from bridge.kafka.limits import TransactionTime
-from bridge.kafka.positions import position_partition
+from bridge.kafka.position_topic import position_partition
 from bridge.monitoring.availability import Availability
 from bridge.records import Batch, Record
 from bridge.settings import PREFIX, BridgeSettings
@@ -31,7 +31,7 @@ from tests.support import await_true, topic_records, unique
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.kafka.positions import Last
+    from bridge.kafka.position_topic import Last
     from deploy.local import Stack
 
 

@@ -86,7 +86,7 @@ def session(
         Backoff(first=0.001, longest=0.002, draw=random.Random(0)),
         Log("test"),
         backpressure,
-        quarrels=Backoff(first=0.3, longest=0.4, draw=random.Random(0)),
+        takeover_pauses=Backoff(first=0.3, longest=0.4, draw=random.Random(0)),
         asks=asks,
     )
     made.start()

@@ -12,7 +12,7 @@ import pytest
 
 from bridge.errors import SessionsLeftError
 from bridge.kafka.errors import FencedError, SinkClosingError
-from bridge.kafka.kafka_python.find_notes import Known
+from bridge.kafka.find_notes import Found, Known
 from bridge.kafka.session_notes import Note
 from bridge.kafka.sink import MemorySink
 from bridge.monitoring.availability import Shared
@@ -47,6 +47,8 @@ PINGREQ = 0xC0
 NOW = 1_000_000.0
 WHOLE = Note("b", sharded=False, filters=frozenset({ALL_READINGS}), expiry=600)
 FIRST = Note("b", sharded=True, filters=frozenset(map(shard_filter, range(4))), expiry=600)
+
+READ_NOTES = "bridge.kafka.kafka_python.read_notes.read_notes"
 
 
 def ended(
@@ -197,7 +199,7 @@ def test_a_resumed_session_gets_its_new_filters_before_the_others_lose_theirs(
         flags = {"mqtt": f"mqtt://127.0.0.1:{broker.port}", "client_id": "b"}
         settings = load(BridgeSettings, PREFIX, flags=flags)
         other = {"b-00": Known(FIRST, time.time())}
-        monkeypatch.setattr("bridge.kafka.kafka_python.find_notes.known", lambda *_: other)
+        monkeypatch.setattr(READ_NOTES, lambda *_: Found(other))
         handover = Handover(settings, make, log)
         handover.stopping = turns = _Turns()
         lane = Lane(settings, Shared("kafka", log), log, Tasks(log), before=handover)
