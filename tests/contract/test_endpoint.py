@@ -229,6 +229,8 @@ def test_without_descriptors_it_rests_and_goes_on(endpoint: Endpoint) -> None:
                 after = os.times()
                 assert after.user + after.system - used.user - used.system < 0.2, "it spins"
             finally:
+                # Others in this process may have taken what became free: room for all.
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
                 for number in taken:
                     os.close(number)
             waiting.settimeout(PATIENCE_S)
