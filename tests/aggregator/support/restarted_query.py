@@ -16,7 +16,7 @@ from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-sys.path[0] = str(Path(__file__).resolve().parents[2])
+sys.path[0] = str(Path(__file__).resolve().parents[3])
 
 from aggregator.errors import KafkaUnavailableError  # noqa: E402 a file that spark-submit runs
 from aggregator.kafka import Attendance, Presence  # noqa: E402 has no path to us

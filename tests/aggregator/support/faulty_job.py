@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-sys.path[0] = str(Path(__file__).resolve().parents[2])
+sys.path[0] = str(Path(__file__).resolve().parents[3])
 
 from aggregator.cli import job  # noqa: E402 a file that spark-submit runs has no path to us
 from aggregator.kafka_box import KafkaBox  # noqa: E402 the same

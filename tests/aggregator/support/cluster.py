@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WORKERS = 2
-RECIPE = Path(__file__).resolve().parents[2] / "deploy" / "spark" / "spark-defaults.conf"
+RECIPE = Path(__file__).resolve().parents[3] / "deploy" / "spark" / "spark-defaults.conf"
 
 
 @contextmanager

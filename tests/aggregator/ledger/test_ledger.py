@@ -18,7 +18,7 @@ from tests.aggregator.records import SECOND as NS_PER_SECOND
 from tests.aggregator.records import assert_same, oracle, reading, tallied
 from tests.chaos.disks import Disk, may_mount
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FIRST = [reading("a", "CA", 60.1, seq=1), reading("b", "NV", 50.7), b"bad"]
 SECOND = [reading("a", "CA", 61.3, seq=2), reading("c", "NV", 51.9), b"bad", b"{}"]
 
