@@ -10,7 +10,7 @@ import pytest
 
 from docs.write import METRICS_OF
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NAME = re.compile(r"\bisotherm_[a-z]+_[a-z_]+[a-z]\b")
 LOOKING = sorted(
     path

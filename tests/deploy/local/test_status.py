@@ -37,7 +37,7 @@ from edge_agent.metrics import PREFIX as AGENT_PREFIX
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PART = Path(__file__).parents[2] / "deploy/local/part.py"
+PART = Path(__file__).parents[3] / "deploy/local/part.py"
 
 
 def samples(values: Mapping[str, float]) -> Samples:

@@ -26,7 +26,7 @@ from edge_agent.fault import Fault
 from edge_agent.probe import ProbeSettings, driver, driver_names
 from tests.golden import cases
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 STALE = "stale; run: python -m docs.write"
 
 

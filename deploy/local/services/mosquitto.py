@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PACKAGE: Final = "mosquitto"
-_PROFILE: Final = Path(__file__).parents[1] / "mosquitto/mosquitto.conf"
+_PROFILE: Final = Path(__file__).parents[2] / "mosquitto/mosquitto.conf"
 _AUTOSAVE_CHANGES: Final = 20_000
 
 # CONNECT: MQTT 3.1.1, clean session, keep-alive 10 s, no client id.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PATIENCE = 240.0
 """Seconds; only a demo that hangs takes as long, also on a machine that does much else."""
 CODE = """\

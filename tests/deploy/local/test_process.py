@@ -120,7 +120,7 @@ print("guarded", flush=True)
 time.sleep(600)
 """
     command = [sys.executable, "-c", starter]
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "guarded\n"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from deploy.local.process import Guard
 
-_PROFILES: Final = Path(__file__).parents[1] / "kafka"
+_PROFILES: Final = Path(__file__).parents[2] / "kafka"
 READINGS_PARTITIONS: Final = 4
 """Divides evenly among 1, 2 and 4 cores; each further one costs Spark a task per trigger."""
 

@@ -26,7 +26,7 @@ _MAIN_JAR: Final = f"kafka_2.13-{KAFKA_VERSION}.jar"
 _COMMON: Final = 46
 """How many jars it is about, for the progress line only."""
 
-_DEPENDENCIES: Final = Path(__file__).parents[1] / "kafka/ivy.xml"
+_DEPENDENCIES: Final = Path(__file__).parents[2] / "kafka/ivy.xml"
 
 
 def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
