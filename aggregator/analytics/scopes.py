@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from aggregator.spans import interval
-from contract.settings import text
+from aggregator.settings.parsers import interval
+from isotherm.settings.table import text
 
 WINDOW: Final = "window"
 SINCE_START: Final = "since_start"

@@ -14,21 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from aggregator.connector import connector_options
+from aggregator.cli.connector import connector_options
 from aggregator.errors import JavaMissingError
-from aggregator.files import keep_from_others
-from contract.errors import SettingsError
+from aggregator.sinks.whole_file import keep_from_others
+from isotherm.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_FOLDER: Final = Path(__file__).resolve().parent
+_FOLDER: Final = Path(__file__).resolve().parents[1]
 _OLDEST_JAVA: Final = 17
 # Its web server takes a second of the start; of two alike, Spark takes the last.
 _CONF: Final = ("spark.ui.enabled=false",)
 _LOOPBACK: Final = "127.0.0.1"
 _ALONE: Final = (f"spark.driver.host={_LOOPBACK}", f"spark.driver.bindAddress={_LOOPBACK}")
-"""As `aggregator.session.LOOPBACK`, which is for those who start spark-submit themselves."""
+"""As `aggregator.stream.session.LOOPBACK`, which is for those who start spark-submit themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ def spark_submit(
         str(_FOLDER / "job.py"),
         *arguments,
     ]
-    quiet = f"-Dlog4j2.configurationFile={(_FOLDER / 'log4j2.properties').as_uri()}"
+    quiet = f"-Dlog4j2.configurationFile={(_FOLDER / 'stream/log4j2.properties').as_uri()}"
     # The person's options come last: of two alike, Java takes the last.
     options = f"{quiet} {environ.get('SPARK_SUBMIT_OPTS', '')}".strip()
     environment = {

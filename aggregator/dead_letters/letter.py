@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow.compute as pc
 
-from aggregator.rejects import COLUMNS
-from contract.fast import judge_row
-from contract.moment import format_event_time
-from contract.reasons import Reason, Rejection
+from aggregator.stream.workers.rejects import COLUMNS
+from isotherm.contract.event_time import format_event_time
+from isotherm.contract.fast import judge_row
+from isotherm.contract.reasons import Reason, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

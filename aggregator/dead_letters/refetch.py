@@ -6,24 +6,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from aggregator.dead_letters.letter import Source
 from aggregator.errors import DeadLetterError
-from aggregator.letters import Source
-from aggregator.librdkafka import QUIET, Heard, consumer_settings
-from aggregator.stopping import StoppingError
+from aggregator.stream.shutdown import StoppingError
+from isotherm.kafka.clients import QUIET, Heard, consumer_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from threading import Event
 
-    from aggregator.letters import Flood
-    from contract.access import KafkaAccess
+    from aggregator.dead_letters.letter import Flood
+    from isotherm.kafka.access import KafkaAccess
 
 _TURN_S: Final = 0.25
 _READ: Final = 5_000
 
 
 class KafkaReader:
-    """See `aggregator.dead_letters.Reader`.
+    """See `aggregator.dead_letters.writer.Reader`.
 
     Args:
         access: the way into Kafka.

@@ -18,20 +18,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aggregator.errors import AggregatorError, LedgerError
-from aggregator.partials import GAPS
-from aggregator.stopping import StoppingError
-from contract.fast import judge_row
-from contract.reasons import Reason
-from contract.row import GapRow, Row
-from contract.tasks import where
+from aggregator.stream.shutdown import StoppingError
+from aggregator.stream.workers.partial_sums import GAPS
+from isotherm.contract.fast import judge_row
+from isotherm.contract.reasons import Reason
+from isotherm.contract.row import GapRow, Row
+from isotherm.kafka.errors import KafkaUnavailableError
+from isotherm.tasks import where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from threading import Event
 
-    from aggregator.dead_letters import DeadLetters, Reader
-    from aggregator.letters import Flood, Source
-    from contract.log import Log
+    from aggregator.dead_letters.letter import Flood, Source
+    from aggregator.dead_letters.writer import DeadLetters, Reader
+    from isotherm.log import Log
 
 MOST_TRIALS: Final = 400
 """Of one batch. What is not told apart by then is set aside whole."""
@@ -55,7 +56,9 @@ def lies_in_records(error: BaseException) -> bool:
     """Whether an error of counting is about what was counted, not about the machine or Kafka."""
     if isinstance(error, LedgerError) and error.__cause__ is not None:
         error = error.__cause__
-    return isinstance(error, _OF_DATA) and not isinstance(error, AggregatorError | OSError)
+    return isinstance(error, _OF_DATA) and not isinstance(
+        error, AggregatorError | KafkaUnavailableError | OSError
+    )
 
 
 def sift(

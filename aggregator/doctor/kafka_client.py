@@ -20,16 +20,16 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # its stub
 )
 
 from aggregator.doctor.kafka import KafkaFacts
-from aggregator.errors import KafkaAccessError
-from aggregator.kafka import Extent
-from aggregator.librdkafka import QUIET, client_settings, consumer_settings
-from contract.doctor.topic import TopicFacts
-from contract.refusal import refusal
+from aggregator.kafka.availability import Extent
+from isotherm.doctor.topic import TopicFacts
+from isotherm.kafka.clients import QUIET, client_settings, consumer_settings
+from isotherm.kafka.errors import KafkaAccessError
+from isotherm.settings.refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aggregator.settings import AggregatorSettings
+    from aggregator.settings.job import AggregatorSettings
 
 _PATIENCE_S: Final = 8.0
 _FIRST_RECORD_S: Final = 5.0

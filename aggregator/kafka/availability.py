@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
-from aggregator.errors import KafkaAccessError, KafkaUnavailableError
-from contract.errors import SettingsError
+from isotherm.kafka.errors import KafkaAccessError, KafkaUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from threading import Event
 
-    from contract.log import Log
+    from isotherm.log import Log
 
 _PAUSE: Final = 1.0
 
@@ -60,19 +58,6 @@ class Survey(Protocol):
 
     def __call__(self) -> Extent | None:
         """What it holds now; None where Kafka does not say within a few seconds."""
-
-
-@contextmanager
-def files_of_access() -> Iterator[None]:
-    """Where files are read again that were fine at the start: perhaps somebody mends them now.
-
-    Raises:
-        KafkaAccessError: in place of a SettingsError, which would end the job.
-    """
-    try:
-        yield
-    except SettingsError as error:
-        raise KafkaAccessError(str(error)) from error
 
 
 class Attendance:

@@ -6,17 +6,17 @@ import os
 import time
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from aggregator.console import render
+from aggregator.analytics.snapshot import to_json
 from aggregator.errors import SinkError
-from aggregator.files import MODE, write_whole
-from aggregator.snapshot import to_json
-from contract.moment import NS_PER_SECOND
+from aggregator.sinks.console import render
+from aggregator.sinks.whole_file import MODE, write_whole
+from isotherm.contract.event_time import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from aggregator.snapshot import Snapshot
+    from aggregator.analytics.snapshot import Snapshot
 
 
 class Sink(Protocol):

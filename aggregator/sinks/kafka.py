@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaException, Producer
 
+from aggregator.analytics.snapshot import to_json
 from aggregator.errors import SinkError
-from aggregator.librdkafka import QUIET, Heard, client_settings
-from aggregator.snapshot import to_json
+from isotherm.kafka.clients import QUIET, Heard, client_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aggregator.snapshot import Snapshot
-    from contract.access import KafkaAccess
+    from aggregator.analytics.snapshot import Snapshot
+    from isotherm.kafka.access import KafkaAccess
 
 _TIMEOUT_S: Final = 5.0
 

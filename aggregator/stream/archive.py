@@ -1,4 +1,4 @@
-"""What Spark's workers need of ours, as one zip: `contract` and the modules that sum up."""
+"""What Spark's workers need of ours, as one zip: the contract and `workers`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
-_ROOT: Final = Path(__file__).resolve().parent.parent
+_ROOT: Final = Path(__file__).resolve().parents[2]
 _PARTS: Final = (
-    "contract/*.py",
+    "isotherm/__init__.py",
+    "isotherm/errors.py",
+    "isotherm/contract/*.py",
     "aggregator/__init__.py",
-    "aggregator/accept.py",
-    "aggregator/grouping.py",
-    "aggregator/partials.py",
-    "aggregator/rejects.py",
+    "aggregator/stream/__init__.py",
+    "aggregator/stream/workers/*.py",
 )
 
 

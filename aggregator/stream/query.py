@@ -11,33 +11,28 @@ from typing import TYPE_CHECKING, Final
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import StreamingQueryException
 
-from aggregator.errors import (
-    AggregatorError,
-    DataLossError,
-    KafkaAccessError,
-    KafkaUnavailableError,
-    QueryError,
-    WorkerError,
-)
-from aggregator.heartbeat import Heartbeat
-from aggregator.java_access import java_refusal
-from aggregator.kafka import Presence
-from aggregator.mending import keep
-from aggregator.session import silence, speak
-from aggregator.source import sensors
-from aggregator.standing import CHOICE
-from aggregator.stopping import StoppingError
+from aggregator.errors import DataLossError, QueryError, WorkerError
+from aggregator.kafka.availability import Presence
+from aggregator.kafka.java import java_refusal
+from aggregator.kafka.topic_identity import CHOICE
+from aggregator.stream.checkpoint_repair import keep
+from aggregator.stream.heartbeat import Heartbeat
+from aggregator.stream.session import silence, speak
+from aggregator.stream.shutdown import StoppingError
+from aggregator.stream.source import sensors
+from isotherm.errors import IsothermError
+from isotherm.kafka.errors import KafkaAccessError, KafkaUnavailableError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming.query import StreamingQuery
 
-    from aggregator.kafka import Attendance
-    from aggregator.settings import AggregatorSettings
-    from aggregator.standing import Standing
-    from aggregator.stopping import Gate
-    from aggregator.trigger import Triggers
-    from contract.log import Log
+    from aggregator.kafka.availability import Attendance
+    from aggregator.kafka.topic_identity import Standing
+    from aggregator.settings.job import AggregatorSettings
+    from aggregator.stream.shutdown import Gate
+    from aggregator.stream.trigger import Triggers
+    from isotherm.log import Log
 
 _LOOK: Final = 0.1
 """Seconds between two looks at the query."""
@@ -115,7 +110,7 @@ class Run:
         """Run until the person stops it, or until the topic is drained (``available_now``).
 
         Raises:
-            AggregatorError: the query ended by itself; `retriable` where a restart may do.
+            IsothermError: the query ended by itself; `retriable` where a restart may do.
         """
         writer = (
             sensors(self._spark, self._settings)
@@ -154,7 +149,7 @@ class Run:
                 self._triggers.batch(query_id, batch_id, frame.toArrow)
         except Exception as error:
             self._failure = error
-            told = isinstance(error, AggregatorError | StoppingError)
+            told = isinstance(error, IsothermError | StoppingError)
             if told or isinstance(reason(str(error), self._settings), WorkerError):
                 silence(self._spark)
             raise
@@ -202,8 +197,8 @@ class Run:
             # It gives up where Kafka is away: its client waits for answers before it closes.
             query.stop()
 
-    def _reason(self, error: StreamingQueryException) -> AggregatorError:
-        if isinstance(self._failure, AggregatorError):
+    def _reason(self, error: StreamingQueryException) -> IsothermError:
+        if isinstance(self._failure, IsothermError):
             return self._failure
         found = reason(str(error), self._settings)
         if isinstance(found, QueryError):
@@ -212,7 +207,7 @@ class Run:
         return found
 
 
-def reason(text: str, settings: AggregatorSettings) -> AggregatorError:
+def reason(text: str, settings: AggregatorSettings) -> IsothermError:
     """Why Spark ended a query, for the person at 3 a.m.
 
     Args:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from contract.backoff import Backoff
+from isotherm.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from threading import Event
 
-    from aggregator.errors import AggregatorError
-    from contract.log import Log
+    from isotherm.errors import IsothermError
+    from isotherm.log import Log
 
 
 class Restarts:
@@ -48,7 +48,7 @@ class Restarts:
         self._batches = 0
         self.count = 0
 
-    def after(self, error: AggregatorError, batches: int) -> None:
+    def after(self, error: IsothermError, batches: int) -> None:
         """Say why, and wait a little.
 
         Args:
@@ -56,7 +56,7 @@ class Restarts:
             batches: how many there have been; one that came through begins a new row of failures.
 
         Raises:
-            AggregatorError: this one, where it is not to be tried again.
+            IsothermError: this one, where it is not to be tried again.
         """
         now = self._clock()
         if self._since is None or batches > self._batches:

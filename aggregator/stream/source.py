@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from aggregator.java_access import spark_options
-from aggregator.kafka import files_of_access
-from aggregator.partials import (
+from aggregator.kafka.java import spark_options
+from aggregator.stream.workers.partial_sums import (
     DDL,
     DDL_WITH_MOMENTS,
     SCHEMA,
@@ -15,11 +14,12 @@ from aggregator.partials import (
     Punctuality,
     partials,
 )
+from isotherm.kafka.clients import files_of_access
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from aggregator.settings import AggregatorSettings
+    from aggregator.settings.job import AggregatorSettings
 
 OPTIONS: Final = {
     # Records of a transaction that the bridge did not commit are not there.

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from contract.topics import ALL_READINGS
 from deploy.errors import ProgramFailedError
 from deploy.local.ports import LOOPBACK
+from isotherm.mqtt.topics import ALL_READINGS
 
 if TYPE_CHECKING:
     from types import TracebackType

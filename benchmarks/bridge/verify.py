@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, TopicPartition
 
-from deploy.bench.readings import FIRST
+from benchmarks.bridge.readings import FIRST
 from deploy.errors import ProgramFailedError
 
 _PARTS: Final = re.compile(rb'^{"guid":"([^"]*)".*"n":(\d+)}$')

@@ -7,16 +7,16 @@ end, or a value of another type than `snapshot.schema.json` says.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any, Final
 
-from aggregator.dashboard.schema import compiled
-from contract.foreign_json import decode
+from dashboard.feeds.json_schema import compiled
+from isotherm.contract.foreign_json import decode
+from isotherm.contract.schema import SCHEMAS
 
 SCHEMA: Final = "isotherm.snapshot/1"
 MAX_BYTES: Final = 1 << 20
 """Of a record or a line: what Kafka takes by default, and a hundred times what the job writes."""
-_DESCRIBED: Final = Path(__file__).parent.parent / "snapshot.schema.json"
+_DESCRIBED: Final = SCHEMAS / "snapshot.schema.json"
 
 Snapshot = dict[str, Any]
 

@@ -13,14 +13,14 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from aggregator.dashboard.metrics import METRICS, PREFIX, age
-from aggregator.dashboard.openapi import description
-from aggregator.dashboard.sensors import MOST, SensorsError
-from aggregator.dashboard.trend import MINUTES
-from contract.exposition import CONTENT_TYPE, exposition
-from contract.foreign_json import natural
-from contract.moment import NS_PER_SECOND
-from contract.states import STATES
+from dashboard.hub.trend import MINUTES
+from dashboard.metrics import METRICS, PREFIX, age
+from dashboard.web.job_client import MOST, SensorsError
+from dashboard.web.openapi import description
+from isotherm.contract.event_time import NS_PER_SECOND
+from isotherm.contract.foreign_json import natural
+from isotherm.contract.states import STATES
+from isotherm.http.prometheus import CONTENT_TYPE, exposition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
     from starlette.types import Message, Receive, Scope, Send
 
-    from aggregator.dashboard.hub import Hub
-    from aggregator.dashboard.sensors import Job
+    from dashboard.hub.hub import Hub
+    from dashboard.web.job_client import Job
 
-STATIC: Final = Path(__file__).parent / "static"
+STATIC: Final = Path(__file__).parents[1] / "static"
 EVENTS: Final = "/events"
 MOST_STREAMS: Final = 384
 """Pages that are open at the same time."""

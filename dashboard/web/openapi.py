@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from contract.states import STATES
-from contract.version import VERSION
+from isotherm.contract.schema import SCHEMAS
+from isotherm.contract.states import STATES
+from isotherm.version import VERSION
 
 _TIME: Final = {"type": "string", "format": "date-time"}
 _COUNT: Final = {"type": "integer", "minimum": 0}
@@ -144,8 +145,8 @@ def _get(about: str, *parameters: dict[str, Any], **answers: dict[str, Any]) -> 
 
 def description() -> dict[str, Any]:
     """The whole of it."""
-    here = Path(__file__).parent
-    snapshot = json.loads((here.parent / "snapshot.schema.json").read_text(encoding="utf-8"))
+    here = Path(__file__).parents[1]
+    snapshot = json.loads((SCHEMAS / "snapshot.schema.json").read_text(encoding="utf-8"))
     alert = json.loads((here / "alerts/alert.schema.json").read_text(encoding="utf-8"))
     return {
         "openapi": "3.1.0",

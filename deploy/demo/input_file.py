@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from contract.errors import EXIT_USAGE
 from deploy.errors import StackError
+from isotherm.errors import EXIT_USAGE
 
 if TYPE_CHECKING:
     from pathlib import Path

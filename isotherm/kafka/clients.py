@@ -1,23 +1,38 @@
-"""What the job's clients on librdkafka have in common."""
+"""What all clients on librdkafka have in common."""
 
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError
 
-from aggregator.kafka import files_of_access
-from contract.refusal import refusal
+from isotherm.errors import SettingsError
+from isotherm.kafka.errors import KafkaAccessError
+from isotherm.settings.refusal import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from contract.access import KafkaAccess
+    from isotherm.kafka.access import KafkaAccess
 
 QUIET: Final = logging.getLogger("isotherm.librdkafka")
 """For every client: it would repeat itself while Kafka is away; our errors say it once."""
 QUIET.setLevel(logging.CRITICAL + 1)
+
+
+@contextmanager
+def files_of_access() -> Iterator[None]:
+    """Where files are read again that were fine at the start: perhaps somebody mends them now.
+
+    Raises:
+        KafkaAccessError: in place of a SettingsError, which would end the job.
+    """
+    try:
+        yield
+    except SettingsError as error:
+        raise KafkaAccessError(str(error)) from error
 
 
 class Heard:

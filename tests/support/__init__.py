@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from deploy.local import Stack
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
 QUIET_S = 5.0
 _NO_LEADER_YET = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})

@@ -16,11 +16,11 @@ from functools import cache
 from pathlib import Path
 from typing import Final, Literal, TypedDict
 
-from contract.reasons import Reason
+from isotherm.contract.reasons import Reason
 
 GAP: Final = "gap"
 Verdict = Reason | Literal["gap"] | None
-CASES = Path(__file__).parent / "cases"
+CASES = Path(__file__).parents[1] / "cases"
 
 
 class Analytics(TypedDict):

@@ -1,18 +1,15 @@
 import json
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import jsonschema
 import pytest
 
-import aggregator
-from aggregator.snapshot import Snapshot, to_json
-from contract import Reason
-from tests.aggregator.golden import EVENT_WINDOW, snapshot
+from aggregator.analytics.snapshot import Snapshot, to_json
+from isotherm.contract import Reason
+from isotherm.contract.schema import SCHEMAS
+from tests.aggregator.support.golden import EVENT_WINDOW, snapshot
 
-SCHEMA = json.loads(
-    (Path(aggregator.__file__).parent / "snapshot.schema.json").read_text(encoding="utf-8")
-)
+SCHEMA = json.loads((SCHEMAS / "snapshot.schema.json").read_text(encoding="utf-8"))
 GOLDEN = (
     '{"schema":"isotherm.snapshot/1","query_id":"q","batch_id":7,'
     '"window":{"start":"2016-11-21T13:30:06.000000Z","end":"2016-11-21T13:30:09.000000Z"},'

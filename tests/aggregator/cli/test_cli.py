@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import aggregator
-from aggregator.cli import main
+from aggregator.cli.main import main
 
 JOB = Path(aggregator.__file__).parent / "job.py"
 
@@ -32,7 +32,7 @@ def test_missing_packages_name_the_line_that_installs_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "click", None)
-    for module in ("aggregator.commands", "aggregator.submit"):
+    for module in ("aggregator.cli.commands", "aggregator.cli.submit"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     assert main() == 3
     assert capsys.readouterr().err.endswith("pip install 'isotherm[aggregator]'\n")

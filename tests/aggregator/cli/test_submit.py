@@ -6,10 +6,10 @@ import pytest
 from click.testing import CliRunner
 
 import aggregator
-from aggregator.commands import group
+from aggregator.cli.commands import group
+from aggregator.cli.submit import require_java, spark_submit
 from aggregator.errors import JavaMissingError
-from aggregator.submit import require_java, spark_submit
-from contract.errors import SettingsError
+from isotherm.errors import SettingsError
 
 FOLDER = Path(aggregator.__file__).parent
 HOME = Path(pyspark.__file__).parent

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator import kafka
-from aggregator.errors import KafkaAccessError, KafkaUnavailableError
-from aggregator.kafka import Attendance, Presence, wait_for_topic
-from contract.log import Log, start_logging
+from aggregator.kafka import availability as kafka
+from aggregator.kafka.availability import Attendance, Presence, wait_for_topic
+from isotherm.kafka.errors import KafkaAccessError, KafkaUnavailableError
+from isotherm.log import Log, start_logging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from aggregator.java_access import java_options, java_refusal, spark_options
-from aggregator.settings import PREFIX, AggregatorSettings
-from contract import SettingsError
-from contract.access import KafkaAccess
-from contract.settings import load
-from tests.certificates import Authority
+from aggregator.kafka.java import java_options, java_refusal, spark_options
+from aggregator.settings.job import PREFIX, AggregatorSettings
+from isotherm.contract import SettingsError
+from isotherm.kafka.access import KafkaAccess
+from isotherm.settings.table import load
+from tests.support.certificates import Authority
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.ledger import Ledger
-from aggregator.scopes import Sliding
-from tests.aggregator.event_oracle import MEMORY, Pair, at
-from tests.aggregator.records import gap, reading
+from aggregator.analytics.scopes import Sliding
+from aggregator.ledger.ledger import Ledger
+from tests.aggregator.support.event_oracle import MEMORY, Pair, at
+from tests.aggregator.support.records import gap, reading
 
 Drawn = tuple[str, str, int | None, int, bool]
 Batches = list[tuple[int, int, list[list[Drawn]]]]

@@ -7,13 +7,13 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
-from aggregator.checkpoint import Checkpoint
-from aggregator.commands import group
+from aggregator.analytics.scopes import SINCE_START
+from aggregator.cli.commands import group
 from aggregator.errors import BrokenLedgerError, LedgerError
-from aggregator.ledger import Ledger
-from aggregator.ledger_report import exported, opened, problems, status
-from aggregator.scopes import SINCE_START
-from tests.aggregator.records import BAD, gap, reading, tallied
+from aggregator.ledger.ledger import Ledger
+from aggregator.ledger.report import exported, opened, problems, status
+from aggregator.stream.checkpoint import Checkpoint
+from tests.aggregator.support.records import BAD, gap, reading, tallied
 
 TOP = 2**63 - 1
 BATCHES = (

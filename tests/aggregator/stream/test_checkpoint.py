@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.checkpoint import Checkpoint, read_checkpoint
 from aggregator.errors import CheckpointError
+from aggregator.stream.checkpoint import Checkpoint, read_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path

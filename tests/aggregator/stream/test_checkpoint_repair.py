@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.checkpoint import Checkpoint, read_checkpoint, read_ranges
+from aggregator.dead_letters.letter import Flood
 from aggregator.errors import CheckpointError
-from aggregator.letters import Flood
-from aggregator.mending import keep, mend, torn
-from contract.log import Log
+from aggregator.stream.checkpoint import Checkpoint, read_checkpoint, read_ranges
+from aggregator.stream.checkpoint_repair import keep, mend, torn
+from isotherm.log import Log
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,16 +1,11 @@
 import pytest
 
-from aggregator.errors import (
-    AggregatorError,
-    DataLossError,
-    KafkaAccessError,
-    KafkaUnavailableError,
-    QueryError,
-    WorkerError,
-)
-from aggregator.query import reason
-from aggregator.settings import PREFIX, AggregatorSettings
-from contract.settings import load
+from aggregator.errors import DataLossError, QueryError, WorkerError
+from aggregator.settings.job import PREFIX, AggregatorSettings
+from aggregator.stream.query import reason
+from isotherm.errors import IsothermError
+from isotherm.kafka.errors import KafkaAccessError, KafkaUnavailableError
+from isotherm.settings.table import load
 
 SETTINGS = load(AggregatorSettings, PREFIX, flags={"kafka": "k:1", "topic": "t", "checkpoint": "c"})
 
@@ -75,7 +70,7 @@ SETTINGS = load(AggregatorSettings, PREFIX, flags={"kafka": "k:1", "topic": "t",
         ("", QueryError, "no reason given"),
     ),
 )
-def test_the_reason_is_a_sentence(text: str, kind: type[AggregatorError], sentence: str) -> None:
+def test_the_reason_is_a_sentence(text: str, kind: type[IsothermError], sentence: str) -> None:
     found = reason(text, SETTINGS)
     assert type(found) is kind
     assert sentence.replace(".STREAM_FAILED.", "[STREAM_FAILED]") in str(found)

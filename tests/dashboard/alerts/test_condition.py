@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.dashboard.alerts.condition import (
+from dashboard.alerts.condition import (
     Book,
     Key,
     Measure,
@@ -15,7 +15,7 @@ from aggregator.dashboard.alerts.condition import (
     Verdict,
     advance,
 )
-from aggregator.dashboard.alerts.rules import HOT, Limits, rules
+from dashboard.alerts.rules import HOT, Limits, rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,16 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as some
 from jsonschema import Draft202012Validator
 
-import aggregator
-from aggregator.dashboard.incoming import MAX_BYTES, problem, read
-from aggregator.dashboard.schema import compiled
-from aggregator.snapshot import to_json
-from tests.dashboard.fleet import snapshot
+from aggregator.analytics.snapshot import to_json
+from dashboard.feeds.incoming import MAX_BYTES, problem, read
+from dashboard.feeds.json_schema import compiled
+from isotherm.contract.schema import SCHEMAS
+from tests.dashboard.support.fleet import snapshot
 
-HOSTILE = Path(__file__).parent / "hostile"
-SCHEMA = json.loads(
-    (Path(aggregator.__file__).parent / "snapshot.schema.json").read_text(encoding="utf-8")
-)
+HOSTILE = Path(__file__).parents[1] / "hostile"
+SCHEMA = json.loads((SCHEMAS / "snapshot.schema.json").read_text(encoding="utf-8"))
 GOOD: dict[str, Any] = json.loads(to_json(snapshot(1)))
 ODD = (
     some.none()

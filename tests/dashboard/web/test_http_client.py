@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aggregator.dashboard.asking import RefusedError, ask
-from aggregator.dashboard.sensors import Job, SensorsError
+from dashboard.web.http_client import RefusedError, ask
+from dashboard.web.job_client import Job, SensorsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from contract import Reading, Rejection, judge
-from contract.states import STATES
-from deploy.demo.bus import Bus
-from deploy.demo.fleet import BOARD_STATE, W1_ADDRESS, board_config, fleet_config
-from deploy.demo.plan import PERIOD, Happening, due
-from deploy.demo.pulse import pulse
-from deploy.demo.stranger import turn
+from deploy.demo.fleet.fleet import BOARD_STATE, W1_ADDRESS, board_config, fleet_config
+from deploy.demo.fleet.one_wire import Bus
+from deploy.demo.fleet.scenario import PERIOD, Happening, due
+from deploy.demo.fleet.third_party import turn
+from deploy.demo.status_line import pulse
 from edge_agent.fault import Fault
 from edge_agent.place import places
 from edge_agent.reader import read_once
 from edge_agent.settings import load_agent
+from isotherm.contract import Reading, Rejection, judge
+from isotherm.contract.states import STATES
 
 MQTT = "mqtt://127.0.0.1:1883"
 

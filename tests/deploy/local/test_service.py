@@ -12,7 +12,7 @@ import pytest
 from deploy.errors import PortTakenError, ServiceFailedError
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Guard
-from deploy.local.service import Service
+from deploy.local.services.base import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.local.mosquitto import Mosquitto
 from deploy.local.process import Guard
+from deploy.local.services.mosquitto import Mosquitto
 from tests.bridge.sink_bench import CLIENTS
 from tests.faults.flow import Flow
 from tests.support import program, unique

@@ -10,12 +10,12 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from aggregator.checkpoint import read_checkpoint
-from aggregator.ledger_report import opened, problems, status
-from aggregator.session import packages
-from tests.aggregator.jobs import analytics, execute, lines, send, submit
-from tests.aggregator.oracle import Oracle
-from tests.aggregator.records import BAD, assert_same, gap, reading
+from aggregator.ledger.report import opened, problems, status
+from aggregator.stream.checkpoint import read_checkpoint
+from aggregator.stream.session import packages
+from tests.aggregator.support.jobs import analytics, execute, lines, send, submit
+from tests.aggregator.support.oracle import Oracle
+from tests.aggregator.support.records import BAD, assert_same, gap, reading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ def count(stack: Stack, topic: str, folder: Path) -> list[object]:
 
 
 def rebuild(stack: Stack, topic: str, folder: Path) -> list[object]:
-    entry = "import sys; from aggregator.cli import main; sys.exit(main())"
+    entry = "import sys; from aggregator.cli.main import main; sys.exit(main())"
     return [sys.executable, "-c", entry, "ledger", "rebuild", *flags(stack, topic, folder)]
 
 

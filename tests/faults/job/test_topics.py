@@ -8,9 +8,9 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from aggregator.session import packages
-from tests.aggregator.jobs import analytics, lines, send, submit
-from tests.aggregator.records import assert_same, oracle, reading
+from aggregator.stream.session import packages
+from tests.aggregator.support.jobs import analytics, lines, send, submit
+from tests.aggregator.support.records import assert_same, oracle, reading
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from contract.foreign_json import (
+from isotherm.contract.foreign_json import (
     MAX_DEPTH,
     MAX_DIGITS,
     Fault,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.settings import BridgeSettings
-from contract.errors import EXIT_USAGE, SettingsError
-from contract.settings import (
+from isotherm.errors import EXIT_USAGE, SettingsError
+from isotherm.settings.table import (
     boolean,
     choice,
     duration,

@@ -4,11 +4,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator import partials as module
-from aggregator import rejects
-from aggregator.partials import COLUMNS, GAPS, SCHEMA, WITH_MOMENTS, Punctuality, partials
-from contract import Clock
-from tests.aggregator.records import BAD, EPOCH, SECOND, batch, gap, reading, reasons, summed
+from aggregator.stream.workers import partial_sums as module
+from aggregator.stream.workers import rejects
+from aggregator.stream.workers.partial_sums import (
+    COLUMNS,
+    GAPS,
+    SCHEMA,
+    WITH_MOMENTS,
+    Punctuality,
+    partials,
+)
+from isotherm.contract import Clock
+from tests.aggregator.support.records import (
+    BAD,
+    EPOCH,
+    SECOND,
+    batch,
+    gap,
+    reading,
+    reasons,
+    summed,
+)
 
 
 def rows(*records: bytes | None) -> list[dict[str, Any]]:
