@@ -38,8 +38,9 @@ from edge_agent.metrics import PREFIX as AGENT_METRICS_PREFIX
 from edge_agent.probe import ProbeSettings, driver, driver_names
 from edge_agent.settings import PREFIX as AGENT_PREFIX
 from edge_agent.settings import AgentSettings
-from isotherm.contract import exposition, status
 from isotherm.contract.fields import FIELDS, GAP_FIELDS, Field
+from isotherm.http import prometheus as exposition
+from isotherm.mqtt import status
 from isotherm.settings.table import REQUIRED, markdown, rows
 
 if TYPE_CHECKING:
