@@ -11,7 +11,7 @@ BridgeError
 
 from __future__ import annotations
 
-from contract.errors import EXIT_DEPENDENCY, EXIT_USAGE, IsothermError
+from isotherm.errors import EXIT_DEPENDENCY, EXIT_USAGE, IsothermError
 
 
 class BridgeError(IsothermError):

@@ -11,15 +11,15 @@ from kafka.errors import KafkaError
 
 from bridge.kafka.kafka_python.producer import client_settings, words
 from bridge.kafka.position_topic import PARTITIONS
-from contract.doctor.finding import fail, ok, warn
-from contract.doctor.topic import TopicFacts, check_topic
-from contract.refusal import refusal
+from isotherm.doctor.finding import fail, ok, warn
+from isotherm.doctor.topic import TopicFacts, check_topic
+from isotherm.settings.refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from bridge.settings import BridgeSettings
-    from contract.doctor.finding import Finding
+    from isotherm.doctor.finding import Finding
 
 _BLOCK_MS: Final = 8_000
 

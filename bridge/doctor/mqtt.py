@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.errors import MqttLibraryError
 from bridge.mqtt.ways import USUAL, choose
-from contract.doctor.finding import fail, ok, warn
+from isotherm.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from contract.doctor.finding import Finding
+    from isotherm.doctor.finding import Finding
 
 VERSION_TOPIC: Final = "$SYS/broker/version"
 DROPPED_TOPIC: Final = "$SYS/broker/publish/messages/dropped"

@@ -11,14 +11,14 @@ from bridge.kafka.errors import SinkError
 from bridge.kafka.kafka_python.read_notes import read_notes
 from bridge.service.handover import others, to_end
 from bridge.service.service import lane_settings
-from contract.doctor.finding import fail, ok, warn
+from isotherm.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bridge.kafka.find_notes import Found
     from bridge.settings import BridgeSettings
-    from contract.doctor.finding import Finding
+    from isotherm.doctor.finding import Finding
 
 _CHECK = "mqtt sessions"
 

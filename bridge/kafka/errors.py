@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.errors import BridgeError
-from contract.errors import EXIT_DEPENDENCY
+from isotherm.errors import EXIT_DEPENDENCY
 
 if TYPE_CHECKING:
     from bridge.records import Batch, Record
@@ -31,7 +31,7 @@ class SinkUnavailableError(SinkError, ConnectionError):
     Args:
         why: what is wrong, and what a person may do.
         remaining: what is to be delivered again; None where nothing was being delivered.
-        refused: Kafka answers, but refuses us; see `contract.refusal`.
+        refused: Kafka answers, but refuses us; see `isotherm.settings.refusal`.
     """
 
     retriable = True

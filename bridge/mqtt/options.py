@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import ssl
 
-    from contract.address import Address
+    from isotherm.settings.address import Address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from bridge.mqtt import paho_private
 from bridge.mqtt.options import SessionOptions
 from bridge.mqtt.paho_private import PrivateNamesClient
 from bridge.mqtt.paho_public import PublicNamesClient
-from contract.address import Address
+from isotherm.settings.address import Address
 
 if TYPE_CHECKING:
     from bridge.mqtt.client import Arrivals, BulkClient

@@ -11,7 +11,7 @@ from bridge.records import MAX_LINES
 if TYPE_CHECKING:
     from bridge.mqtt.client import Arrivals
     from bridge.mqtt.framing import Frame
-    from contract.log import Log
+    from isotherm.log import Log
 
 MAX_BATCH_BYTES: Final = 24 * 1024 * 1024
 """As `bridge.pump.load.Load.weight` counts; 20,000 usual readings and some more. It also keeps a

@@ -30,7 +30,7 @@ from bridge.records import (
     Letter,
     dead_letter,
 )
-from contract.reasons import Reason, Rejection
+from isotherm.contract.reasons import Reason, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from bridge.monitoring.stats import Stats
     from bridge.pump.load import Load
     from bridge.records import Record
-    from contract.backoff import Backoff
-    from contract.log import Log
+    from isotherm.backoff import Backoff
+    from isotherm.log import Log
 
 _END_S: Final = 5.0
 _KNOWN_AT_A_TIME: Final = 10_000

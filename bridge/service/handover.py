@@ -23,8 +23,8 @@ from bridge.errors import SessionsLeftError
 from bridge.kafka.errors import FencedError, SinkClosingError, SinkUnavailableError
 from bridge.mqtt.filters import overlap
 from bridge.settings import SHARDS_IN_GROUP, group_id
-from contract.backoff import Backoff
-from contract.topics import SHARDS, shard_filter
+from isotherm.backoff import Backoff
+from isotherm.mqtt.topics import SHARDS, shard_filter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from bridge.kafka.session_notes import Note
     from bridge.service.lane import Lane
     from bridge.settings import BridgeSettings
-    from contract.log import Log
+    from isotherm.log import Log
 
 _LOOK_S: Final = 0.1
 _QUIET_S: Final = 2.0

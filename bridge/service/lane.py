@@ -18,7 +18,7 @@ from bridge.mqtt.end_session import forget
 from bridge.mqtt.options import SessionOptions
 from bridge.mqtt.session import Session
 from bridge.pump.pump import Bounds, Pump
-from contract.backoff import Backoff
+from isotherm.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from bridge.mqtt.client import Arrivals
     from bridge.mqtt.framing import Frame
     from bridge.settings import BridgeSettings
-    from contract.log import Log
-    from contract.tasks import Tasks
+    from isotherm.log import Log
+    from isotherm.tasks import Tasks
 
 _CLOSE_S: Final = 5.0
 

@@ -22,7 +22,7 @@ from bridge.kafka.errors import SinkClosingError, SinkUnavailableError
 from bridge.kafka.kafka_python.client_log import LAST_ERROR, NAMELESS
 from bridge.kafka.kafka_python.partitioner import KeyPartitioner
 from bridge.kafka.sink import held_back
-from contract.refusal import refusal
+from isotherm.settings.refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

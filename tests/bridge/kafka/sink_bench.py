@@ -9,8 +9,8 @@ from bridge.kafka.errors import BatchTooSlowError, SinkUnavailableError
 from bridge.kafka.factory import make_sink
 from bridge.monitoring.availability import Availability
 from bridge.settings import PREFIX, BridgeSettings
-from contract.log import Log
-from contract.settings import load
+from isotherm.log import Log
+from isotherm.settings.table import load
 
 if TYPE_CHECKING:
     from bridge.kafka.sink import Sink

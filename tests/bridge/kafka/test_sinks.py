@@ -17,10 +17,10 @@ from bridge.kafka.errors import (
 from bridge.kafka.sink import MemorySink, Sink
 from bridge.monitoring.availability import Availability
 from bridge.records import Batch, Record
-from contract.log import Log
+from isotherm.log import Log
 from tests.bridge.kafka.sink_bench import CLIENTS, DELIVERIES, SINKS, deliver_patiently, sink_of
 from tests.bridge.readings import reading
-from tests.faults.test_dead_letters import limit
+from tests.faults.job.test_dead_letters import limit
 from tests.support import Kept, await_true, topic_records, unique
 
 if TYPE_CHECKING:

@@ -21,11 +21,11 @@ from bridge.kafka.position_topic import position_partition
 from bridge.monitoring.availability import Availability
 from bridge.records import Batch, Record
 from bridge.settings import PREFIX, BridgeSettings
-from contract.log import Log
-from contract.settings import load
+from isotherm.log import Log
+from isotherm.settings.table import load
 from tests.bridge.kafka.sink_bench import CLIENTS, deliver_patiently, settings, sink_of
 from tests.bridge.readings import reading
-from tests.faults.test_dead_letters import limit
+from tests.faults.job.test_dead_letters import limit
 from tests.support import await_true, topic_records, unique
 
 if TYPE_CHECKING:

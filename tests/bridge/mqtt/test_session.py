@@ -21,9 +21,9 @@ from bridge.mqtt.paho_private import PrivateNamesClient
 from bridge.mqtt.paho_public import PublicNamesClient
 from bridge.mqtt.session import Session
 from bridge.mqtt.ways import Way
-from contract.address import Address
-from contract.backoff import Backoff
-from contract.log import Log
+from isotherm.backoff import Backoff
+from isotherm.log import Log
+from isotherm.settings.address import Address
 from tests.bridge.mqtt.packets import CONNACK_NEW, CONNACK_RESUMED, PINGRESP, publish, suback
 from tests.bridge.mqtt.scripted_broker import Peer, ScriptedBroker
 

@@ -12,8 +12,8 @@ from bridge.monitoring.availability import Availability
 from bridge.monitoring.stats import Stats
 from bridge.mqtt.framing import Frame
 from bridge.pump.pump import Bounds, Pump
-from contract.backoff import Backoff
-from contract.log import Log
+from isotherm.backoff import Backoff
+from isotherm.log import Log
 from tests.bridge.readings import reading
 
 if TYPE_CHECKING:

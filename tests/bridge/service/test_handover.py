@@ -19,10 +19,10 @@ from bridge.monitoring.availability import Shared
 from bridge.service.handover import Handover, others, to_end
 from bridge.service.lane import Lane
 from bridge.settings import PREFIX, BridgeSettings
-from contract.log import Log
-from contract.settings import load
-from contract.tasks import Tasks
-from contract.topics import ALL_READINGS, readings_topic, shard_filter
+from isotherm.log import Log
+from isotherm.mqtt.topics import ALL_READINGS, readings_topic, shard_filter
+from isotherm.settings.table import load
+from isotherm.tasks import Tasks
 from tests.bridge.mqtt.packets import CONNACK_RESUMED, PINGRESP, publish, suback
 from tests.bridge.mqtt.scripted_broker import ScriptedBroker
 from tests.bridge.readings import reading
