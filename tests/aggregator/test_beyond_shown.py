@@ -12,7 +12,6 @@ from click.testing import CliRunner
 from aggregator.beyond import Approximate, Uncertain
 from aggregator.commands import group
 from aggregator.console import render
-from aggregator.history import query
 from aggregator.ledger import Ledger
 from aggregator.ledger_report import exported, opened, problems, status
 from aggregator.observed import Observed
@@ -25,6 +24,7 @@ from aggregator.view import View
 from contract.log import start_logging
 from tests.aggregator.golden import snapshot
 from tests.aggregator.records import gap, reading, summed, tallied
+from tests.aggregator.test_history import answer
 from tests.aggregator.test_metrics import shown
 from tests.aggregator.test_snapshot import SCHEMA
 from tests.aggregator.test_trigger import Kept, Ticks
@@ -82,10 +82,10 @@ def test_metrics_show_room_and_what_is_beyond() -> None:
 def test_the_history_keeps_it(tmp_path: Path) -> None:
     sink = HistorySink(tmp_path)
     sink.emit(FULL)
-    found = query(tmp_path, "SELECT scope, approximate FROM total ORDER BY scope").fetchall()
+    found = answer(tmp_path, "SELECT scope, approximate FROM total ORDER BY scope")
     assert found == [("since_start", True), ("window", False)]
-    bound = query(tmp_path, "SELECT (approximate ->> 'relative_error')::DOUBLE FROM snapshot")
-    assert bound.fetchall() == [(0.01625,)]
+    bound = answer(tmp_path, "SELECT (approximate ->> 'relative_error')::DOUBLE FROM snapshot")
+    assert bound == [(0.01625,)]
 
 
 def test_the_job_is_told_once_and_idle_snapshots_say_it_too() -> None:

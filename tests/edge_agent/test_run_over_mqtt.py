@@ -14,7 +14,7 @@ from contract.verdict import decode
 from deploy.local import Stack
 from tests.edge_agent.subscriber import Subscriber
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.lowest]
 
 PROBES = 500
 
