@@ -1,0 +1,1 @@
+"""The job's settings: one table, and the parsers that only it needs."""
