@@ -108,3 +108,7 @@ class WorkerError(AggregatorError):
 
 class QueryError(AggregatorError):
     """Spark ended the query."""
+
+
+class StoppingError(Exception):
+    """A batch wanted to begin after the person asked for the end; Spark will replay it."""

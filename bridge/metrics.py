@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bridge.health import missing
+from isotherm import VERSION
 from isotherm.contract.reasons import Reason
 from isotherm.http.prometheus import Metric, Sample
-from isotherm.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

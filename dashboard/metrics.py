@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from isotherm import VERSION
 from isotherm.contract.event_time import NS_PER_SECOND, parse_event_time
 from isotherm.http.prometheus import Metric, Sample
-from isotherm.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aggregator.monitoring.metrics import METRICS as AGGREGATOR_METRICS
 from aggregator.monitoring.metrics import PREFIX as AGGREGATOR_METRICS_PREFIX
-from aggregator.settings.job import PREFIX as AGGREGATOR_PREFIX
-from aggregator.settings.job import AggregatorSettings
+from aggregator.settings import PREFIX as AGGREGATOR_PREFIX
+from aggregator.settings import AggregatorSettings
 from bridge.metrics import METRICS as BRIDGE_METRICS
 from bridge.metrics import PREFIX as BRIDGE_METRICS_PREFIX
 from bridge.settings import PREFIX as BRIDGE_PREFIX

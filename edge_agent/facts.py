@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from edge_agent.metrics import View
+from isotherm import VERSION
 from isotherm.mqtt.status import Mark, ProbeState, Status
-from isotherm.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping

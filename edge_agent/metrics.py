@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from edge_agent.fault import Fault
+from isotherm import VERSION
 from isotherm.http.prometheus import Metric, Sample
-from isotherm.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -26,10 +26,10 @@ from edge_agent.settings import needs_restart, reloaded
 from edge_agent.stop import Stop
 from edge_agent.supervisor import Supervisor
 from edge_agent.will import LastWill
+from isotherm import VERSION
 from isotherm.errors import EXIT_FINE, IsothermError
 from isotherm.mqtt.topics import readings_topic, status_topic
 from isotherm.tasks import Tasks, where
-from isotherm.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from aggregator.settings.parsers import interval
+from aggregator.analytics.spans import interval
 from isotherm.settings.table import text
 
 WINDOW: Final = "window"

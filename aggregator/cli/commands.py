@@ -11,9 +11,9 @@ import click
 
 from aggregator.cli.history import history
 from aggregator.cli.ledger import ledger_group
-from aggregator.cli.submit import require_java, spark_submit
 from aggregator.kafka.java import check_access
-from aggregator.settings.job import PREFIX, AggregatorSettings
+from aggregator.settings import PREFIX, AggregatorSettings
+from aggregator.stream.submit import require_java, spark_submit
 from isotherm.doctor.finding import tell
 from isotherm.errors import EXIT_FINE, EXIT_OTHER, IsothermError
 from isotherm.log import start_logging

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aggregator.errors import BrokenLedgerError
+from aggregator.kafka.checkpoint import read_checkpoint
 from aggregator.ledger.report import exported, opened, problems, status
-from aggregator.settings.job import ledger_beside
-from aggregator.stream.checkpoint import read_checkpoint
+from aggregator.settings import ledger_beside
 from isotherm.errors import SettingsError
 
 if TYPE_CHECKING:

@@ -12,16 +12,16 @@ from aggregator.analytics.tally import tally
 from aggregator.errors import BrokenLedgerError, LedgerError
 from aggregator.kafka.admin import AdminTopic
 from aggregator.kafka.availability import Attendance, wait_for_topic
+from aggregator.kafka.checkpoint import read_checkpoint
 from aggregator.kafka.java import spark_options
 from aggregator.kafka.topic_identity import noted_topic, require_all
 from aggregator.ledger import compatibility as refusals
 from aggregator.ledger.ledger import Ledger
 from aggregator.ledger.report import opened, problems
-from aggregator.sinks.whole_file import keep_from_others
-from aggregator.stream.checkpoint import read_checkpoint
 from aggregator.stream.session import jvm, spark_session
 from aggregator.stream.source import OPTIONS, summing
 from aggregator.stream.workers.partial_sums import Punctuality
+from isotherm.files import keep_from_others
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from aggregator.kafka.availability import Extent
-    from aggregator.settings.job import AggregatorSettings
+    from aggregator.settings import AggregatorSettings
     from isotherm.log import Log
 
 PORTION: Final = 2_000_000

@@ -17,6 +17,8 @@ from aggregator.dead_letters.writer import DeadLetters
 from aggregator.errors import CheckpointError
 from aggregator.kafka.admin import AdminTopic
 from aggregator.kafka.availability import Attendance, wait_for_topic
+from aggregator.kafka.checkpoint import Checkpoint, read_checkpoint, read_offsets, read_ranges
+from aggregator.kafka.checkpoint_repair import mend
 from aggregator.kafka.lag import KafkaEnds, Lag
 from aggregator.kafka.topic_identity import Standing
 from aggregator.ledger.ledger import Ledger
@@ -28,9 +30,6 @@ from aggregator.monitoring.progress import ProgressListener
 from aggregator.monitoring.view import View, missing, notes
 from aggregator.sinks.best_effort import BestEffortSink
 from aggregator.sinks.factory import make_sinks
-from aggregator.sinks.whole_file import keep_from_others
-from aggregator.stream.checkpoint import Checkpoint, read_checkpoint, read_offsets, read_ranges
-from aggregator.stream.checkpoint_repair import mend
 from aggregator.stream.query import Run
 from aggregator.stream.restarts import Restarts
 from aggregator.stream.session import jvm, spark_session
@@ -40,6 +39,7 @@ from aggregator.stream.trigger import Triggers
 from aggregator.stream.workers.partial_sums import Punctuality
 from isotherm.contract.states import STATES
 from isotherm.errors import IsothermError
+from isotherm.files import keep_from_others
 from isotherm.http.endpoint import Endpoint, json_page, verdict
 from isotherm.http.endpoint import metrics as page
 from isotherm.http.prometheus import exposition
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aggregator.ledger.overflow import Approximate
-    from aggregator.settings.job import AggregatorSettings
+    from aggregator.settings import AggregatorSettings
     from isotherm.http.endpoint import Page
     from isotherm.log import Log
 

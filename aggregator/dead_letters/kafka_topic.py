@@ -15,8 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from aggregator.dead_letters.letter import PART_BYTES
 from aggregator.dead_letters.progress import Marks, mark_record
-from aggregator.errors import DeadLetterError, FencedError, LetterTooLargeError
-from aggregator.stream.shutdown import StoppingError
+from aggregator.errors import DeadLetterError, FencedError, LetterTooLargeError, StoppingError
 from isotherm.kafka.clients import QUIET, Heard, client_settings
 from isotherm.mqtt.topics import MARKS_SUFFIX
 

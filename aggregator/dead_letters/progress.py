@@ -10,8 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # its stub
 
 from aggregator.dead_letters.letter import NO_MARK, Mark
-from aggregator.errors import DeadLetterError
-from aggregator.stream.shutdown import StoppingError
+from aggregator.errors import DeadLetterError, StoppingError
 from isotherm.contract.foreign_json import ForeignJsonError, decode_object, natural
 from isotherm.kafka.clients import QUIET, client_settings, consumer_settings
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from aggregator.dead_letters.letter import Source
-from aggregator.errors import DeadLetterError
-from aggregator.stream.shutdown import StoppingError
+from aggregator.errors import DeadLetterError, StoppingError
 from isotherm.kafka.clients import QUIET, Heard, consumer_settings
 
 if TYPE_CHECKING:

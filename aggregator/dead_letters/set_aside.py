@@ -17,8 +17,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aggregator.errors import AggregatorError, LedgerError
-from aggregator.stream.shutdown import StoppingError
+from aggregator.errors import AggregatorError, LedgerError, StoppingError
 from aggregator.stream.workers.partial_sums import GAPS
 from isotherm.contract.fast import judge_row
 from isotherm.contract.reasons import Reason

@@ -17,8 +17,7 @@ from aggregator.dead_letters.letter import (
     remaining,
     split,
 )
-from aggregator.errors import DeadLetterError, LetterTooLargeError
-from aggregator.stream.shutdown import StoppingError
+from aggregator.errors import DeadLetterError, LetterTooLargeError, StoppingError
 from isotherm.contract.reasons import Reason, Rejection
 
 if TYPE_CHECKING:

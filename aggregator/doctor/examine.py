@@ -22,7 +22,7 @@ from isotherm.kernel_clock import kernel_in_sync
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aggregator.settings.job import AggregatorSettings
+    from aggregator.settings import AggregatorSettings
     from isotherm.doctor.finding import Finding
 
 

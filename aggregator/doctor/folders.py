@@ -12,7 +12,7 @@ from isotherm.doctor.finding import fail, ok, warn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aggregator.settings.job import AggregatorSettings
+    from aggregator.settings import AggregatorSettings
     from isotherm.doctor.finding import Finding
 
 LEAST: Final = 512 << 20

@@ -29,7 +29,7 @@ from isotherm.settings.refusal import refusal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aggregator.settings.job import AggregatorSettings
+    from aggregator.settings import AggregatorSettings
 
 _PATIENCE_S: Final = 8.0
 _FIRST_RECORD_S: Final = 5.0

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aggregator.errors import CheckpointError, LedgerError
+from aggregator.kafka.checkpoint import Checkpoint, read_checkpoint
+from aggregator.kafka.checkpoint_repair import torn
 from aggregator.ledger import compatibility as refusals
 from aggregator.ledger.fit import require_fit
 from aggregator.ledger.report import opened, problems, status
-from aggregator.stream.checkpoint import Checkpoint, read_checkpoint
-from aggregator.stream.checkpoint_repair import torn
 from isotherm.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from aggregator.settings.job import AggregatorSettings
+    from aggregator.settings import AggregatorSettings
     from isotherm.doctor.finding import Finding
 
 

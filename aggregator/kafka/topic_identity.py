@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from aggregator.errors import DataLossError
-from aggregator.sinks.whole_file import write_whole
+from isotherm.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from aggregator.ledger import compatibility as refusals
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aggregator.stream.checkpoint import Checkpoint
+    from aggregator.kafka.checkpoint import Checkpoint
 
 
 def require_fit(

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from aggregator.analytics.audit import Counts
     from aggregator.analytics.scopes import Sliding
     from aggregator.analytics.tally import Tally
+    from aggregator.kafka.checkpoint import Checkpoint
     from aggregator.ledger.event_window import EventWindow
     from aggregator.ledger.overflow import Approximate, Beyond
-    from aggregator.stream.checkpoint import Checkpoint
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 a TIMESTAMP of DuckDB has no zone
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from aggregator.stream.checkpoint import Checkpoint
+    from aggregator.kafka.checkpoint import Checkpoint
 
 _EXPORT: Final = """
 SELECT guid, state, epoch, readings, total / readings AS average_temperature,

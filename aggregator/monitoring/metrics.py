@@ -11,9 +11,9 @@ from aggregator.analytics.scopes import EVENT, SINCE_START, WINDOW
 from aggregator.kafka.availability import Presence
 from aggregator.monitoring.state_metrics import STATE_METRICS
 from aggregator.monitoring.view import missing
+from isotherm import VERSION
 from isotherm.contract.reasons import Reason
 from isotherm.http.prometheus import Metric, Sample
-from isotherm.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
-from aggregator.settings.job import OFF, TABLE
+from aggregator.settings import OFF, TABLE
 from aggregator.sinks.best_effort import BestEffortSink
 from aggregator.sinks.console import render
 from aggregator.sinks.files import ConsoleSink, HistorySink, JsonLinesSink, LatestSink
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from aggregator.analytics.snapshot import Snapshot
-    from aggregator.settings.job import AggregatorSettings
+    from aggregator.settings import AggregatorSettings
     from aggregator.sinks.files import Sink
     from isotherm.log import Log
     from isotherm.tasks import Tasks

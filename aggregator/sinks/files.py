@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from aggregator.analytics.snapshot import to_json
 from aggregator.errors import SinkError
 from aggregator.sinks.console import render
-from aggregator.sinks.whole_file import MODE, write_whole
 from isotherm.contract.event_time import NS_PER_SECOND
+from isotherm.files import MODE, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable

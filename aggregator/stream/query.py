@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Final
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import StreamingQueryException
 
-from aggregator.errors import DataLossError, QueryError, WorkerError
+from aggregator.errors import DataLossError, QueryError, StoppingError, WorkerError
 from aggregator.kafka.availability import Presence
+from aggregator.kafka.checkpoint_repair import keep
 from aggregator.kafka.java import java_refusal
 from aggregator.kafka.topic_identity import CHOICE
-from aggregator.stream.checkpoint_repair import keep
 from aggregator.stream.heartbeat import Heartbeat
 from aggregator.stream.session import silence, speak
-from aggregator.stream.shutdown import StoppingError
 from aggregator.stream.source import sensors
 from isotherm.errors import IsothermError
 from isotherm.kafka.errors import KafkaAccessError, KafkaUnavailableError
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from aggregator.kafka.availability import Attendance
     from aggregator.kafka.topic_identity import Standing
-    from aggregator.settings.job import AggregatorSettings
+    from aggregator.settings import AggregatorSettings
     from aggregator.stream.shutdown import Gate
     from aggregator.stream.trigger import Triggers
     from isotherm.log import Log

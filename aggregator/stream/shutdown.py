@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pyspark.java_gateway import ensure_callback_server_started
 
+from aggregator.errors import StoppingError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
@@ -16,10 +18,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 SIGNALS: Final = ("TERM", "INT")
-
-
-class StoppingError(Exception):
-    """A batch wanted to begin after the person asked for the end; Spark will replay it."""
 
 
 class Gate:

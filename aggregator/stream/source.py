@@ -19,7 +19,7 @@ from isotherm.kafka.clients import files_of_access
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from aggregator.settings.job import AggregatorSettings
+    from aggregator.settings import AggregatorSettings
 
 OPTIONS: Final = {
     # Records of a transaction that the bridge did not commit are not there.

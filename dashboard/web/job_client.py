@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from dashboard.web.http_client import RefusedError, ask
 from isotherm.contract.event_time import is_event_time
 from isotherm.contract.foreign_json import (
     ForeignJsonError,
@@ -13,6 +12,7 @@ from isotherm.contract.foreign_json import (
     is_count,
     is_finite,
 )
+from isotherm.http.client import RefusedError, ask
 from isotherm.tasks import where
 
 if TYPE_CHECKING:

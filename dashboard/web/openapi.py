@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from isotherm import VERSION
 from isotherm.contract.schema import SCHEMAS
 from isotherm.contract.states import STATES
-from isotherm.version import VERSION
 
 _TIME: Final = {"type": "string", "format": "date-time"}
 _COUNT: Final = {"type": "integer", "minimum": 0}

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from dashboard.alerts.alert import FIRING, RESOLVED, encode, wire
 from dashboard.alerts.notified import after, due
-from dashboard.web.http_client import RefusedError, ask
+from isotherm import VERSION
 from isotherm.backoff import Backoff
+from isotherm.http.client import RefusedError, ask
 from isotherm.tasks import where
-from isotherm.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

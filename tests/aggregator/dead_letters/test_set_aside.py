@@ -15,9 +15,8 @@ from aggregator.dead_letters import set_aside as module
 from aggregator.dead_letters.letter import Flood, split
 from aggregator.dead_letters.set_aside import Aside, lies_in_records, sift
 from aggregator.dead_letters.writer import MemoryBox
-from aggregator.errors import DeadLetterError, LedgerError, SinkError
+from aggregator.errors import DeadLetterError, LedgerError, SinkError, StoppingError
 from aggregator.ledger.ledger import Ledger
-from aggregator.stream.shutdown import StoppingError
 from aggregator.stream.trigger import Triggers
 from aggregator.stream.workers.partial_sums import SCHEMA, partials
 from isotherm.contract import Clock

@@ -19,8 +19,7 @@ from aggregator.dead_letters.letter import (
 )
 from aggregator.dead_letters.progress import mark_record, parse_mark
 from aggregator.dead_letters.writer import DeadLetters, MemoryBox
-from aggregator.errors import DeadLetterError, LetterTooLargeError
-from aggregator.stream.shutdown import StoppingError
+from aggregator.errors import DeadLetterError, LetterTooLargeError, StoppingError
 from aggregator.stream.workers.partial_sums import SCHEMA, partials
 from aggregator.stream.workers.rejects import Rejects
 from isotherm.contract.reasons import Reason, Rejection

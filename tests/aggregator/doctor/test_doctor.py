@@ -15,7 +15,7 @@ from aggregator.doctor.programs import check_programs, check_version, required_v
 from aggregator.doctor.state import State
 from aggregator.kafka.availability import Extent
 from aggregator.ledger.ledger import Ledger
-from aggregator.settings.job import AggregatorSettings
+from aggregator.settings import AggregatorSettings
 from isotherm.doctor.topic import TopicFacts
 from isotherm.settings.table import load
 from tests.aggregator.support.records import reading, tallied

@@ -9,9 +9,9 @@ import jsonschema
 import pytest
 
 from aggregator.analytics.scopes import Sliding
+from aggregator.kafka.checkpoint import read_checkpoint
 from aggregator.ledger.ledger import Ledger
 from aggregator.ledger.report import opened, problems
-from aggregator.stream.checkpoint import read_checkpoint
 from aggregator.stream.session import packages
 from isotherm.contract.event_time import format_event_time
 from tests.aggregator.analytics.test_snapshot import SCHEMA

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from confluent_kafka import Producer
 
-from aggregator.settings.job import ledger_beside
+from aggregator.settings import ledger_beside
 from isotherm.contract.fields import MAX_SEQ
 from tests.aggregator.support.jobs import lines, running, send, submitted, until
 from tests.aggregator.support.records import gap, reading

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from aggregator.kafka.java import java_options, java_refusal, spark_options
-from aggregator.settings.job import PREFIX, AggregatorSettings
+from aggregator.settings import PREFIX, AggregatorSettings
 from isotherm.contract import SettingsError
 from isotherm.kafka.access import KafkaAccess
 from isotherm.settings.table import load

@@ -10,8 +10,8 @@ from aggregator.analytics.audit import EventTime
 from aggregator.analytics.scopes import SINCE_START
 from aggregator.analytics.tally import Tally
 from aggregator.errors import LedgerError, LedgerWriteError
+from aggregator.kafka.checkpoint import Checkpoint
 from aggregator.ledger.ledger import Ledger, Progress
-from aggregator.stream.checkpoint import Checkpoint
 from isotherm.contract import Clock
 from isotherm.errors import EXIT_OTHER
 from tests.aggregator.support.records import SECOND as NS_PER_SECOND

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 from aggregator.analytics.scopes import SINCE_START
 from aggregator.cli.commands import group
 from aggregator.errors import BrokenLedgerError, LedgerError
+from aggregator.kafka.checkpoint import Checkpoint
 from aggregator.ledger.ledger import Ledger
 from aggregator.ledger.report import exported, opened, problems, status
-from aggregator.stream.checkpoint import Checkpoint
 from tests.aggregator.support.records import BAD, gap, reading, tallied
 
 TOP = 2**63 - 1

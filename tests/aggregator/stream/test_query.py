@@ -1,7 +1,7 @@
 import pytest
 
 from aggregator.errors import DataLossError, QueryError, WorkerError
-from aggregator.settings.job import PREFIX, AggregatorSettings
+from aggregator.settings import PREFIX, AggregatorSettings
 from aggregator.stream.query import reason
 from isotherm.errors import IsothermError
 from isotherm.kafka.errors import KafkaAccessError, KafkaUnavailableError

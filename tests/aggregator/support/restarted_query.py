@@ -20,7 +20,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[3])
 
 from aggregator.kafka.availability import Attendance, Presence  # noqa: E402 has no path to us
 from aggregator.kafka.topic_identity import Standing  # noqa: E402 the same
-from aggregator.settings.job import PREFIX, AggregatorSettings  # noqa: E402 the same
+from aggregator.settings import PREFIX, AggregatorSettings  # noqa: E402 the same
 from aggregator.stream.query import Run  # noqa: E402 the same
 from aggregator.stream.session import jvm, spark_session  # noqa: E402 the same
 from aggregator.stream.shutdown import Gate  # noqa: E402 the same

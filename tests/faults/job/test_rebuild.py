@@ -10,8 +10,8 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from aggregator.kafka.checkpoint import read_checkpoint
 from aggregator.ledger.report import opened, problems, status
-from aggregator.stream.checkpoint import read_checkpoint
 from aggregator.stream.session import packages
 from tests.aggregator.support.jobs import analytics, execute, lines, send, submit
 from tests.aggregator.support.oracle import Oracle

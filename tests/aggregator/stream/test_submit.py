@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 import aggregator
 from aggregator.cli.commands import group
-from aggregator.cli.submit import require_java, spark_submit
 from aggregator.errors import JavaMissingError
+from aggregator.stream.submit import require_java, spark_submit
 from isotherm.errors import SettingsError
 
 FOLDER = Path(aggregator.__file__).parent

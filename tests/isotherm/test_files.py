@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.sinks.whole_file import write_whole
+from isotherm.files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def test_what_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
-from aggregator.sinks.whole_file import keep_from_others, write_whole
+from isotherm.files import keep_from_others, write_whole
 from aggregator.ledger.ledger import Ledger
 from aggregator.sinks.files import HistorySink, JsonLinesSink, LatestSink
 from tests.aggregator.support.golden import snapshot

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aggregator.errors import CheckpointError
-from aggregator.stream.checkpoint import Checkpoint, read_checkpoint
+from aggregator.kafka.checkpoint import Checkpoint, read_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path

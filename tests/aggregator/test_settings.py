@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from aggregator.analytics.scopes import Sliding
-from aggregator.settings.job import PREFIX, AggregatorSettings
-from aggregator.settings.parsers import interval
+from aggregator.analytics.spans import interval
+from aggregator.settings import PREFIX, AggregatorSettings
 from isotherm.contract import SettingsError
 from isotherm.settings.table import load, sample
 

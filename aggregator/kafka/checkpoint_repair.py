@@ -10,8 +10,8 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from aggregator.errors import CheckpointError
-from aggregator.sinks.whole_file import write_whole
-from aggregator.stream.checkpoint import REMEDY, last_number
+from aggregator.kafka.checkpoint import REMEDY, last_number
+from isotherm.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable

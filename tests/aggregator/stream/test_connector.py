@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.cli.connector import connector_options
+from aggregator.stream.connector import connector_options
 from aggregator.stream.session import connector_problem
 
 PACKAGES = ("--packages", "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0")

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from aggregator.cli.connector import connector_options
 from aggregator.errors import JavaMissingError
-from aggregator.sinks.whole_file import keep_from_others
+from aggregator.stream.connector import connector_options
 from isotherm.errors import SettingsError
+from isotherm.files import keep_from_others
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

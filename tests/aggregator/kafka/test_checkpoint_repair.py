@@ -8,8 +8,8 @@ import pytest
 
 from aggregator.dead_letters.letter import Flood
 from aggregator.errors import CheckpointError
-from aggregator.stream.checkpoint import Checkpoint, read_checkpoint, read_ranges
-from aggregator.stream.checkpoint_repair import keep, mend, torn
+from aggregator.kafka.checkpoint import Checkpoint, read_checkpoint, read_ranges
+from aggregator.kafka.checkpoint_repair import keep, mend, torn
 from isotherm.log import Log
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dashboard.web.http_client import RefusedError, ask
 from dashboard.web.job_client import Job, SensorsError
+from isotherm.http.client import RefusedError, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from aggregator.analytics.scopes import WINDOW, Scopes, Sliding, scopes
-from aggregator.settings.parsers import interval
+from aggregator.analytics.spans import interval
 from isotherm.errors import SettingsError
 from isotherm.kafka.access import KafkaAccess, access_of, access_setting, brokers
 from isotherm.mqtt.topics import ANALYTICS_SUFFIX, DEAD_LETTER_SUFFIX, KAFKA_READINGS

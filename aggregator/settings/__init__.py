@@ -1,1 +1,0 @@
-"""The job's settings: one table, and the parsers that only it needs."""
