@@ -18,8 +18,8 @@ from aggregator.monitoring.metrics import METRICS as AGGREGATOR_METRICS
 from aggregator.monitoring.metrics import PREFIX as AGGREGATOR_METRICS_PREFIX
 from aggregator.settings import PREFIX as AGGREGATOR_PREFIX
 from aggregator.settings import AggregatorSettings
-from bridge.metrics import METRICS as BRIDGE_METRICS
-from bridge.metrics import PREFIX as BRIDGE_METRICS_PREFIX
+from bridge.monitoring.metrics import METRICS as BRIDGE_METRICS
+from bridge.monitoring.metrics import PREFIX as BRIDGE_METRICS_PREFIX
 from bridge.settings import PREFIX as BRIDGE_PREFIX
 from bridge.settings import BridgeSettings
 from dashboard.alerts.metrics import ALERT_METRICS

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.metrics import METRICS, PREFIX
+from bridge.monitoring.metrics import METRICS, PREFIX
 from docs.write import DOCS, PAGES, configuration, contract, design, metrics, probes
 from edge_agent.fault import Fault
 from edge_agent.probe import ProbeSettings, driver, driver_names

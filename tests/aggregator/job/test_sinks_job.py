@@ -15,7 +15,7 @@ from deploy.local.ports import free_port
 from tests.aggregator.analytics.test_snapshot import SCHEMA
 from tests.aggregator.support.jobs import ROOT, lines, running, send, submitted, until
 from tests.aggregator.support.records import reading
-from tests.bridge.test_metrics import SAMPLE
+from tests.bridge.monitoring.test_metrics import SAMPLE
 from tests.support import topic_records, unique
 
 if TYPE_CHECKING:
