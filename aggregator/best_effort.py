@@ -10,7 +10,7 @@ from contract.backoff import Backoff
 from contract.tasks import Tasks
 
 if TYPE_CHECKING:
-    from aggregator.sinks import Sink
+    from aggregator.sink import Sink
     from aggregator.snapshot import Snapshot
     from contract.log import Log
 

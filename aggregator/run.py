@@ -26,13 +26,14 @@ from aggregator.ledger_report import opened, status
 from aggregator.mending import mend
 from aggregator.metrics import METRICS, PREFIX
 from aggregator.observed import Observed
-from aggregator.outputs import make_sinks
+from aggregator.outputs import holds_files, make_sinks
 from aggregator.partials import Punctuality
 from aggregator.progress import ProgressListener
 from aggregator.query import Run
 from aggregator.restarts import Restarts
 from aggregator.sensors import as_json
 from aggregator.session import jvm, spark_session
+from aggregator.sink import SinkContext
 from aggregator.source import adding
 from aggregator.standing import Standing
 from aggregator.stopping import Gate, heed_signals
@@ -73,9 +74,10 @@ def run(settings: AggregatorSettings, log: Log) -> None:
             stack.enter_context(
                 Endpoint(settings.metrics, pages(view), log=log, hosts=settings.metrics_hosts)
             )
-        made = make_sinks(
-            settings, sys.stdout, log, stack, tasks=tasks, hangups=lambda: gate.hangups
+        context = SinkContext(
+            access=settings.access, stdout=sys.stdout, log=log, hangups=lambda: gate.hangups
         )
+        made = make_sinks(settings.sinks, context, stack, tasks)
         sinks = [*made, observed]
         view.sinks = [sink for sink in sinks if isinstance(sink, BestEffortSink)]
         ledger = None
@@ -170,7 +172,7 @@ def _hangup(settings: AggregatorSettings, gate: Gate, log: Log) -> Callable[[], 
         gate.hangups += 1
         log.info("SIGHUP: the files of snapshots are opened again at the next trigger")
 
-    return again if settings.snapshots or settings.history else gate.stop.set
+    return again if holds_files(settings.sinks) else gate.stop.set
 
 
 def _counted(settings: AggregatorSettings) -> int | None:

@@ -8,8 +8,8 @@ import time
 from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
-from aggregator.console import in_words, left_out_text, span_text
 from aggregator.scopes import EVENT, SINCE_START
+from aggregator.words import in_words, left_out_text, span_text
 from contract.moment import NS_PER_SECOND
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aggregator.dead_letters import DeadLetters
     from aggregator.ledger import Ledger
     from aggregator.population import Offline
-    from aggregator.sinks import Sink
+    from aggregator.sink import Sink
     from aggregator.tally import Tally
 
 

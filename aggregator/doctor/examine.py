@@ -12,6 +12,7 @@ from aggregator.doctor.places import check_place, look, wanted
 from aggregator.doctor.programs import check_programs
 from aggregator.doctor.state import State
 from aggregator.java_access import check_access
+from aggregator.outputs import topics
 from aggregator.standing import noted_topic
 from contract.doctor.clock import check_clock
 from contract.doctor.finding import fail
@@ -70,5 +71,4 @@ def _access(settings: AggregatorSettings) -> Iterator[Finding]:
 def _others(settings: AggregatorSettings) -> Iterator[tuple[str, str]]:
     if settings.dead_letter_topic is not None:
         yield settings.dead_letter_topic, "name another with --dead-letters, or --dead-letters off"
-    if settings.analytics is not None:
-        yield settings.analytics, "leave --analytics-topic out"
+    yield from topics(settings.sinks)

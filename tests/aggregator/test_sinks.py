@@ -5,10 +5,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from aggregator.console import render
+from aggregator.console import ConsoleSink, render
 from aggregator.errors import SinkError
 from aggregator.kafka_sink import records
-from aggregator.sinks import ConsoleSink, JsonLinesSink, LatestSink
+from aggregator.sinks import JsonLinesSink, LatestSink
 from tests.aggregator.golden import EVENT_WINDOW, snapshot
 from tests.aggregator.test_snapshot import SCHEMA
 
