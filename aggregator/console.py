@@ -92,7 +92,7 @@ class ConsoleSink:
     """People's view.
 
     Args:
-        stream: usually stdout.
+        stream: usually a copy of stdout; closed with the sink.
         render: the text of a snapshot; the default is the reference's layout.
     """
 
@@ -106,7 +106,8 @@ class ConsoleSink:
         self._stream.flush()
 
     def close(self) -> None:
-        """Nothing to do: the stream is the caller's."""
+        """Close the stream."""
+        self._stream.close()
 
 
 def make(settings: ConsoleSettings, context: SinkContext) -> ConsoleSink | None:
