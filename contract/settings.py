@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -55,6 +55,7 @@ __all__ = [
     "sample",
     "setting",
     "several",
+    "shown",
     "span",
     "text",
     "whole",
@@ -138,6 +139,23 @@ def rows(cls: type) -> tuple[Row, ...]:
     sections = {row.key.rpartition(".")[0]: None for row in found}
     places = {section: place for place, section in enumerate(sections)}
     return tuple(sorted(found, key=lambda row: places[row.key.rpartition(".")[0]]))
+
+
+def shown(settings: object) -> Iterator[tuple[Row, Any]]:
+    """Each row of a settings object with its value, those of its parts too."""
+    found: dict[str, Any] = {}
+    _collect(settings, found)
+    for row in rows(type(settings)):
+        yield row, found[row.name]
+
+
+def _collect(settings: Any, found: dict[str, Any]) -> None:
+    for field in dataclasses.fields(settings):
+        if "setting" in field.metadata:
+            found[field.name] = getattr(settings, field.name)
+        elif "parts" in field.metadata:
+            for part in getattr(settings, field.name).values():
+                _collect(part, found)
 
 
 def read_file(path: Path) -> dict[str, Any]:

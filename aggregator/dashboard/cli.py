@@ -24,7 +24,7 @@ from pathlib import Path
 
 from aggregator.dashboard.settings import PREFIX, DashboardSettings
 from contract.log import start_logging
-from contract.settings import load, option, read_file, rows, sample
+from contract.settings import load, option, read_file, rows, sample, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,12 +72,11 @@ def run(config: Path | None, **flags: Any) -> None:
 def check_config(config: Path | None, **flags: Any) -> None:
     """Read the settings as `run` would, and show them; nothing is connected."""
     settings = _load(config, flags)
-    from aggregator.dashboard.alerts.setup import read_token  # noqa: PLC0415 as above
+    from aggregator.dashboard.alerts.sink_kinds import check_files  # noqa: PLC0415 as above
 
     settings.access.check_files()
-    read_token(settings.webhook_token_file)
-    for row in rows(DashboardSettings):
-        value = getattr(settings, row.name)
+    check_files(settings.alert_sinks)
+    for row, value in shown(settings):
         click.echo(f"{row.key} = {'' if value is None else value}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aggregator.dashboard.asking import RefusedError, ask
+from contract.ask import RefusedError, ask
 from contract.foreign_json import ForeignJsonError, decode_object, excerpt, is_count, is_finite
 from contract.moment import is_event_time
 from contract.tasks import where

@@ -15,6 +15,7 @@ from aggregator.dashboard.alerts.alert import FIRING, Alert, encode, wire
 from aggregator.dashboard.alerts.condition import Key
 from aggregator.dashboard.alerts.mqtt import AlertTopics, Login
 from aggregator.dashboard.alerts.rules import Limits, rules
+from aggregator.dashboard.alerts.sink import AlertContext
 from contract.address import Address
 from contract.log import Log
 from contract.moment import parse_event_time
@@ -56,7 +57,7 @@ def sink(broker: Mosquitto) -> Iterator[tuple[AlertTopics, Tasks]]:
     log = Log("test")
     tasks = Tasks(log)
     login = Login(Address("mqtt", "127.0.0.1", broker.port))
-    one = AlertTopics(login, RULES, repeat=4 * H, log=log, tasks=tasks)
+    one = AlertTopics(login, AlertContext(rules=RULES, repeat=4 * H, log=log, tasks=tasks))
     yield one, tasks
     one.close()
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aggregator.dashboard.asking import RefusedError, ask
 from aggregator.dashboard.sensors import Job, SensorsError
+from contract.ask import RefusedError, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -147,7 +147,7 @@ class _Http(HTTPHandler):
 @cache
 def _tls() -> ssl.SSLContext:
     """Takes the same certificates as everywhere, whatever this Python's default is."""
-    return client_context(TlsFiles("alerts", None, None, None))
+    return client_context(TlsFiles("http", None, None, None))
 
 
 class _Https(HTTPSHandler):

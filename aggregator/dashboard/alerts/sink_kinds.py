@@ -1,0 +1,39 @@
+"""The registry of the sinks of alerts: each is one module, whose `SINKS` says what it offers."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aggregator.dashboard.alerts.sink import AlertSinkKind
+
+_MODULES: Final = ("mqtt", "webhook")
+
+
+@cache
+def kinds() -> tuple[AlertSinkKind, ...]:
+    """All kinds of sinks of alerts."""
+    modules = [importlib.import_module(f"aggregator.dashboard.alerts.{name}") for name in _MODULES]
+    return tuple(kind for module in modules for kind in module.SINKS)
+
+
+def check_files(settings: Mapping[str, Any]) -> None:
+    """Read the files that the settings of the sinks name, as the sinks would.
+
+    Args:
+        settings: of the sinks, by the names of their kinds.
+
+    Raises:
+        SettingsError: one cannot be used.
+    """
+    for kind in kinds():
+        kind.check(settings[kind.name])
+
+
+def remembers(settings: Mapping[str, Any]) -> bool:
+    """Whether a sink that is asked for has something to write into `alerts.state_file`."""
+    return any(kind.remembers(settings[kind.name]) for kind in kinds())
