@@ -28,7 +28,7 @@ MAY_IMPORT = {
 EXTRAS = {
     "edge_agent": ("agent",),
     "bridge": ("bridge",),
-    "aggregator": ("aggregator", "dashboard"),
+    "aggregator": ("aggregator", "dashboard", "apprise"),
     "deploy": ("all",),
 }
 IMPORT_NAMES = {

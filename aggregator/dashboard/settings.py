@@ -143,7 +143,8 @@ class DashboardSettings:
         default=None,
         flag="--alert-state",
         metavar="FILE",
-        help="Remembers what the webhook was told, so that a restart does not tell it again.",
+        help="Remembers what the webhook and Apprise have sent, so that a restart does not send it "
+        "again.",
     )
     alert_sinks: Mapping[str, Any] = parts({kind.name: kind.settings for kind in kinds()})
     """The settings of each kind of sink of alerts, by its name."""
@@ -181,7 +182,7 @@ class DashboardSettings:
         if self.cold >= self.hot:
             raise SettingsError("alerts.cold", self.cold, "must be below alerts.hot")
         if self.state_file and not remembers(self.alert_sinks):
-            fix = "has no effect without a sink that remembers; set alerts.webhook too"
+            fix = "has no effect alone; set alerts.webhook or alerts.apprise_urls_file too"
             refuse({"alerts.state_file": self.state_file}, fix)
 
     @property

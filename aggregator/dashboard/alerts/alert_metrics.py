@@ -30,7 +30,7 @@ ALERT_METRICS: Final[tuple[Metric[Alerts], ...]] = (
     Metric(
         "alert_messages_total",
         "counter",
-        "Messages that a sink of alerts (webhook, mqtt) delivered.",
+        "Messages that a sink of alerts (webhook, mqtt, apprise) delivered.",
         _each(lambda sink: sink.sent),
         "sink",
     ),

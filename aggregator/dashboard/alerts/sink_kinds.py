@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from aggregator.dashboard.alerts.sink import AlertSinkKind
 
-_MODULES: Final = ("mqtt", "webhook")
+_MODULES: Final = ("apprise", "mqtt", "webhook")
 
 
 @cache

@@ -1,0 +1,23 @@
+"""The description of the server's answers; tests/dashboard/test_server.py holds them to it."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+
+from aggregator.dashboard.alerts.alert import SCHEMA
+from aggregator.dashboard.openapi import description
+from contract.states import STATES
+from contract.version import VERSION
+
+
+def test_it_has_the_version_the_states_and_the_schemas() -> None:
+    found = description()
+    schemas = found["components"]["schemas"]
+    snapshot = json.loads((resources.files("aggregator") / "snapshot.schema.json").read_text())
+    assert found["info"]["version"] == VERSION
+    assert schemas["Snapshot"] == {"$id": "isotherm.snapshot", **snapshot}
+    assert schemas["Alert"]["properties"]["schema"]["const"] == SCHEMA
+    (state, _limit) = found["paths"]["/api/sensors/{state}"]["get"]["parameters"]
+    assert state["schema"]["enum"] == list(STATES)
+    assert schemas["Sensors"]["properties"]["state"]["enum"] == list(STATES)
