@@ -7,9 +7,11 @@ where one fails or is slow, snapshots are dropped for it, counted and said, and 
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+import aggregator
 from aggregator.best_effort import BestEffortSink
 
 if TYPE_CHECKING:
@@ -20,13 +22,13 @@ if TYPE_CHECKING:
     from aggregator.sink import Sink, SinkContext, SinkKind
     from contract.tasks import Tasks
 
-_MODULES: Final = ("console", "sinks", "kafka_sink")
-
 
 @cache
 def kinds() -> tuple[SinkKind, ...]:
-    """All kinds of sinks, durable ones first."""
-    modules = [importlib.import_module(f"aggregator.{name}") for name in _MODULES]
+    """All kinds of sinks that the modules in this folder have, durable ones first."""
+    names = [module.name for module in pkgutil.iter_modules(aggregator.__path__)]
+    ours = [name for name in names if name in {"console", "sinks"} or name.endswith("_sink")]
+    modules = [importlib.import_module(f"aggregator.{name}") for name in ours]
     found = [kind for module in modules for kind in module.SINKS]
     return tuple(sorted(found, key=lambda kind: not kind.durable))
 
@@ -67,6 +69,13 @@ def files(settings: Mapping[str, Any]) -> Iterator[tuple[str, Path, bool]]:
     """What the sinks write on this machine: the flag, the path, whether it is a folder."""
     for kind in kinds():
         yield from kind.files(settings[kind.name])
+
+
+def secrets(settings: Mapping[str, Any]) -> dict[str, str | None]:
+    """The files with secrets that the sinks read, by the keys of their settings."""
+    return {
+        key: path for kind in kinds() for key, path in kind.secrets(settings[kind.name]).items()
+    }
 
 
 def topics(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
     from typing import TextIO
 
@@ -61,6 +61,7 @@ class SinkKind:
             latest counts.
         files: what it writes on this machine, for `doctor`: the flag, the path, whether it is a
             folder.
+        secrets: the files with secrets that it reads, for `doctor`, by the keys of their settings.
         topics: what it writes in Kafka, for `doctor`: the topic, and what to do without it.
     """
 
@@ -70,4 +71,5 @@ class SinkKind:
     durable: bool = False
     queue: int = QUEUE
     files: Callable[[Any], Iterable[tuple[str, Path, bool]]] = lambda _settings: ()
+    secrets: Callable[[Any], Mapping[str, str | None]] = lambda _settings: {}
     topics: Callable[[Any], Iterable[tuple[str, str]]] = lambda _settings: ()

@@ -20,6 +20,7 @@ from urllib.request import (
     build_opener,
 )
 
+from contract.tasks import where
 from contract.tls import TlsFiles, client_context
 
 if TYPE_CHECKING:
@@ -88,6 +89,18 @@ class RefusedError(OSError):
         super().__init__(f"it answers {code}")
         self.code = code
         self.said = said
+
+
+def why(error: Exception) -> str:
+    """Why a receiver did not get it, for one log line.
+
+    Without the address, whose path is often a secret, and without what the headers hold.
+    """
+    if isinstance(error, RefusedError):
+        return f"the receiver answers {error.code}"
+    reason = getattr(error, "reason", error)
+    # What is no error of the system may quote what it was given.
+    return str(reason) if isinstance(reason, OSError) else where(error)
 
 
 class _Deadline:

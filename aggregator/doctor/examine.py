@@ -12,7 +12,7 @@ from aggregator.doctor.places import check_place, look, wanted
 from aggregator.doctor.programs import check_programs
 from aggregator.doctor.state import State
 from aggregator.java_access import check_access
-from aggregator.outputs import topics
+from aggregator.outputs import secrets, topics
 from aggregator.standing import noted_topic
 from contract.doctor.clock import check_clock
 from contract.doctor.finding import fail
@@ -38,6 +38,7 @@ def examine(settings: AggregatorSettings) -> Iterator[Finding]:
         {
             "kafka.password_file": settings.kafka_password_file,
             "kafka.key_file": settings.kafka_key_file,
+            **secrets(settings.sinks),
         }
     )
     for what, path, folder in wanted(settings):

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aggregator.dashboard.alerts.told import after, due
-from contract.ask import RefusedError
+from contract.ask import RefusedError, why
 from contract.backoff import Backoff
-from contract.tasks import where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -173,7 +172,7 @@ class QueuedSink:
                 final = isinstance(error, RefusedError) and _is_final(error.code)
                 if self._well:
                     self._well = False
-                    self._log.warning(f"{self.name} fails", why=_why(error))
+                    self._log.warning(f"{self.name} fails", why=why(error))
                 if final or time.monotonic() > give_up:
                     self.given_up += 1
                     return True
@@ -202,12 +201,3 @@ class QueuedSink:
 
 def _is_final(status: int) -> bool:
     return 300 <= status < 500 and status not in _LATER  # noqa: PLR2004 the classes of HTTP
-
-
-def _why(error: Exception) -> str:
-    """Without the address, whose path is often a secret, and without the token."""
-    if isinstance(error, RefusedError):
-        return f"the receiver answers {error.code}"
-    reason = getattr(error, "reason", error)
-    # What is no error of the system may quote what it was given.
-    return str(reason) if isinstance(reason, OSError) else where(error)
