@@ -62,6 +62,8 @@ def ask(
     opener = build_opener(_NoRedirect, _Http(deadline), _Https(deadline))
     try:
         with opener.open(request, timeout=timeout) as answer:
+            # One that is cut within its headers looks whole.
+            deadline.require()
             found: bytes = answer.read(max_bytes)
             return found
     except HTTPError as error:
@@ -71,7 +73,7 @@ def ask(
         raise RefusedError(error.code, said) from None
     except Exception as error:
         if deadline.over:
-            raise TimeoutError(f"no whole answer within {total:g} s") from error
+            raise deadline.error() from error
         raise
     finally:
         deadline.cancel()
@@ -108,6 +110,7 @@ class _Deadline:
 
     def __init__(self, seconds: float) -> None:
         self.over = False
+        self._seconds = seconds
         self._socket: socket.socket | None = None
         self._timer = threading.Timer(seconds, self._end)
         self._timer.daemon = True
@@ -118,6 +121,15 @@ class _Deadline:
         self._socket = opened
         if self.over:
             self._end()
+
+    def error(self) -> TimeoutError:
+        """What to raise where it is over."""
+        return TimeoutError(f"no whole answer within {self._seconds:g} s")
+
+    def require(self) -> None:
+        """Raise it where it is over."""
+        if self.over:
+            raise self.error()
 
     def cancel(self) -> None:
         """The question has been answered."""
