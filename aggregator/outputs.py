@@ -1,7 +1,7 @@
 """Which sinks a job has, and how much each may be relied on.
 
 Durable: where one fails the job ends with a sentence, and a restart repeats the batch. Best effort:
-where one fails or is slow, snapshots are dropped for it, counted and said, and the job goes on.
+where one fails or is slow, snapshots are dropped for it, counted and logged, and the job goes on.
 """
 
 from __future__ import annotations

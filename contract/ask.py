@@ -117,7 +117,7 @@ class _Deadline:
         self._timer.start()
 
     def watch(self, opened: socket.socket | None) -> None:
-        """Say which socket it is."""
+        """Set the socket."""
         self._socket = opened
         if self.over:
             self._end()

@@ -123,7 +123,7 @@ class NotifiedFile:
         return list(known.values())
 
     def keep(self, names: Container[str]) -> None:
-        """Forget alerts of other rules than these: nobody would say that they are over."""
+        """Forget alerts of other rules than these: nothing would ever end them."""
         with self._lock:
             for sink, notified in self._by_sink.items():
                 kept = {key: one for key, one in notified.items() if key.name in names}
@@ -149,7 +149,7 @@ class NotifiedFile:
             if others:
                 content["sinks"] = others
             new = self._path.with_name(f"{self._path.name}.new")
-            # Made anew, whatever stands there: a link that somebody put there is not followed.
+            # A new file in any case: a link that somebody put there is not followed.
             new.unlink(missing_ok=True)
             made = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
             with os.fdopen(made, "w", encoding="utf-8") as file:
