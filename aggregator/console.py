@@ -8,18 +8,19 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TextIO
 
-from aggregator.scopes import EVENT, SINCE_START
+from isotherm.contract.event_time import NS_PER_SECOND
+from isotherm.settings.table import choice, setting
+
+from aggregator.analytics.scopes import EVENT, SINCE_START
 from aggregator.sink import SinkContext, SinkKind
-from aggregator.table import render_table, terminal_width
+from aggregator.sinks.table import render_table, terminal_width
 from aggregator.words import in_words, left_out_text, span_text
-from contract.moment import NS_PER_SECOND
-from contract.settings import choice, setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from aggregator.analytics import Analytics
-    from aggregator.snapshot import Snapshot
+    from aggregator.analytics.analytics import Analytics
+    from aggregator.analytics.snapshot import Snapshot
 
 REFERENCE: Final = "reference"
 TABLE: Final = "table"

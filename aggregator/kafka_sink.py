@@ -6,19 +6,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import KafkaException
+from isotherm.mqtt.topics import ANALYTICS_SUFFIX, KAFKA_READINGS
+from isotherm.settings.table import optional, setting, text
 
+from aggregator.analytics.snapshot import to_json
 from aggregator.errors import SinkError
 from aggregator.kafka_writer import KafkaWriter
 from aggregator.sink import SinkContext, SinkKind
-from aggregator.snapshot import to_json
-from contract.settings import optional, setting, text
-from contract.topics import ANALYTICS_SUFFIX, KAFKA_READINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aggregator.snapshot import Snapshot
-    from contract.access import KafkaAccess
+    from isotherm.kafka.access import KafkaAccess
+
+    from aggregator.analytics.snapshot import Snapshot
 
 _TIMEOUT_S: Final = 5.0
 

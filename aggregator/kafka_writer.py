@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Producer
-
-from aggregator.librdkafka import QUIET, Heard, client_settings
+from isotherm.kafka.clients import QUIET, Heard, client_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from contract.access import KafkaAccess
+    from isotherm.kafka.access import KafkaAccess
 
 
 class KafkaWriter:

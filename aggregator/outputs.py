@@ -12,15 +12,16 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import aggregator
-from aggregator.best_effort import BestEffortSink
+from aggregator.sinks.best_effort import BestEffortSink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from contextlib import ExitStack
     from pathlib import Path
 
+    from isotherm.tasks import Tasks
+
     from aggregator.sink import Sink, SinkContext, SinkKind
-    from contract.tasks import Tasks
 
 
 @cache

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from aggregator.outputs import kinds
-from aggregator.scopes import WINDOW, Scopes, Sliding, scopes
-from aggregator.spans import interval
-from contract.access import KafkaAccess, access_of, access_setting, brokers
-from contract.address import Address, host_names, listen_address
-from contract.errors import SettingsError
-from contract.settings import boolean, choice, optional, parts, setting, text, whole
-from contract.topics import DEAD_LETTER_SUFFIX, KAFKA_READINGS
+from isotherm.errors import SettingsError
+from isotherm.kafka.access import KafkaAccess, access_of, access_setting, brokers
+from isotherm.mqtt.topics import DEAD_LETTER_SUFFIX, KAFKA_READINGS
+from isotherm.settings.address import Address, host_names, listen_address
+from isotherm.settings.table import boolean, choice, optional, parts, setting, text, whole
+
+from aggregator.analytics.scopes import WINDOW, Scopes, Sliding, scopes
+from aggregator.analytics.spans import interval
+from aggregator.sinks.factory import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

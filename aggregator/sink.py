@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
-    from aggregator.snapshot import Snapshot
-    from contract.access import KafkaAccess
-    from contract.log import Log
+    from isotherm.kafka.access import KafkaAccess
+    from isotherm.log import Log
+
+    from aggregator.analytics.snapshot import Snapshot
 
 QUEUE: Final = 100
 """Snapshots that wait for a slow sink at most: five minutes of them."""

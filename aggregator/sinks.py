@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from isotherm.contract.event_time import NS_PER_SECOND
+from isotherm.files import MODE, write_whole
+from isotherm.settings.table import optional, setting, text
+
+from aggregator.analytics.snapshot import to_json
 from aggregator.errors import SinkError
-from aggregator.files import MODE, write_whole
 from aggregator.sink import SinkContext, SinkKind
-from aggregator.snapshot import to_json
-from contract.moment import NS_PER_SECOND
-from contract.settings import optional, setting, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from aggregator.snapshot import Snapshot
+    from aggregator.analytics.snapshot import Snapshot
 
 
 @dataclass(frozen=True, kw_only=True)

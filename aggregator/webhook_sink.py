@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from isotherm import VERSION
+from isotherm.settings.address import http_receiver
+from isotherm.settings.table import optional, setting, span, text
+from isotherm.settings.tls import read_header_secret, refuse
+
+from aggregator.analytics.snapshot import to_json
 from aggregator.errors import SinkError
 from aggregator.sink import SinkContext, SinkKind
-from aggregator.snapshot import to_json
-from contract.address import http_receiver
 from contract.ask import ask, why
-from contract.settings import optional, setting, span, text
-from contract.tls import read_header_secret, refuse
-from contract.version import VERSION
 
 if TYPE_CHECKING:
-    from aggregator.snapshot import Snapshot
+    from aggregator.analytics.snapshot import Snapshot
 
 _TOKEN_FILE: Final = "output.webhook_token_file"  # noqa: S105 a key, no secret
 

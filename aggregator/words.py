@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from aggregator.beyond import Approximate
-    from aggregator.buckets import EventWindow
+    from aggregator.ledger.event_window import EventWindow
+    from aggregator.ledger.overflow import Approximate
 
 _DAY: Final = len("2016-11-16")
 _SECOND: Final = len("2016-11-16T13:26:39")

@@ -20,8 +20,8 @@ from urllib.request import (
     build_opener,
 )
 
-from contract.tasks import where
-from contract.tls import TlsFiles, client_context
+from isotherm.settings.tls import TlsFiles, client_context
+from isotherm.tasks import where
 
 if TYPE_CHECKING:
     import ssl

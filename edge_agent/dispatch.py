@@ -12,7 +12,8 @@ from edge_agent.refusals import Refusals
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from contract.log import Log
+    from isotherm.log import Log
+
     from edge_agent.dropper import Dropper
     from edge_agent.keeper import Keeper
     from edge_agent.lanes import Flight, Lanes

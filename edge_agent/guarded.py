@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from contract.tasks import where
+from isotherm.tasks import where
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from contract.log import Log
+    from isotherm.log import Log
+
     from edge_agent.board import Duty
 
 REST: Final = 30.0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contract.fields import is_temperature
+from isotherm.contract.fields import is_temperature
+
 from edge_agent.degrees import fahrenheit
 from edge_agent.fault import Fault
 

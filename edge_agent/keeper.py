@@ -12,7 +12,8 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Final
 
-from contract.backoff import Backoff
+from isotherm.backoff import Backoff
+
 from edge_agent.batch import Batch
 from edge_agent.depot import Claim, Opened, open_store, set_aside
 from edge_agent.errors import OutboxInUseError
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from contract.log import Log
-    from contract.tasks import Tasks
+    from isotherm.log import Log
+    from isotherm.tasks import Tasks
+
     from edge_agent.entry import Entry
     from edge_agent.held import Held
     from edge_agent.writer import Outcome

@@ -14,7 +14,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from contract.refusal import refusal
+from isotherm.settings.refusal import refusal
+
 from edge_agent import packets
 from edge_agent.frames import BrokenFrameError
 from edge_agent.greeting import Greeting
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Sequence
 
-    from contract.address import Address
+    from isotherm.settings.address import Address
+
     from edge_agent.will import Will
 
 CONNECT_TIMEOUT: Final = 5.0

@@ -8,7 +8,8 @@ from edge_agent.frames import Framer
 from edge_agent.message import Fate, Message
 
 if TYPE_CHECKING:
-    from contract.log import Log
+    from isotherm.log import Log
+
     from edge_agent.message import Source
 
 

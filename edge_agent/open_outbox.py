@@ -12,8 +12,9 @@ from edge_agent.overflow import Overflow
 from edge_agent.room import Bounds
 
 if TYPE_CHECKING:
-    from contract.log import Log
-    from contract.tasks import Tasks
+    from isotherm.log import Log
+    from isotherm.tasks import Tasks
+
     from edge_agent.clock import BoardClock
     from edge_agent.settings import AgentSettings
 

@@ -10,8 +10,9 @@ import json
 import time
 from typing import TYPE_CHECKING, Final
 
-from contract.fields import is_guid
-from contract.tasks import Tasks
+from isotherm.contract.fields import is_guid
+from isotherm.tasks import Tasks
+
 from edge_agent.clock import Timeline
 from edge_agent.dispatch import Dispatch
 from edge_agent.dropper import Dropper
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from contract.fields import Clock as Trust
-    from contract.log import Log
-    from contract.status import Mark
+    from isotherm.contract.fields import Clock as Trust
+    from isotherm.log import Log
+    from isotherm.mqtt.status import Mark
+
     from edge_agent.batch import Batch
     from edge_agent.clock import BoardClock
     from edge_agent.depot import Opened

@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from contract.backoff import Backoff
+from isotherm.backoff import Backoff
+
 from edge_agent.frames import FAILURE, NO_SUBSCRIBERS, QUOTA_EXCEEDED, TOO_LARGE, Framer, Puback
 from edge_agent.link import Acks, Down, Passed, Up
 from edge_agent.message import Fate
@@ -20,7 +21,8 @@ from edge_agent.window import Window
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from contract.log import Log
+    from isotherm.log import Log
+
     from edge_agent.link import Link
     from edge_agent.message import Message, Source
     from edge_agent.rival import Rival

@@ -6,8 +6,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from contract.errors import EXIT_FINE, EXIT_OTHER
-from contract.verdict import MAX_BYTES
+from isotherm.contract.verdict import MAX_BYTES
+from isotherm.errors import EXIT_FINE, EXIT_OTHER
+
 from edge_agent.errors import BrokerError, BrokerRefusedError
 from edge_agent.lines import MAX_LINE
 from edge_agent.message import Fate, Message
@@ -16,7 +17,8 @@ from edge_agent.stop import EXIT_BASE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from contract.log import Log
+    from isotherm.log import Log
+
     from edge_agent.lines import Line, LineReader
     from edge_agent.mqtt import MqttLink
     from edge_agent.pace import Pace

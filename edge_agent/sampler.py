@@ -18,7 +18,8 @@ from edge_agent.sample import Sample
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from contract.log import Log
+    from isotherm.log import Log
+
     from edge_agent.place import Place
 
 GATHER: Final = 0.25

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from contract.errors import EXIT_FINE, IsothermError
-from contract.tasks import Tasks, where
-from contract.topics import readings_topic, status_topic
-from contract.version import VERSION
+from isotherm import VERSION
+from isotherm.errors import EXIT_FINE, IsothermError
+from isotherm.mqtt.topics import readings_topic, status_topic
+from isotherm.tasks import Tasks, where
+
 from edge_agent.board import Board
 from edge_agent.broker_note import BrokerNotes
 from edge_agent.clock import SystemClock, boot_id
@@ -34,7 +35,8 @@ from edge_agent.will import LastWill
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-    from contract.log import Log
+    from isotherm.log import Log
+
     from edge_agent.board import Duty
     from edge_agent.sample import Sample
     from edge_agent.settings import AgentSettings

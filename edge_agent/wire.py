@@ -11,7 +11,8 @@ from edge_agent.frames import BrokenFrameError, frame_length, pubacks
 if TYPE_CHECKING:
     import ssl
 
-    from contract.address import Address
+    from isotherm.settings.address import Address
+
     from edge_agent.frames import Puback
 
 READ_BYTES: Final = 16_384

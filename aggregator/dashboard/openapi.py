@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from contract.version import VERSION
+from isotherm import VERSION
 
 _HERE: Final = Path(__file__).parent
 _SCHEMAS: Final = {

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from isotherm.contract.event_time import is_event_time
+from isotherm.contract.foreign_json import (
+    ForeignJsonError,
+    decode_object,
+    excerpt,
+    is_count,
+    is_finite,
+)
+from isotherm.tasks import where
+
 from contract.ask import RefusedError, ask
-from contract.foreign_json import ForeignJsonError, decode_object, excerpt, is_count, is_finite
-from contract.moment import is_event_time
-from contract.tasks import where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

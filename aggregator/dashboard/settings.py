@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from aggregator.dashboard.alerts.sink_kinds import kinds, remembers
-from contract.access import KafkaAccess, access_of, access_setting, brokers
-from contract.address import Address, http_server, listen_address
-from contract.errors import SettingsError
-from contract.request_check import is_loopback
-from contract.settings import duration, optional, parts, setting, text, whole
-from contract.tls import refuse
-from contract.topics import ANALYTICS_SUFFIX, KAFKA_READINGS
+from dashboard.alerts.sink_kinds import kinds, remembers
+from isotherm.errors import SettingsError
+from isotherm.http.request_check import is_loopback
+from isotherm.kafka.access import KafkaAccess, access_of, access_setting, brokers
+from isotherm.mqtt.topics import ANALYTICS_SUFFIX, KAFKA_READINGS
+from isotherm.settings.address import Address, http_server, listen_address
+from isotherm.settings.table import duration, optional, parts, setting, text, whole
+from isotherm.settings.tls import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

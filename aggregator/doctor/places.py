@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from aggregator.outputs import files
-from contract.doctor.disk import IN_MEMORY, REMOTE, existing, filesystem, free_bytes, mib
-from contract.doctor.finding import fail, ok, warn
+from isotherm.doctor.disk import IN_MEMORY, REMOTE, existing, filesystem, free_bytes, mib
+from isotherm.doctor.finding import fail, ok, warn
+
+from aggregator.sinks.factory import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from isotherm.doctor.finding import Finding
+
     from aggregator.settings import AggregatorSettings
-    from contract.doctor.finding import Finding
 
 LEAST: Final = 512 << 20
 """Bytes: Spark's files between two stages, a ledger of some 100,000 sensors, some days of

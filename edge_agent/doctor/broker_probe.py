@@ -6,7 +6,8 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
-from contract.topics import status_topic
+from isotherm.mqtt.topics import status_topic
+
 from edge_agent.connect import connect
 from edge_agent.doctor.broker import BrokerFacts
 from edge_agent.link import Down, Up

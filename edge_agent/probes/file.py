@@ -8,7 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from contract.settings import choice, setting, text
+from isotherm.settings.table import choice, setting, text
+
 from edge_agent.degrees import celsius
 from edge_agent.file_age import FileAge
 from edge_agent.number_file import read_number

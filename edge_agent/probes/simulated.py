@@ -11,8 +11,9 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from contract.settings import duration, optional, setting, whole
-from contract.states import MEAN_TEMPERATURE
+from isotherm.contract.states import MEAN_TEMPERATURE
+from isotherm.settings.table import duration, optional, setting, whole
+
 from edge_agent import walk
 from edge_agent.degrees import celsius
 from edge_agent.fault import Fault

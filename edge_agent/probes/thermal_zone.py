@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from contract.settings import setting, whole
+from isotherm.settings.table import setting, whole
+
 from edge_agent.number_file import read_number
 from edge_agent.probe import Driver, ProbeSettings
 

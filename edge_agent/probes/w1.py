@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.settings import setting
+from isotherm.settings.table import setting
+
 from edge_agent.fault import Fault
 from edge_agent.probe import Driver, ProbeSettings
 from edge_agent.w1_bulk import bulk

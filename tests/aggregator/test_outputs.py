@@ -6,16 +6,16 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aggregator.sinks.best_effort import BestEffortSink
+from aggregator.sinks.factory import files, holds_files, kinds, make_sinks, topics
+from isotherm.kafka.access import KafkaAccess
+from isotherm.log import Log
+from isotherm.settings.table import load, rows
+from isotherm.tasks import Tasks
 
-from aggregator.best_effort import BestEffortSink
 from aggregator.errors import SinkError
-from aggregator.outputs import files, holds_files, kinds, make_sinks, topics
 from aggregator.settings import PREFIX, AggregatorSettings
 from aggregator.sink import SinkContext
-from contract.access import KafkaAccess
-from contract.log import Log
-from contract.settings import load, rows
-from contract.tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

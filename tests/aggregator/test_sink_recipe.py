@@ -20,19 +20,19 @@ aggregator.__path__.append(sys.argv[1])
 
 from click.testing import CliRunner
 
-from aggregator.commands import job_command
-from aggregator.metrics import METRICS, PREFIX
-from aggregator.observed import Observed
-from aggregator.outputs import make_sinks
+from aggregator.cli.commands import job_command
+from aggregator.monitoring.metrics import METRICS, PREFIX
+from aggregator.monitoring.counters import Observed
+from aggregator.sinks.factory import make_sinks
 from aggregator.settings import PREFIX as VARIABLES
 from aggregator.settings import AggregatorSettings
 from aggregator.sink import SinkContext
-from aggregator.view import View
-from contract.exposition import exposition
-from contract.log import Log
-from contract.settings import load, markdown
-from contract.tasks import Tasks
-from tests.aggregator.golden import snapshot
+from aggregator.monitoring.view import View
+from isotherm.http.prometheus import exposition
+from isotherm.log import Log
+from isotherm.settings.table import load, markdown
+from isotherm.tasks import Tasks
+from tests.aggregator.support.golden import snapshot
 
 assert "--csv FILE.csv" in CliRunner().invoke(job_command, ["--help"]).output
 assert "| `output.csv` | `--csv` |" in markdown(AggregatorSettings, VARIABLES)

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
+from aggregator.sinks.best_effort import BestEffortSink
+from aggregator.sinks.webhook import WebhookSettings, WebhookSink, key, make
+from isotherm.errors import SettingsError
+from isotherm.kafka.access import KafkaAccess
+from isotherm.log import Log
+from isotherm.settings.table import load
 
-from aggregator.best_effort import BestEffortSink
 from aggregator.errors import SinkError
 from aggregator.settings import PREFIX, AggregatorSettings
 from aggregator.sink import SinkContext
-from aggregator.webhook_sink import WebhookSettings, WebhookSink, key, make
-from contract.access import KafkaAccess
-from contract.errors import SettingsError
-from contract.log import Log
-from contract.settings import load
-from tests.aggregator.golden import snapshot
-from tests.aggregator.test_snapshot import SCHEMA
-from tests.certificates import Authority
+from tests.aggregator.analytics.test_snapshot import SCHEMA
+from tests.aggregator.support.golden import snapshot
 from tests.support import await_true
+from tests.support.certificates import Authority
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,10 +10,10 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
+from isotherm import contract
 
-import contract
-from tests.aggregator.oracle import Oracle
-from tests.aggregator.records import EPOCH, gap, reading
+from tests.aggregator.support.oracle import Oracle
+from tests.aggregator.support.records import EPOCH, gap, reading
 from tests.chaos.journal import Made, Name
 from tests.chaos.verdict import (
     Evidence,

@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from dashboard.alerts.sinks import apprise
+from dashboard.alerts.sinks.apprise import AppriseSettings, AppriseSink, make
+from dashboard.settings import PREFIX, DashboardSettings
+from isotherm.backoff import Backoff
+from isotherm.errors import SettingsError
+from isotherm.settings.table import load
 
-from aggregator.dashboard.alerts import apprise
-from aggregator.dashboard.alerts.apprise import AppriseSettings, AppriseSink, make
-from aggregator.dashboard.settings import PREFIX, DashboardSettings
-from contract.backoff import Backoff
-from contract.errors import SettingsError
-from contract.settings import load
-from tests.dashboard.test_alert_webhook import AZ, TX, H, context, receiver
-from tests.dashboard.test_asking import answering
+from tests.dashboard.alerts.test_webhook import AZ, TX, H, context, receiver
+from tests.isotherm.http.test_client import answering
 from tests.support import await_true
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from dashboard.web.job_client import Job, SensorsError
 
-from aggregator.dashboard.sensors import Job, SensorsError
 from contract.ask import RefusedError, ask
 
 if TYPE_CHECKING:

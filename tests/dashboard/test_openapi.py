@@ -1,14 +1,14 @@
-"""The description of the server's answers; tests/dashboard/test_server.py holds them to it."""
+"""The description of the server's answers; tests/dashboard/web/test_server.py holds them to it."""
 
 from __future__ import annotations
 
 import json
 from importlib import resources
 
-from aggregator.dashboard.alerts.alert import SCHEMA
-from aggregator.dashboard.openapi import description
-from contract.states import STATES
-from contract.version import VERSION
+from dashboard.alerts.alert import SCHEMA
+from dashboard.web.openapi import description
+from isotherm import VERSION
+from isotherm.contract.states import STATES
 
 
 def test_it_has_the_version_the_states_and_the_schemas() -> None:

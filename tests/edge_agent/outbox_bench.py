@@ -10,8 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from isotherm.log import start_logging
 
-from contract.log import start_logging
 from edge_agent.message import Fate, Message
 from edge_agent.outbox import Outbox
 from edge_agent.overflow import Overflow
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from contract.status import Mark
+    from isotherm.mqtt.status import Mark
+
     from edge_agent.batch import Batch
 
 NS = 1_000_000_000

@@ -7,8 +7,8 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
+from isotherm.mqtt.status import Mark
 
-from contract.status import Mark
 from edge_agent.epoch import MOST_LIVES, board_identity, is_ours
 from tests.edge_agent.outbox_bench import Bench, names
 

@@ -2,9 +2,9 @@ import struct
 from typing import Any
 
 import pytest
+from isotherm.errors import SettingsError
+from isotherm.settings.table import load
 
-from contract.errors import SettingsError
-from contract.settings import load
 from edge_agent.fault import Fault
 from edge_agent.mocks import MockBme280, MockChip, MockHardware, MockI2c, MockSht3x
 from edge_agent.probe import driver

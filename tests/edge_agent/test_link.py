@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from isotherm.settings.address import Address
 
-from contract.address import Address
 from edge_agent.frames import Puback
 from edge_agent.link import Acks, Down, Event, Up
 from edge_agent.mqtt import MqttLink

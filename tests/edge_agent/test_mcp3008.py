@@ -1,9 +1,9 @@
 from typing import Any
 
 import pytest
+from isotherm.errors import SettingsError
+from isotherm.settings.table import load
 
-from contract.errors import SettingsError
-from contract.settings import load
 from edge_agent.fault import Fault
 from edge_agent.mocks import MockHardware, MockMcp3008
 from edge_agent.probe import driver

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from isotherm.errors import SettingsError
+from isotherm.settings.table import load
 
-from contract.errors import SettingsError
-from contract.settings import load
 from edge_agent.fault import Fault, ProbeError
 from edge_agent.file_age import FileAge
 from edge_agent.mocks import MockHardware

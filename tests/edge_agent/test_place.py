@@ -2,7 +2,8 @@ import io
 import select
 from pathlib import Path
 
-from contract.log import start_logging
+from isotherm.log import start_logging
+
 from edge_agent.place import places
 from edge_agent.probe import driver_names
 from edge_agent.sampler import Sampler

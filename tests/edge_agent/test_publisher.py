@@ -5,8 +5,9 @@ import random
 from collections import deque
 from typing import TYPE_CHECKING
 
-from contract.backoff import Backoff
-from contract.log import start_logging
+from isotherm.backoff import Backoff
+from isotherm.log import start_logging
+
 from edge_agent.frames import Puback, frame_length
 from edge_agent.link import Acks, Down, Passed, Up
 from edge_agent.message import Fate, Message

@@ -2,8 +2,8 @@ import io
 from itertools import count
 
 import pytest
+from isotherm.log import start_logging
 
-from contract.log import start_logging
 from edge_agent import lines
 from edge_agent.lines import LineReader
 from edge_agent.message import Fate, Message

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from isotherm.log import start_logging
 
-from contract.log import start_logging
 from edge_agent.degrees import celsius, fahrenheit
 from edge_agent.fault import Fault
 from edge_agent.place import Place

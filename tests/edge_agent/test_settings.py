@@ -2,9 +2,9 @@ import tomllib
 from typing import Any
 
 import pytest
+from isotherm.errors import SettingsError
+from isotherm.settings.table import load, rows
 
-from contract.errors import SettingsError
-from contract.settings import load, rows
 from edge_agent.command_settings import REPLAY_PREFIX, SIMULATE_PREFIX
 from edge_agent.command_settings import ReplaySettings as Replay
 from edge_agent.command_settings import SimulateSettings as Simulate

@@ -1,7 +1,8 @@
 from itertools import pairwise
 
-from contract.settings import load
-from contract.states import MEAN_TEMPERATURE
+from isotherm.contract.states import MEAN_TEMPERATURE
+from isotherm.settings.table import load
+
 from edge_agent.degrees import fahrenheit
 from edge_agent.fault import Fault
 from edge_agent.mocks import MockHardware

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from isotherm.settings.table import load
 
-from contract.settings import load
 from edge_agent.fault import Fault
 from edge_agent.mocks import MockHardware
 from edge_agent.probe import Probe, driver

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from isotherm.contract.states import STATES
 
-from contract.states import STATES
 from edge_agent.wave import UTC_OFFSET, Wave
 
 HOUR = 3_600 * 10**9

@@ -2,9 +2,10 @@ import hashlib
 from collections import defaultdict
 from itertools import pairwise
 
-from contract.moment import NS_PER_SECOND
-from contract.reading import Reading, encode
-from contract.verdict import decode, judge
+from isotherm.contract.event_time import NS_PER_SECOND
+from isotherm.contract.reading import Reading, encode
+from isotherm.contract.verdict import decode, judge
+
 from edge_agent.walk import FIRST, STEP
 from edge_agent.workload import START, Workload, guid, lines
 

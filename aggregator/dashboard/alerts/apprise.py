@@ -21,20 +21,21 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from aggregator.dashboard.alerts.alert import FIRING, RESOLVED, wire
-from aggregator.dashboard.alerts.rules import CRITICAL
-from aggregator.dashboard.alerts.sink import AlertContext, AlertSinkKind, QueuedSink
+from dashboard.alerts.alert import FIRING, RESOLVED, wire
+from dashboard.alerts.rules import CRITICAL
+from dashboard.alerts.sinks.base import AlertContext, AlertSinkKind, QueuedSink
+from isotherm.contract.foreign_json import decode_object
+from isotherm.errors import SettingsError
+from isotherm.settings.table import optional, setting, text
+from isotherm.settings.tls import read_secret
+
 from contract.ask import RefusedError
-from contract.errors import SettingsError
-from contract.foreign_json import decode_object
-from contract.settings import optional, setting, text
-from contract.tls import read_secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aggregator.dashboard.alerts.told import Notice
-    from contract.backoff import Backoff
+    from dashboard.alerts.notified import Notice
+    from isotherm.backoff import Backoff
 
 KEY: Final = "alerts.apprise_urls_file"
 _MOST_URLS: Final = 20

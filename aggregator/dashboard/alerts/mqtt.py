@@ -14,32 +14,30 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import paho.mqtt.client as paho
+from dashboard.alerts.alert import FIRING, RESOLVED, encode, wire
+from dashboard.alerts.notified import after, due
+from dashboard.alerts.retained import MAX_BYTES, left_behind, over, topics
+from dashboard.alerts.sinks.base import AlertContext, AlertSinkKind
+from isotherm.backoff import Backoff
+from isotherm.contract.foreign_json import excerpt
+from isotherm.mqtt.topics import ALL_ALERTS, alert_topic
+from isotherm.settings.address import parse_address
+from isotherm.settings.table import optional, setting, text
+from isotherm.settings.tls import TlsFiles, check_mqtt, client_context, read_secret
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from aggregator.dashboard.alerts.alert import FIRING, RESOLVED, encode, wire
-from aggregator.dashboard.alerts.left import MAX_BYTES, left_behind, over, topics
-from aggregator.dashboard.alerts.sink import AlertContext, AlertSinkKind
-from aggregator.dashboard.alerts.told import after, due
-from contract.address import parse_address
-from contract.backoff import Backoff
-from contract.foreign_json import excerpt
-from contract.settings import optional, setting, text
-from contract.tls import TlsFiles, check_mqtt, client_context, read_secret
-from contract.topics import ALL_ALERTS, alert_topic
-
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Sequence
 
+    from dashboard.alerts.alert import Alert
+    from dashboard.alerts.condition import Key
+    from dashboard.alerts.notified import Notice, Notified
+    from isotherm.settings.address import Address
     from paho.mqtt.reasoncodes import ReasonCode
-
-    from aggregator.dashboard.alerts.alert import Alert
-    from aggregator.dashboard.alerts.condition import Key
-    from aggregator.dashboard.alerts.told import Notice, Notified
-    from contract.address import Address
 
 _LARGEST: Final = 65_536
 """Bytes of a packet; the broker keeps larger ones to itself (MQTT 5, 3.1.2.11.4)."""

@@ -6,19 +6,19 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aggregator.dashboard.alerts.engine import Engine
-from aggregator.dashboard.alerts.rules import Limits
-from aggregator.dashboard.alerts.service import Alerts
-from aggregator.dashboard.alerts.sink import AlertContext
-from aggregator.dashboard.alerts.sink_kinds import kinds
-from aggregator.dashboard.alerts.told import NotifiedFile
-from contract.errors import SettingsError
-from contract.moment import NS_PER_SECOND
+from dashboard.alerts.engine import Engine
+from dashboard.alerts.notified import NotifiedFile
+from dashboard.alerts.rules import Limits
+from dashboard.alerts.service import Alerts
+from dashboard.alerts.sink_kinds import kinds
+from dashboard.alerts.sinks.base import AlertContext
+from isotherm.contract.event_time import NS_PER_SECOND
+from isotherm.errors import SettingsError
 
 if TYPE_CHECKING:
-    from aggregator.dashboard.settings import DashboardSettings
-    from contract.log import Log
-    from contract.tasks import Tasks
+    from dashboard.settings import DashboardSettings
+    from isotherm.log import Log
+    from isotherm.tasks import Tasks
 
 
 def make_alerts(settings: DashboardSettings, log: Log, tasks: Tasks) -> Alerts:

@@ -8,18 +8,19 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from aggregator.dashboard.alerts.told import after, due
+from dashboard.alerts.notified import after, due
+from isotherm.backoff import Backoff
+
 from contract.ask import RefusedError, why
-from contract.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from aggregator.dashboard.alerts.alert import Alert
-    from aggregator.dashboard.alerts.rules import Rule
-    from aggregator.dashboard.alerts.told import Notice, NotifiedFile
-    from contract.log import Log
-    from contract.tasks import Tasks
+    from dashboard.alerts.alert import Alert
+    from dashboard.alerts.notified import Notice, NotifiedFile
+    from dashboard.alerts.rules import Rule
+    from isotherm.log import Log
+    from isotherm.tasks import Tasks
 
 ROOM: Final = 500
 """Notices that wait at most; more is a receiver that is long gone."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aggregator.dashboard.alerts.sink import AlertSinkKind
+    from dashboard.alerts.sinks.base import AlertSinkKind
 
 _MODULES: Final = ("apprise", "mqtt", "webhook")
 
@@ -17,7 +17,7 @@ _MODULES: Final = ("apprise", "mqtt", "webhook")
 @cache
 def kinds() -> tuple[AlertSinkKind, ...]:
     """All kinds of sinks of alerts."""
-    modules = [importlib.import_module(f"aggregator.dashboard.alerts.{name}") for name in _MODULES]
+    modules = [importlib.import_module(f"dashboard.alerts.{name}") for name in _MODULES]
     return tuple(kind for module in modules for kind in module.SINKS)
 
 

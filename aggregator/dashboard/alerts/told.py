@@ -7,12 +7,12 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from aggregator.dashboard.alerts.alert import Alert
-from aggregator.dashboard.alerts.condition import Key
-from aggregator.dashboard.alerts.rules import FLEET
-from contract.foreign_json import decode_object, excerpt, is_finite
-from contract.moment import format_event_time, parse_event_time
-from contract.states import STATES
+from dashboard.alerts.alert import Alert
+from dashboard.alerts.condition import Key
+from dashboard.alerts.rules import FLEET
+from isotherm.contract.event_time import format_event_time, parse_event_time
+from isotherm.contract.foreign_json import decode_object, excerpt, is_finite
+from isotherm.contract.states import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping

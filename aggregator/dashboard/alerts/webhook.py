@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aggregator.dashboard.alerts.alert import FIRING, RESOLVED, encode, wire
-from aggregator.dashboard.alerts.sink import AlertContext, AlertSinkKind, QueuedSink
-from contract.address import http_receiver
+from dashboard.alerts.alert import FIRING, RESOLVED, encode, wire
+from dashboard.alerts.sinks.base import AlertContext, AlertSinkKind, QueuedSink
+from isotherm import VERSION
+from isotherm.settings.address import http_receiver
+from isotherm.settings.table import optional, setting, text
+from isotherm.settings.tls import read_header_secret, refuse
+
 from contract.ask import ask
-from contract.settings import optional, setting, text
-from contract.tls import read_header_secret, refuse
-from contract.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aggregator.dashboard.alerts.told import Notice
-    from contract.backoff import Backoff
+    from dashboard.alerts.notified import Notice
+    from isotherm.backoff import Backoff
 
 _TIMEOUT_S: Final = 10.0
 _TOTAL_S: Final = 30.0

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from isotherm.settings.table import optional, setting, text
+
 from aggregator.sink import SinkContext, SinkKind
-from contract.settings import optional, setting, text
 
 if TYPE_CHECKING:
-    from aggregator.snapshot import Snapshot
+    from aggregator.analytics.snapshot import Snapshot
 
 
 @dataclass(frozen=True, kw_only=True)
