@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from aggregator.analytics.scopes import WINDOW, Scopes, Sliding, scopes
+from aggregator.analytics.spans import interval
+from aggregator.sinks.factory import kinds
 from isotherm.errors import SettingsError
 from isotherm.kafka.access import KafkaAccess, access_of, access_setting, brokers
 from isotherm.mqtt.topics import DEAD_LETTER_SUFFIX, KAFKA_READINGS
 from isotherm.settings.address import Address, host_names, listen_address
 from isotherm.settings.table import boolean, choice, optional, parts, setting, text, whole
-
-from aggregator.analytics.scopes import WINDOW, Scopes, Sliding, scopes
-from aggregator.analytics.spans import interval
-from aggregator.sinks.factory import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

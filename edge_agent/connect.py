@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from isotherm.settings.tls import TlsFiles, check_mqtt, client_context, read_secret
-
 from edge_agent.mqtt import KEEPALIVE, MqttLink
+from isotherm.settings.tls import TlsFiles, check_mqtt, client_context, read_secret
 
 if TYPE_CHECKING:
     import ssl

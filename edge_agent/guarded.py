@@ -10,9 +10,8 @@ from isotherm.tasks import where
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from isotherm.log import Log
-
     from edge_agent.board import Duty
+    from isotherm.log import Log
 
 REST: Final = 30.0
 """Seconds for which a part that failed is left alone."""

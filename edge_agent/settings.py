@@ -7,6 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from edge_agent.connect import check
+from edge_agent.overflow import Overflow
+from edge_agent.parsers import (
+    MAX_WINDOW,
+    device_id,
+    discovery_prefix,
+    mqtt_url,
+    rate,
+    state,
+)
+from edge_agent.probe import ProbeSettings, driver
+from edge_agent.publisher import WINDOW
+from edge_agent.room import FEWEST_ROWS
+from edge_agent.workload import DESTINATION
 from isotherm.errors import SettingsError
 from isotherm.mqtt.topics import is_device
 from isotherm.settings.address import host_names, listen_address
@@ -23,21 +37,6 @@ from isotherm.settings.table import (
     text,
     whole,
 )
-
-from edge_agent.connect import check
-from edge_agent.overflow import Overflow
-from edge_agent.parsers import (
-    MAX_WINDOW,
-    device_id,
-    discovery_prefix,
-    mqtt_url,
-    rate,
-    state,
-)
-from edge_agent.probe import ProbeSettings, driver
-from edge_agent.publisher import WINDOW
-from edge_agent.room import FEWEST_ROWS
-from edge_agent.workload import DESTINATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,11 +15,10 @@ from isotherm.backoff import Backoff
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from isotherm.tasks import Tasks
-
     from edge_agent.batch import Batch
     from edge_agent.held import Key, Span
     from edge_agent.store import Store
+    from isotherm.tasks import Tasks
 
 DRAIN: Final = 4096
 

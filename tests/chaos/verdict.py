@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from isotherm import contract
 from isotherm.contract import Clock, Gap, Reading, Rejection
-
 from tests.aggregator.support.oracle import Oracle
 from tests.chaos.journal import Name
 

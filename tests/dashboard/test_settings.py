@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from dashboard.alerts.sinks.webhook import WebhookSettings
 from dashboard.errors import TokenError
 from dashboard.settings import PREFIX, DashboardSettings

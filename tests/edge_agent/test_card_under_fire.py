@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from isotherm.mqtt.topics import readings_topic
 
 from deploy.local.ports import free_port
+from isotherm.mqtt.topics import readings_topic
 from tests.edge_agent.account import Account, agent, more
 from tests.edge_agent.simulated_board import Arrivals, SimulatedBoard
 from tests.edge_agent.subscriber import Subscriber

@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from isotherm.mqtt.status import SCHEMA
 
 from edge_agent.broker_note import BrokerNote, decode_note
 from edge_agent.doctor.broker import BrokerFacts, check_broker, check_note
@@ -17,6 +16,7 @@ from edge_agent.doctor.probes import check_probes
 from edge_agent.doctor.unit import check_unit
 from edge_agent.fault import Fault
 from edge_agent.probe_status import ProbeStatus
+from isotherm.mqtt.status import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,9 +7,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
+
 from isotherm.contract.verdict import decode
 from isotherm.mqtt.topics import status_topic
-
 from tests.edge_agent.hostile_broker import HostileBroker, retained
 from tests.edge_agent.odd_brokers import Board
 from tests.support import await_true, program

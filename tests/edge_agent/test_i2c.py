@@ -2,8 +2,6 @@ import struct
 from typing import Any
 
 import pytest
-from isotherm.errors import SettingsError
-from isotherm.settings.table import load
 
 from edge_agent.fault import Fault
 from edge_agent.mocks import MockBme280, MockChip, MockHardware, MockI2c, MockSht3x
@@ -11,6 +9,8 @@ from edge_agent.probe import driver
 from edge_agent.probes import bme280, sht3x
 from edge_agent.reader import read_once
 from edge_agent.site import Site
+from isotherm.errors import SettingsError
+from isotherm.settings.table import load
 
 EXAMPLE = bme280.Calibration(27_504, 26_435, -1_000)
 

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from isotherm.errors import SettingsError
-from isotherm.settings.table import load
 
 from edge_agent.fault import Fault, ProbeError
 from edge_agent.file_age import FileAge
@@ -16,6 +14,8 @@ from edge_agent.number_file import read_number
 from edge_agent.probe import Probe, driver
 from edge_agent.reader import read_once
 from edge_agent.site import Site
+from isotherm.errors import SettingsError
+from isotherm.settings.table import load
 from tests.edge_agent.fake_sys import FakeSys, unprivileged
 
 CASES = Path(__file__).parent / "number_files"

@@ -7,11 +7,11 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from isotherm.contract.verdict import decode
 
 from edge_agent.errors import OutboxInUseError
 from edge_agent.lanes import BACKFILL_PACKETS, PACKET_BYTES
 from edge_agent.message import Fate
+from isotherm.contract.verdict import decode
 from tests.edge_agent.outbox_bench import Bench, names, seqs
 
 if TYPE_CHECKING:

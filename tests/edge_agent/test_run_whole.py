@@ -7,10 +7,10 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+
 from deploy.local.services.mosquitto import Mosquitto
 from isotherm.contract.verdict import decode
 from isotherm.mqtt.topics import readings_topic, status_topic
-
 from tests.edge_agent.brokers import Retained, running
 from tests.edge_agent.fake_sys import FakeSys
 from tests.edge_agent.subscriber import Subscriber

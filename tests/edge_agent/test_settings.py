@@ -2,8 +2,6 @@ import tomllib
 from typing import Any
 
 import pytest
-from isotherm.errors import SettingsError
-from isotherm.settings.table import load, rows
 
 from edge_agent.command_settings import REPLAY_PREFIX, SIMULATE_PREFIX
 from edge_agent.command_settings import ReplaySettings as Replay
@@ -13,6 +11,8 @@ from edge_agent.probes.simulated import SimulatedSettings
 from edge_agent.sample_config import sample_config
 from edge_agent.settings import load_agent, needs_restart, reloaded
 from edge_agent.workload import START
+from isotherm.errors import SettingsError
+from isotherm.settings.table import load, rows
 
 
 def _probe(**more: Any) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from isotherm.settings.table import load
 
 from edge_agent.fault import Fault
 from edge_agent.mocks import MockHardware
@@ -14,6 +13,7 @@ from edge_agent.probes.w1 import FAMILIES, temperature
 from edge_agent.reader import read_once
 from edge_agent.site import Site
 from edge_agent.w1_bulk import Bulk
+from isotherm.settings.table import load
 from tests.edge_agent.fake_sys import ADDRESS, WELL, FakeSys, hang, let_go, unprivileged
 
 PATIENCE = 10.0
