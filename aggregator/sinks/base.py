@@ -36,7 +36,7 @@ class SinkContext:
         access: the way into Kafka.
         stdout: for people.
         log: of the job.
-        hangups: how often the job was told to open its files again (SIGHUP).
+        hangups: how often SIGHUP came, which asks for files to be opened again.
     """
 
     access: KafkaAccess

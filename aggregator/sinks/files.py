@@ -71,7 +71,7 @@ class JsonLinesSink:
         path: the file; made with its folder where there is none. A line that an earlier crash cut
             off is ended first, so that it stays alone in its harm.
         flag: who asked for it, for messages.
-        hangups: how often somebody said that the file was moved away; with each more, the next line
+        hangups: how often SIGHUP came: the file was moved away; after each, the next line
             goes into the file that has the name then.
 
     Raises:

@@ -77,7 +77,7 @@ class KafkaSink(KafkaWriter):
                 self._producer.produce(self._topic, value, key, on_delivery=self._delivered)
             left = self._producer.flush(2 * _TIMEOUT_S)
         except KafkaException as error:
-            # `_heard` is told here.
+            # `_heard` gets the reason here.
             self._producer.poll(0)
             raise self._error(error.args[0].str()) from error
         if left or self._failures:

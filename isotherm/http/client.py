@@ -84,7 +84,7 @@ class RefusedError(OSError):
 
     Attributes:
         code: HTTP's number.
-        said: the first bytes of its own words.
+        said: the first bytes of its answer.
     """
 
     def __init__(self, code: int, said: bytes = b"") -> None:

@@ -1,8 +1,8 @@
 """The MQTT topics: each alert that is firing stands retained under its own.
 
-What is over is said once, not retained, and its topic is emptied; so whoever subscribes late sees
-what is firing, and nothing else. What an earlier life of the dashboard left behind is taken back;
-what somebody else put there is not believed (see `left`).
+That an alert is over is sent once, not retained, and its topic is emptied; so whoever subscribes
+late sees what is firing, and nothing else. What an earlier life of the dashboard left behind is
+taken back; what somebody else put there is not believed (see `retained`).
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ class AlertTopics:
         return client
 
     def _run(self) -> None:
-        """Have a client work until it is told to stop; each run has a client of its own."""
+        """Run a client until `close`; each run has a client of its own."""
         client = self._client = self._made()
         if self._closing.is_set():
             return
@@ -201,7 +201,7 @@ class AlertTopics:
             if not self._connected:
                 return
             if self._fresh:
-                # The broker may have lost what was retained: all of it is said anew.
+                # The broker may have lost what was retained: all of it is sent again.
                 self._notified = {}
                 self._fresh = False
             left, self._left = self._left, {}

@@ -1,11 +1,16 @@
-"""CONTRIBUTING's recipe for a sink of alerts, followed: one module is all that the page needs."""
+"""CONTRIBUTING's recipes for alerts: a rule is whole, and a sink is one module."""
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from dashboard.alerts.alert import HELP
+from dashboard.alerts.rules import Limits, rules
 
 ROOT = Path(__file__).parents[3]
 
@@ -56,3 +61,16 @@ def test_the_module_of_the_recipe_is_a_sink_of_the_page(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_every_rule_is_in_the_schema_and_has_a_section_that_says_what_to_do() -> None:
+    schema = json.loads((ROOT / "dashboard/alerts/alert.schema.json").read_text("utf-8"))
+    page = (ROOT / HELP.rstrip("#")).read_text("utf-8")
+    anchors = {
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", page, flags=re.MULTILINE)
+    }
+    for name, rule in rules(Limits()).items():
+        assert name in schema["properties"]["name"]["enum"]
+        assert rule.unit in schema["properties"]["unit"]["enum"]
+        assert rule.section in anchors
