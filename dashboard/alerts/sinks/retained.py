@@ -1,8 +1,8 @@
-"""What stands retained under the topics of alerts when the dashboard connects.
+"""What is retained under the topics of alerts when the dashboard connects.
 
 Anyone who may publish there may have put it there. So only a message that an earlier life of the
-dashboard could have written is believed, and nothing of its text is said again: what is over is
-told in our own words.
+dashboard could have written is believed, and nothing of its text is repeated: that it is over
+is sent in our own words.
 """
 
 from __future__ import annotations
