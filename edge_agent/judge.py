@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from contract.fields import is_temperature
-from edge_agent.degrees import fahrenheit
-from edge_agent.fault import Fault
+from edge_agent.probes.fault import Fault
+from edge_agent.probes.temperature import fahrenheit
 
 
 class Judge:

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from edge_agent.errors import MissingExtraError
-from edge_agent.fault import Fault, ProbeError
-from edge_agent.probe import driver
-from edge_agent.site import Site, hardware_of
+from edge_agent.probes.bus import Site
+from edge_agent.probes.fault import Fault, ProbeError
+from edge_agent.probes.registry import driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from edge_agent.probe import Driver, Probe, ProbeSettings
+    from edge_agent.probes.bus import Hardware
+    from edge_agent.probes.driver import Driver, Probe, ProbeSettings
     from edge_agent.settings import AgentSettings
 
 TIMEOUT: Final = 4.0
@@ -67,6 +68,17 @@ class Unopened:
             except MissingExtraError as error:
                 raise ProbeError(Fault.SYSTEM, str(error)) from error
         return self._probe.read()
+
+
+def hardware_of(settings: AgentSettings) -> Hardware:
+    """The board's real buses, or the mocks that the settings ask for."""
+    if settings.hardware == "mock":
+        from edge_agent.probes.mocks import MockHardware  # noqa: PLC0415 only where it is asked for
+
+        return MockHardware()
+    from edge_agent.probes.hardware import BoardHardware  # noqa: PLC0415 the same
+
+    return BoardHardware()
 
 
 def _opened(kind: Driver, settings: ProbeSettings, site: Site) -> Probe:

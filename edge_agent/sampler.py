@@ -9,9 +9,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from edge_agent.fault import Fault
 from edge_agent.judge import Judge
-from edge_agent.probe_status import ProbeRecord, ProbeStatus
+from edge_agent.probes.fault import Fault
+from edge_agent.probes.status import ProbeRecord, ProbeStatus
 from edge_agent.reader import Answer, Reader
 from edge_agent.sample import Sample
 

@@ -33,7 +33,7 @@ from edge_agent.parsers import (
     rate,
     state,
 )
-from edge_agent.probe import ProbeSettings, driver
+from edge_agent.probes.registry import driver
 from edge_agent.publisher import WINDOW
 from edge_agent.room import FEWEST_ROWS
 from edge_agent.workload import DESTINATION
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from contract.address import Address
+    from edge_agent.probes.driver import ProbeSettings
 
 PREFIX: Final = "ISOTHERM_AGENT"
 

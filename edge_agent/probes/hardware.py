@@ -14,23 +14,25 @@ from edge_agent.errors import MissingExtraError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_agent.site import Adc, I2c
+    from edge_agent.probes.bus import I2c, Spi
 
 SPI_EXTRA: Final = "spi"
 
 
 class BoardHardware:
-    """See `edge_agent.site.Hardware`."""
+    """See `edge_agent.probes.bus.Hardware`."""
 
     def i2c(self, bus: int) -> I2c:
         """The bus at /dev/i2c-``bus``."""
         return SmbusI2c(bus)
 
-    def adc(self, select: int, channel: int) -> Adc:
-        """An input of the MCP3008 at this chip select."""
+    def spi(self, select: int, mode: int = 0) -> Spi:
+        """The chip at /dev/spidev0.``select``."""
+        spi = GpiozeroSpi(select, mode)
+        # Of the pin libraries that gpiozero can use, only lgpio works on a Pi 5.
         if "GPIOZERO_PIN_FACTORY" not in os.environ and find_spec("lgpio") is None:
             raise MissingExtraError("lgpio", SPI_EXTRA)
-        return GpiozeroAdc(select, channel)
+        return spi
 
 
 class SmbusI2c:
@@ -61,49 +63,60 @@ class SmbusI2c:
         return bytes(reading)
 
 
-class GpiozeroAdc:
-    """One input of an MCP3008 through gpiozero, opened by the first read.
+class GpiozeroSpi:
+    """One chip select of SPI port 0 through gpiozero, opened by the first exchange.
 
     Args:
-        select: the chip select of SPI port 0.
-        channel: the input.
-        pin_factory: makes gpiozero's pins; gpiozero chooses if there is none.
+        select: the chip select.
+        mode: clock polarity and phase, 0 to 3.
+        pin_factory: makes gpiozero's pins; gpiozero chooses if it gives None.
     """
 
     # gpiozero makes its pin factory at the first device, and does not expect two threads there.
     _opening = threading.Lock()
 
     def __init__(
-        self, select: int, channel: int, pin_factory: Callable[[], Any] = lambda: None
+        self, select: int, mode: int = 0, pin_factory: Callable[[], Any] = lambda: None
     ) -> None:
         try:
             import gpiozero  # noqa: PLC0415 only where a probe needs it
         except ImportError as error:
             raise MissingExtraError("gpiozero") from error
         self._gpiozero = gpiozero
-        self._facts = {"port": 0, "device": select, "channel": channel}
+        self._select = select
+        self._mode = mode
         self._pin_factory = pin_factory
-        self._input: Any = None
+        self._port: Any = None
 
-    def read(self) -> int:
-        """What it measures now, 0 to 1023."""
+    def exchange(self, data: bytes) -> bytes:
+        """Write bytes to the chip, and return as many."""
         try:
-            if self._input is None:
-                self._input = self._open()
-            return int(self._input.raw_value)
+            if self._port is None:
+                self._port = self._open()
+            return bytes(self._port.transfer(list(data)))
         except Exception as error:
-            # gpiozero lets through whatever its pin library raises; the next read begins anew.
+            # gpiozero lets through whatever its pin library raises; the next exchange opens anew.
             with contextlib.suppress(Exception):
-                self._input.close()
-            self._input = None
+                self._port.close()
+            self._port = None
             raise OSError(f"{type(error).__name__}: {error}") from error
 
     def _open(self) -> Any:
         # gpiozero tries several pin libraries, and only warns of what kept it from each.
-        with self._opening, warnings.catch_warnings(record=True) as told:
+        with self._opening, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                return self._gpiozero.MCP3008(pin_factory=self._pin_factory(), **self._facts)
+                # Several probes may be behind one chip select, as with a converter.
+                port = self._pins().spi(port=0, device=self._select, shared=True)
             except self._gpiozero.BadPinFactory as error:
-                causes = "; ".join(str(warning.message) for warning in told)
+                causes = "; ".join(str(warning.message) for warning in caught)
                 raise self._gpiozero.BadPinFactory(causes or str(error)) from error
+            if port.clock_mode != self._mode:
+                port.clock_mode = self._mode
+            return port
+
+    def _pins(self) -> Any:
+        if (pins := self._pin_factory()) is None:
+            self._gpiozero.Device.ensure_pin_factory()
+            pins = self._gpiozero.Device.pin_factory
+        return pins

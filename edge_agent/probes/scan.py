@@ -1,4 +1,4 @@
-"""What a board has: sensors that the kernel knows, and chips that answer on I2C."""
+"""What a board has: each driver looks for its own probes."""
 
 from __future__ import annotations
 
@@ -7,122 +7,81 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge_agent.errors import MissingExtraError
-from edge_agent.fault import Fault
-from edge_agent.probes import bme280, sht3x, w1
-from edge_agent.reader import read_once
+from edge_agent.probes.bus import children
+from edge_agent.probes.driver import ScanContext
+from edge_agent.probes.registry import driver, driver_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from edge_agent.probe import Probe
-    from edge_agent.site import Hardware, I2c
+    from edge_agent.probes.bus import Hardware, I2c
+    from edge_agent.probes.driver import Candidate
 
 
-class Finding(NamedTuple):
-    """One probe that could be read here.
+class Found(NamedTuple):
+    """A probe that could be read here, and how.
 
     Attributes:
-        about: what it is, for people.
-        driver: how it is read.
-        keys: what its table needs beside guid and driver.
-        sure: whether it was seen; False where only the way to it was.
+        driver: its driver's name.
+        candidate: what the driver found.
     """
 
-    about: str
     driver: str
-    keys: dict[str, Any]
-    sure: bool = True
+    candidate: Candidate
 
     def table(self, guid: str) -> str:
-        """Its ``[[probe]]``; put out of action by # where nobody can say that it is there."""
-        lines = [f"# {self.about}", "[[probe]]"]
-        facts = {"guid": guid, "driver": self.driver, **self.keys}
+        """Its ``[[probe]]``, as comments where nobody can know whether the sensor is there."""
+        lines = [f"# {self.candidate.about}", "[[probe]]"]
+        facts: dict[str, Any] = {"guid": guid, "driver": self.driver, **self.candidate.keys}
         lines += [f"{key} = {_toml(value)}" for key, value in facts.items()]
-        rest = lines[1:] if self.sure else [f"# {line}" for line in lines[1:]]
+        rest = lines[1:] if self.candidate.sure else [f"# {line}" for line in lines[1:]]
         return "\n".join([lines[0], *rest]) + "\n"
 
 
-def survey(
-    sysfs: Path, buses: Iterable[int], hardware: Hardware
-) -> tuple[list[Finding], list[str]]:
-    """What there is, and notes on what could not be looked at.
+def scan(
+    sysfs: Path, i2c_buses: Iterable[int] | None, hardware: Hardware
+) -> tuple[list[Found], list[str]]:
+    """What there is, the sure ones first, and notes on what could not be looked at.
 
     Args:
         sysfs: the root of the kernel's sysfs.
-        buses: numbers of the I2C buses to look at; see `i2c_buses`.
+        i2c_buses: numbers of the I2C buses to look at; None: those that sysfs has.
         hardware: of the board.
     """
-    found = [*one_wire(sysfs), *thermal_zones(sysfs)]
-    notes: list[str] = []
-    for number in buses:
+    found: list[Found] = []
+    context, notes = _context(sysfs, i2c_buses, hardware)
+    for name in driver_names():
+        # One driver's mistake must not hide what the others find.
         try:
-            bus = hardware.i2c(number)
+            find = driver(name).find
+            candidates = [] if find is None else list(find(context))
+        except Exception as error:  # noqa: BLE001 see above
+            notes.append(f"cannot look for {name}: {type(error).__name__}: {error}")
+        else:
+            found += [Found(name, candidate) for candidate in candidates]
+    return sorted(found, key=lambda one: not one.candidate.sure), notes
+
+
+def _context(
+    sysfs: Path, i2c_buses: Iterable[int] | None, hardware: Hardware
+) -> tuple[ScanContext, list[str]]:
+    buses: dict[int, I2c] = {}
+    notes = []
+    for number in _numbers(sysfs, "class/i2c-dev/i2c-") if i2c_buses is None else i2c_buses:
+        try:
+            buses[number] = hardware.i2c(number)
         except MissingExtraError as error:
             notes.append(f"cannot look at /dev/i2c-{number}: {error}")
-        else:
-            found += chips(number, bus)
-    return [*found, *converters(sysfs)], notes
+    selects = _numbers(sysfs, "class/spidev/spidev0.")
+    return ScanContext(sysfs=sysfs, i2c=buses, spi=selects, hardware=hardware), notes
 
 
-def one_wire(sysfs: Path) -> Iterator[Finding]:
-    """The sensors on 1-wire buses."""
-    for folder in _children(sysfs / w1.FOLDER):
-        family = w1.FAMILIES.get(folder.name[:2])
-        if family is not None and w1.is_address(folder.name):
-            yield Finding(f"{family} on 1-wire", "w1", {"address": folder.name})
-
-
-def thermal_zones(sysfs: Path) -> Iterator[Finding]:
-    """The kernel's thermal zones."""
-    for folder in _children(sysfs / "class/thermal"):
-        number = folder.name.removeprefix("thermal_zone")
-        if number.isdecimal():
-            try:
-                kind = (folder / "type").read_text(encoding="utf-8", errors="replace")
-            except OSError:
-                kind = "no type"
-            yield Finding(
-                f"thermal zone: {' '.join(kind.split())}", "thermal_zone", {"zone": int(number)}
-            )
-
-
-def i2c_buses(sysfs: Path) -> list[int]:
-    """The numbers of the buses to which programs have access."""
-    numbers = [re.fullmatch(r"i2c-([0-9]+)", f.name) for f in _children(sysfs / "class/i2c-dev")]
-    return [int(number[1]) for number in numbers if number]
-
-
-def chips(number: int, bus: I2c) -> Iterator[Finding]:
-    """The chips that answer as one of ours at an address that one of ours has."""
-    candidates: list[tuple[str, int, Probe]] = [
-        *(("bme280", address, bme280.Bme280Probe(bus, address)) for address in bme280.ADDRESSES),
-        *(("sht3x", address, sht3x.Sht3xProbe(bus, address)) for address in sht3x.ADDRESSES),
-    ]
-    for driver, address, probe in candidates:
-        found, _ = read_once(probe)
-        if not isinstance(found, Fault):
-            where = f"on I2C bus {number} at {address:#04x}: it gives {found:.1f} °C"
-            keys = {"bus": number, "address": f"{address:#04x}"}
-            yield Finding(f"{driver} {where}", driver, keys)
-
-
-def converters(sysfs: Path) -> Iterator[Finding]:
-    """The chip selects of SPI; nothing tells what is behind them."""
-    for folder in _children(sysfs / "class/spidev"):
-        if found := re.fullmatch(r"spidev0\.([01])", folder.name):
-            about = f"/dev/{folder.name}: if an MCP3008 is there, and a sensor at its channel 0"
-            keys = {"sensor": "tmp36", "select": int(found[1]), "channel": 0}
-            yield Finding(about, "mcp3008", keys, sure=False)
-
-
-def _children(folder: Path) -> list[Path]:
-    try:
-        children = list(folder.iterdir())
-    except OSError:
-        return []
-    # thermal_zone10 comes after thermal_zone9.
-    return sorted(children, key=lambda path: (len(path.name), path.name))
+def _numbers(sysfs: Path, prefix: str) -> list[int]:
+    """The numbers of the devices of this name that programs may use."""
+    folder, _, name = prefix.rpartition("/")
+    found = [child.name.removeprefix(name) for child in children(sysfs / folder)]
+    return [int(number) for number in found if re.fullmatch(r"[0-9]+", number)]
 
 
 def _toml(value: object) -> str:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from contract.log import Log
-    from edge_agent.fault import Fault
+    from edge_agent.probes.fault import Fault
 
 
 class ProbeStatus(NamedTuple):

@@ -4,11 +4,11 @@ import re
 
 from contract.log import Log
 from contract.tasks import Tasks
-from edge_agent.fault import Fault
 from edge_agent.message import Fate
 from edge_agent.metrics import METRICS, PREFIX, View
 from edge_agent.observer import FRESH, STUCK, Observer
-from edge_agent.probe_status import ProbeStatus
+from edge_agent.probes.fault import Fault
+from edge_agent.probes.status import ProbeStatus
 
 
 class _Loop:

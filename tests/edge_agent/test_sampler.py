@@ -7,11 +7,11 @@ from contextlib import contextmanager
 import pytest
 
 from contract.log import start_logging
-from edge_agent.degrees import celsius, fahrenheit
-from edge_agent.fault import Fault
 from edge_agent.place import Place
-from edge_agent.probe import Probe
-from edge_agent.probe_status import LINES, ProbeRecord
+from edge_agent.probes.driver import Probe
+from edge_agent.probes.fault import Fault
+from edge_agent.probes.status import LINES, ProbeRecord
+from edge_agent.probes.temperature import celsius, fahrenheit
 from edge_agent.sample import Sample
 from edge_agent.sampler import GATHER, HANGS, MOST_HUNG, Sampler
 from tests.support import await_true

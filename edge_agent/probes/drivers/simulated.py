@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final
 from contract.settings import duration, optional, setting, whole
 from contract.states import MEAN_TEMPERATURE
 from edge_agent import walk
-from edge_agent.degrees import celsius
-from edge_agent.fault import Fault
 from edge_agent.parsers import number
-from edge_agent.probe import Driver, ProbeSettings
+from edge_agent.probes.driver import Driver, ProbeSettings
+from edge_agent.probes.fault import Fault
+from edge_agent.probes.temperature import celsius
 from edge_agent.wave import Wave
 
 if TYPE_CHECKING:
-    from edge_agent.site import Site
+    from edge_agent.probes.bus import Site
 
 SPIKE: Final = 40.0
 """How far a spike lies from the walk, degrees Fahrenheit, up or down."""
@@ -29,7 +29,7 @@ SPIKE: Final = 40.0
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedSettings(ProbeSettings):
-    """A simulated probe."""
+    """The random walk of the reference workload, without hardware."""
 
     seed: int | None = setting(
         "seed",

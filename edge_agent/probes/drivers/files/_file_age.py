@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from edge_agent.fault import Fault, ProbeError
+from edge_agent.probes.fault import Fault, ProbeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

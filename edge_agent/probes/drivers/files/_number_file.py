@@ -8,13 +8,13 @@ import stat
 import time
 from typing import TYPE_CHECKING, Final
 
-from edge_agent.fault import Fault, ProbeError
+from edge_agent.probes.fault import Fault, ProbeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from edge_agent.file_age import FileAge
+    from edge_agent.probes.drivers.files._file_age import FileAge
 
 LONGEST: Final = 64
 """Bytes that a number with its white space may have."""

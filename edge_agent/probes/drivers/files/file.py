@@ -9,14 +9,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from contract.settings import choice, setting, text
-from edge_agent.degrees import celsius
-from edge_agent.file_age import FileAge
-from edge_agent.number_file import read_number
 from edge_agent.parsers import span_or_never
-from edge_agent.probe import Driver, ProbeSettings
+from edge_agent.probes.driver import Driver, ProbeSettings
+from edge_agent.probes.drivers.files._file_age import FileAge
+from edge_agent.probes.drivers.files._number_file import read_number
+from edge_agent.probes.temperature import celsius
 
 if TYPE_CHECKING:
-    from edge_agent.site import Site
+    from edge_agent.probes.bus import Site
 
 UNITS: Final = MappingProxyType[str, Callable[[float], float]](
     {"C": lambda number: number, "F": celsius, "mC": lambda number: number / 1_000}
@@ -26,7 +26,7 @@ UNITS: Final = MappingProxyType[str, Callable[[float], float]](
 
 @dataclass(frozen=True, kw_only=True)
 class FileSettings(ProbeSettings):
-    """A number in a file."""
+    """A number that another program writes into a file."""
 
     path: str = setting("path", text, help="The file; it holds one number and nothing else.")
     unit: str = setting(

@@ -6,21 +6,26 @@ Source: Linux, Documentation/driver-api/thermal/sysfs-api.rst; ``temp`` is in mi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from contract.settings import setting, whole
-from edge_agent.number_file import read_number
-from edge_agent.probe import Driver, ProbeSettings
+from edge_agent.probes.bus import children
+from edge_agent.probes.driver import Candidate, Driver, ProbeSettings
+from edge_agent.probes.drivers.files._number_file import read_number
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from edge_agent.site import Site
+    from edge_agent.probes.bus import Site
+    from edge_agent.probes.driver import ScanContext
+
+ZONES: Final = "class/thermal"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ThermalZoneSettings(ProbeSettings):
-    """A thermal zone."""
+    """What the kernel measures itself: the processor's temperature, mostly."""
 
     zone: int = setting(
         "zone",
@@ -46,8 +51,18 @@ class ThermalZoneProbe:
 
 
 def _open(settings: ThermalZoneSettings, site: Site) -> ThermalZoneProbe:
-    zones = site.sysfs / "class/thermal"
-    return ThermalZoneProbe(zones / f"thermal_zone{settings.zone}" / "temp")
+    return ThermalZoneProbe(site.sysfs / ZONES / f"thermal_zone{settings.zone}" / "temp")
 
 
-DRIVER = Driver(settings=ThermalZoneSettings, open=_open)
+def _find(context: ScanContext) -> Iterator[Candidate]:
+    for folder in children(context.sysfs / ZONES):
+        number = folder.name.removeprefix("thermal_zone")
+        if number.isdecimal():
+            try:
+                kind = (folder / "type").read_text(encoding="utf-8", errors="replace")
+            except OSError:
+                kind = "no type"
+            yield Candidate(f"thermal zone: {' '.join(kind.split())}", {"zone": int(number)})
+
+
+DRIVER = Driver(settings=ThermalZoneSettings, open=_open, find=_find)

@@ -11,15 +11,19 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from contract.settings import setting
-from edge_agent.fault import Fault
-from edge_agent.i2c_address import NOISY, bus_setting, i2c_address
-from edge_agent.probe import Driver, ProbeSettings, stuck_setting
+from edge_agent.probes.driver import Driver, I2cMock
+from edge_agent.probes.drivers.i2c._chip import (
+    I2cSettings,
+    address_setting,
+    find_chips,
+    open_chip,
+)
+from edge_agent.probes.fault import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_agent.site import I2c, Site
+    from edge_agent.probes.bus import I2c
 
 ADDRESSES: Final = (0x76, 0x77)
 CHIPS: Final = {0x60: "BME280", 0x58: "BMP280", 0x57: "BMP280", 0x56: "BMP280"}
@@ -44,14 +48,10 @@ HIGHEST: Final = 85.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bme280Settings(ProbeSettings):
-    """A BME280 or BMP280."""
+class Bme280Settings(I2cSettings):
+    """Bosch BME280 or BMP280 on I2C."""
 
-    stuck_after: int = stuck_setting(60, NOISY)
-    bus: int = bus_setting()
-    address: int = setting(
-        "address", i2c_address(*ADDRESSES), default="0x76", help='Of the chip: "0x76" or "0x77".'
-    )
+    address: int = address_setting(*ADDRESSES)
 
 
 class Calibration(NamedTuple):
@@ -109,8 +109,58 @@ class Bme280Probe:
         return self._bus.exchange(self._address, bytes([first]), count)
 
 
-def _open(settings: Bme280Settings, site: Site) -> Bme280Probe:
-    return Bme280Probe(site.hardware.i2c(settings.bus), settings.address)
+EXAMPLE: Final = Calibration(27_504, 26_435, -1_000)
+"""That of the example in the BMP280's data sheet, 3.12."""
 
 
-DRIVER = Driver(settings=Bme280Settings, open=_open)
+class MockBme280:
+    """A BME280: registers, of which the first byte of a write chooses one.
+
+    Args:
+        celsius: what there is to measure, degrees Celsius.
+        chip: what its id register says.
+    """
+
+    def __init__(self, celsius: Callable[[], float], chip: int = 0x60) -> None:
+        self._celsius = celsius
+        self._chosen = 0
+        self.registers = bytearray(256)
+        self.registers[ID] = chip
+        self.registers[CALIBRATION : CALIBRATION + 6] = struct.pack("<Hhh", *EXAMPLE)
+        self._measured(SKIPPED)
+
+    def write(self, data: bytes) -> None:
+        """Choose a register, and set it where more bytes follow."""
+        self._chosen = data[0]
+        for value in data[1:]:
+            self.registers[self._chosen] = value
+            if self._chosen == CONTROL and value & 0b11:
+                self._measured(self._raw())
+                # It measures once, and goes back to sleep.
+                self.registers[CONTROL] = value & ~0b11
+
+    def read(self, count: int) -> bytes:
+        """So many registers from the chosen one on."""
+        return bytes(self.registers[self._chosen : self._chosen + count])
+
+    def _measured(self, raw: int) -> None:
+        self.registers[TEMPERATURE : TEMPERATURE + 3] = (raw << 4).to_bytes(3)
+
+    def _raw(self) -> int:
+        low, high = 0, 2**20 - 1
+        wanted = self._celsius()
+        while low < high:
+            middle = (low + high) // 2
+            if compensated(middle, EXAMPLE) < wanted:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+
+DRIVER = Driver(
+    settings=Bme280Settings,
+    open=open_chip(Bme280Probe),
+    find=find_chips("bme280", Bme280Probe, ADDRESSES),
+    mock=I2cMock(0x76, MockBme280),
+)

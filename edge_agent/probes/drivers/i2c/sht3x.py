@@ -10,15 +10,20 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from contract.settings import setting
-from edge_agent.fault import Fault
-from edge_agent.i2c_address import NOISY, bus_setting, i2c_address
-from edge_agent.probe import Driver, ProbeSettings, stuck_setting
+from edge_agent.probes.bus import no_answer
+from edge_agent.probes.driver import Driver, I2cMock
+from edge_agent.probes.drivers.i2c._chip import (
+    I2cSettings,
+    address_setting,
+    find_chips,
+    open_chip,
+)
+from edge_agent.probes.fault import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_agent.site import I2c, Site
+    from edge_agent.probes.bus import I2c
 
 ADDRESSES: Final = (0x44, 0x45)
 MEASURE: Final = b"\x24\x00"
@@ -32,14 +37,10 @@ HIGHEST: Final = 125.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sht3xSettings(ProbeSettings):
-    """An SHT3x."""
+class Sht3xSettings(I2cSettings):
+    """Sensirion SHT30, SHT31 or SHT35 on I2C."""
 
-    stuck_after: int = stuck_setting(60, NOISY)
-    bus: int = bus_setting()
-    address: int = setting(
-        "address", i2c_address(*ADDRESSES), default="0x44", help='Of the chip: "0x44" or "0x45".'
-    )
+    address: int = address_setting(*ADDRESSES)
 
 
 def checksum(data: bytes) -> int:
@@ -81,8 +82,37 @@ class Sht3xProbe:
         return temperature(self._bus.exchange(self._address, b"", ANSWER))
 
 
-def _open(settings: Sht3xSettings, site: Site) -> Sht3xProbe:
-    return Sht3xProbe(site.hardware.i2c(settings.bus), settings.address)
+class MockSht3x:
+    """An SHT3x: measures on command, and answers once.
+
+    Args:
+        celsius: what there is to measure, degrees Celsius.
+    """
+
+    def __init__(self, celsius: Callable[[], float]) -> None:
+        self._celsius = celsius
+        self._answer = b""
+
+    def write(self, data: bytes) -> None:
+        """Measure, if that is the command."""
+        if data == MEASURE:
+            raw = round((self._celsius() + 45) * 65_535 / 175)
+            half = max(0, min(raw, 65_535)).to_bytes(2)
+            # Half of all the water that the air could hold.
+            humidity = b"\x80\x00"
+            self._answer = b"".join(word + bytes([checksum(word)]) for word in (half, humidity))
+
+    def read(self, count: int) -> bytes:
+        """The last measurement, once; a chip without one does not acknowledge."""
+        answer, self._answer = self._answer, b""
+        if not answer:
+            raise no_answer()
+        return answer[:count]
 
 
-DRIVER = Driver(settings=Sht3xSettings, open=_open)
+DRIVER = Driver(
+    settings=Sht3xSettings,
+    open=open_chip(Sht3xProbe),
+    find=find_chips("sht3x", Sht3xProbe, ADDRESSES),
+    mock=I2cMock(0x44, MockSht3x),
+)

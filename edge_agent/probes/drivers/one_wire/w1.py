@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from contract.settings import setting
-from edge_agent.fault import Fault
-from edge_agent.probe import Driver, ProbeSettings
-from edge_agent.w1_bulk import bulk
+from edge_agent.probes.bus import children
+from edge_agent.probes.driver import Candidate, Driver, ProbeSettings
+from edge_agent.probes.drivers.one_wire._bulk import bulk
+from edge_agent.probes.fault import Fault
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from edge_agent.site import Site
+    from edge_agent.probes.bus import Site
+    from edge_agent.probes.driver import ScanContext
 
 FAMILIES: Final = {
     "10": "DS18S20",
@@ -64,7 +67,7 @@ def address(value: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class W1Settings(ProbeSettings):
-    """A sensor on a 1-wire bus."""
+    """DS18B20 and its kin on a 1-wire bus."""
 
     address: str = setting(
         "address",
@@ -135,4 +138,11 @@ def _open(settings: W1Settings, site: Site) -> W1Probe:
     return W1Probe(site.sysfs / FOLDER / settings.address)
 
 
-DRIVER = Driver(settings=W1Settings, open=_open)
+def _find(context: ScanContext) -> Iterator[Candidate]:
+    for folder in children(context.sysfs / FOLDER):
+        if is_address(folder.name):
+            kind = FAMILIES[folder.name[:2]]
+            yield Candidate(f"{kind} on 1-wire", {"address": folder.name})
+
+
+DRIVER = Driver(settings=W1Settings, open=_open, find=_find)

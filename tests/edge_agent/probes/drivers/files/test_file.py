@@ -8,15 +8,12 @@ from typing import Any
 import pytest
 
 from contract.errors import SettingsError
-from contract.settings import load
-from edge_agent.fault import Fault, ProbeError
-from edge_agent.file_age import FileAge
-from edge_agent.mocks import MockHardware
-from edge_agent.number_file import read_number
-from edge_agent.probe import Probe, driver
-from edge_agent.reader import read_once
-from edge_agent.site import Site
+from edge_agent.probes.driver import Probe, read_once
+from edge_agent.probes.drivers.files._file_age import FileAge
+from edge_agent.probes.drivers.files._number_file import read_number
+from edge_agent.probes.fault import Fault, ProbeError
 from tests.edge_agent.fake_sys import FakeSys, unprivileged
+from tests.edge_agent.probes.opened import open_probe
 
 CASES = Path(__file__).parent / "number_files"
 
@@ -206,10 +203,7 @@ def test_the_age_of_a_file_is_a_setting(tmp_path: Path) -> None:
 
 
 def _open(name: str, tree: FakeSys, **keys: Any) -> Probe:
-    chosen = driver(name)
-    settings = load(chosen.settings, "", file={"guid": "g", "driver": name, **keys})
-    site = Site(state="CA", hardware=MockHardware(), sysfs=tree.root)
-    return chosen.open(settings, site)
+    return open_probe(name, sysfs=tree.root, **keys)
 
 
 def _read(name: str, tree: FakeSys, **keys: Any) -> tuple[float | Fault, str]:

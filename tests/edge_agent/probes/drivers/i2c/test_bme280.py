@@ -1,18 +1,21 @@
 import struct
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from contract.errors import SettingsError
-from contract.settings import load
-from edge_agent.fault import Fault
-from edge_agent.mocks import MockBme280, MockChip, MockHardware, MockI2c, MockSht3x
-from edge_agent.probe import driver
-from edge_agent.probes import bme280, sht3x
-from edge_agent.reader import read_once
-from edge_agent.site import Site
+from edge_agent.probes.driver import read_once
+from edge_agent.probes.drivers.i2c import bme280
+from edge_agent.probes.drivers.i2c.bme280 import MockBme280
+from edge_agent.probes.fault import Fault
+from edge_agent.probes.mocks import MockI2c
+from tests.edge_agent.probes.opened import open_probe
 
-EXAMPLE = bme280.Calibration(27_504, 26_435, -1_000)
+if TYPE_CHECKING:
+    from edge_agent.probes.bus import I2cChip
+
+EXAMPLE = bme280.EXAMPLE
+GONE = (Fault.MISSING, "Remote I/O error")
 
 
 def _integer(raw: int, calibration: bme280.Calibration) -> float:
@@ -72,62 +75,18 @@ def test_a_bme280_that_has_not_measured_is_no_reading() -> None:
     assert _bme280(Deaf(lambda: 20.0)).read() is Fault.RESET
 
 
-def test_the_checksum_is_that_of_the_data_sheet() -> None:
-    assert sht3x.checksum(b"\xbe\xef") == 0x92
-
-
-@pytest.mark.parametrize(
-    ("answer", "found"),
-    (
-        (b"\x00\x00\x81" + b"\x80\x00\xa2", Fault.RANGE),
-        (b"\xbe\xef\x92" + b"\x80\x00\xa2", 0xBEEF * 175 / 65_535 - 45),
-        (b"\xbe\xee\x92" + b"\x80\x00\xa2", Fault.CRC),
-        (b"\xbe\xef\x93" + b"\x80\x00\xa2", Fault.CRC),
-        (b"\xbe\xef\x92", Fault.CRC),
-        (b"", Fault.CRC),
-        (b"\xff" * 6, Fault.CRC),
-    ),
-)
-def test_an_answer_of_an_sht3x(answer: bytes, found: float | Fault) -> None:
-    assert sht3x.temperature(answer) == found
-
-
-@pytest.mark.parametrize("celsius", (-39.9, 0.0, 21.37, 124.9))
-def test_an_sht3x_gives_what_it_measures(celsius: float) -> None:
-    bus = MockI2c({0x45: MockSht3x(lambda: celsius)})
-    probe = sht3x.Sht3xProbe(bus, 0x45, lambda _: None)
-    assert probe.read() == pytest.approx(celsius, abs=0.002)
-
-
-def test_an_sht3x_that_was_not_given_its_time_does_not_answer() -> None:
-    bus = MockI2c({0x44: MockSht3x(lambda: 20.0)})
-    with pytest.raises(OSError, match="Remote I/O error"):
-        bus.exchange(0x44, b"", 6)
-
-
-def _open(name: str, chips: dict[int, MockChip], **keys: Any) -> Any:
-    chosen = driver(name)
-    settings = load(chosen.settings, "", file={"guid": "g", "driver": name, **keys})
-    return chosen.open(settings, Site(state="CA", hardware=MockHardware(chips)))
-
-
-@pytest.mark.parametrize(
-    ("name", "usual", "other", "chip"),
-    (("bme280", 0x76, 0x77, MockBme280), ("sht3x", 0x44, 0x45, MockSht3x)),
-)
-def test_a_chip_is_found_at_its_address_and_may_be_unplugged(
-    name: str, usual: int, other: int, chip: type[MockBme280 | MockSht3x]
-) -> None:
-    chips: dict[int, MockChip] = {usual: chip(lambda: 20.0)}
-    probe = _open(name, chips)
+def test_a_bme280_is_found_at_its_address_and_may_be_unplugged() -> None:
+    chips: dict[int, I2cChip] = {0x76: MockBme280(lambda: 20.0)}
+    probe = open_probe("bme280", i2c=chips)
     assert read_once(probe)[0] == pytest.approx(20.0, abs=0.01)
-    assert read_once(_open(name, chips, address=other)) == (Fault.MISSING, "Remote I/O error")
-    chips[other] = chips.pop(usual)
-    assert read_once(probe) == (Fault.MISSING, "Remote I/O error")
-    assert read_once(_open(name, chips, address=hex(other)))[0] == pytest.approx(20.0, abs=0.01)
+    assert read_once(open_probe("bme280", i2c=chips, address=0x77)) == GONE
+    chips[0x77] = chips.pop(0x76)
+    assert read_once(probe) == GONE
+    other = open_probe("bme280", i2c=chips, address="0x77")
+    assert read_once(other)[0] == pytest.approx(20.0, abs=0.01)
 
 
 @pytest.mark.parametrize("address", (0x78, "0x78", "x", True, 1.5))
 def test_an_address_that_the_chip_cannot_have_is_refused(address: object) -> None:
     with pytest.raises(SettingsError, match='write "0x76" or "0x77"'):
-        _open("bme280", {}, address=address)
+        open_probe("bme280", address=address)

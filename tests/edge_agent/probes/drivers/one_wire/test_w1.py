@@ -6,15 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.settings import load
-from edge_agent.fault import Fault
-from edge_agent.mocks import MockHardware
-from edge_agent.probe import Probe, driver
-from edge_agent.probes.w1 import FAMILIES, temperature
-from edge_agent.reader import read_once
-from edge_agent.site import Site
-from edge_agent.w1_bulk import Bulk
+from edge_agent.probes.driver import Probe, read_once
+from edge_agent.probes.drivers.one_wire._bulk import Bulk
+from edge_agent.probes.drivers.one_wire.w1 import FAMILIES, temperature
+from edge_agent.probes.fault import Fault
 from tests.edge_agent.fake_sys import ADDRESS, WELL, FakeSys, hang, let_go, unprivileged
+from tests.edge_agent.probes.opened import open_probe
 
 PATIENCE = 10.0
 
@@ -25,9 +22,7 @@ def _text(scratchpad: str, verdict: str, millidegrees: int) -> bytes:
 
 
 def _probe(tree: FakeSys, address: str = ADDRESS) -> Probe:
-    chosen = driver("w1")
-    settings = load(chosen.settings, "", file={"guid": "g", "driver": "w1", "address": address})
-    return chosen.open(settings, Site(state="CA", hardware=MockHardware(), sysfs=tree.root))
+    return open_probe("w1", sysfs=tree.root, address=address)
 
 
 @pytest.mark.parametrize(

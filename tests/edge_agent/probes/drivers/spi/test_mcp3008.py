@@ -3,13 +3,10 @@ from typing import Any
 import pytest
 
 from contract.errors import SettingsError
-from contract.settings import load
-from edge_agent.fault import Fault
-from edge_agent.mocks import MockHardware, MockMcp3008
-from edge_agent.probe import driver
-from edge_agent.probes.mcp3008 import SENSORS, temperature
-from edge_agent.reader import read_once
-from edge_agent.site import Site
+from edge_agent.probes.driver import Probe, read_once
+from edge_agent.probes.drivers.spi.mcp3008 import SENSORS, MockMcp3008, temperature
+from edge_agent.probes.fault import Fault
+from tests.edge_agent.probes.opened import open_probe
 
 VREF = 3.3
 STEP = VREF / 1_023 * 100
@@ -43,18 +40,22 @@ def test_the_median_passes_over_a_few_wild_samples() -> None:
     assert temperature([232] * 10 + [0, 1_023, 0, 1_023, 0], SENSORS["tmp36"], VREF) == calm
 
 
-def _open(converter: MockMcp3008 | None = None, **keys: Any) -> Any:
-    chosen = driver("mcp3008")
-    settings = load(chosen.settings, "", file={"guid": "g", "driver": "mcp3008", **keys})
-    return chosen.open(settings, Site(state="CA", hardware=MockHardware({}, converter)))
+def _open(converter: MockMcp3008 | None = None, **keys: Any) -> Probe:
+    return open_probe("mcp3008", i2c={}, spi=None if converter is None else {0: converter}, **keys)
 
 
 @pytest.mark.parametrize("channel", range(8))
-def test_each_channel_is_read_through_gpiozero(channel: int) -> None:
+def test_each_channel_is_read(channel: int) -> None:
     converter = MockMcp3008(lambda number: 0.5 + number / 100, VREF)
     probe = _open(converter, sensor="tmp36", channel=channel)
     assert probe.read() == pytest.approx(channel, abs=STEP)
     assert probe.read() == pytest.approx(channel, abs=STEP)
+
+
+def test_each_chip_select_is_a_converter_of_its_own() -> None:
+    assert _open(sensor="tmp36").read() == pytest.approx(20.0, abs=2.0 + STEP)
+    # Nothing is connected there, so that the line stays low.
+    assert _open(sensor="tmp36", select=1).read() is Fault.RANGE
 
 
 def test_the_reference_is_a_setting() -> None:
