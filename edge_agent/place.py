@@ -1,4 +1,4 @@
-"""A probe in its place: what the sampler needs to know to read it."""
+"""The probes of a board, opened, with what the sampler needs to read each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edge_agent.settings import AgentSettings
 
 TIMEOUT: Final = 4.0
-"""Seconds that a read may take: five DS18B20 on parasite power take turns of 750 ms."""
+"""Seconds that a read may take: five DS18B20 on parasite power convert one by one, 750 ms each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Place:
         timeout: seconds that a read may take.
         stuck_after: see `edge_agent.judge.Judge`.
         blocks: whether a read may take time, and so needs a thread of its own.
-        settings: what it was made of.
+        settings: those that it was opened with.
     """
 
     probe: Probe
@@ -46,12 +46,12 @@ class Place:
 
 
 class Unopened:
-    """A probe that could not be opened, for want of a package mostly; each read tries again.
+    """A probe that could not be opened, mostly because a package is missing; each read tries again.
 
     Args:
         kind: its driver.
         settings: of the probe.
-        site: where it is.
+        site: what its driver needs beside the settings.
     """
 
     def __init__(self, kind: Driver, settings: ProbeSettings, site: Site) -> None:
@@ -84,16 +84,16 @@ def hardware_of(settings: AgentSettings) -> Hardware:
 def _opened(kind: Driver, settings: ProbeSettings, site: Site) -> Probe:
     try:
         return kind.open(settings, site)
-    except Exception:  # noqa: BLE001 one probe must not keep the others from being read
+    except Exception:  # noqa: BLE001 one probe that fails must not stop the others
         return Unopened(kind, settings, site)
 
 
 def places(settings: AgentSettings, kept: Iterable[Place] = ()) -> list[Place]:
-    """The probes of the configuration, opened; one that cannot be opened has a fault at each read.
+    """Open the probes of the configuration; one that cannot be opened has a fault at each read.
 
     Args:
         settings: of the board.
-        kept: places that are open; those that would become the same stay open.
+        kept: places that are open already; those whose settings are the same are used again.
     """
     found = []
     known = {(place.settings, place.state): place for place in kept}

@@ -6,34 +6,34 @@ from enum import StrEnum
 
 
 class Fault(StrEnum):
-    """Why a probe gave no temperature; a fault is told, and never becomes a reading."""
+    """Why a probe gave no temperature; a fault is reported, and never becomes a reading."""
 
     CRC = "crc"
-    """What came is damaged: a wrong checksum, half a file, no number."""
+    """The answer is damaged: a wrong checksum, half a file, no number."""
     RESET = "reset"
-    """The sensor lost its supply in between and gives its power-on value."""
+    """The sensor lost its power during the measurement, and gives its power-on value."""
     RANGE = "range"
-    """More or less than the sensor can measure, or than the contract takes; an open or shorted
-    input too."""
+    """Outside of what the sensor can measure or the contract allows; also an open or shorted
+    input."""
     MISSING = "missing"
-    """The sensor, its bus or its file is not there, does not answer, or may not be read."""
+    """The sensor, its bus or its file does not exist, does not answer, or may not be read."""
     TIMEOUT = "timeout"
-    """No answer within the probe's timeout, and no next read before that one returns."""
+    """No answer within the probe's timeout; the next read waits until this one returns."""
     STUCK = "stuck"
-    """The same value to the last bit for longer than its noise allows."""
+    """Exactly the same value, more often in a row than the sensor's noise allows."""
     STALE = "stale"
-    """Nobody has written the value anew for longer than the probe's `max_age`."""
+    """The value was last written longer ago than the probe's `max_age`."""
     SYSTEM = "system"
-    """The board itself lacks what a read takes: open files, memory, threads, a package. Nothing is
-    known of the sensor."""
+    """The board lacks what a read needs: open files, memory, threads, a package. This says nothing
+    about the sensor."""
 
 
 class ProbeError(Exception):
-    """A read that gave a fault, with more about it than the fault's name.
+    """A read that ended with a fault, and why.
 
     Args:
         fault: which.
-        why: more about it, for people.
+        why: the cause, for people.
     """
 
     def __init__(self, fault: Fault, why: str) -> None:

@@ -36,7 +36,7 @@ class BoardHardware:
 
 
 class SmbusI2c:
-    """A bus through smbus2; it is opened by the first exchange, and anew after an error."""
+    """A bus through smbus2; the first exchange opens it, and so does the first after an error."""
 
     def __init__(self, bus: int) -> None:
         try:
@@ -72,7 +72,7 @@ class GpiozeroSpi:
         pin_factory: makes gpiozero's pins; gpiozero chooses if it gives None.
     """
 
-    # gpiozero makes its pin factory at the first device, and does not expect two threads there.
+    # gpiozero makes its pin factory with the first device, and not safely from two threads.
     _opening = threading.Lock()
 
     def __init__(
@@ -95,14 +95,14 @@ class GpiozeroSpi:
                 self._port = self._open()
             return bytes(self._port.transfer(list(data)))
         except Exception as error:
-            # gpiozero lets through whatever its pin library raises; the next exchange opens anew.
+            # gpiozero passes on whatever its pin library raises. The next exchange opens it again.
             with contextlib.suppress(Exception):
                 self._port.close()
             self._port = None
             raise OSError(f"{type(error).__name__}: {error}") from error
 
     def _open(self) -> Any:
-        # gpiozero tries several pin libraries, and only warns of what kept it from each.
+        # gpiozero tries several pin libraries, and why one does not work is only in a warning.
         with self._opening, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:

@@ -1,4 +1,4 @@
-"""How the probes are: what the log, the status message and `read` say about each."""
+"""The state of each probe, for the log, the status message and the command `read`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class ProbeStatus(NamedTuple):
-    """How one probe is, at one moment.
+    """The state of one probe at one moment.
 
     Attributes:
-        fault: why it gave no temperature last time; None where it did, or was not read yet.
-        why: more about the fault, for people; may be empty.
+        fault: why the last read gave no temperature; None if it gave one, or if there was no read.
+        why: the cause of the fault, for people; may be empty.
         since: when this began, nanoseconds since 1970 by the system clock, which may be wrong.
         readings: temperatures that it gave.
-        faults: reads that gave none, per fault; only those faults that it has had.
-        skipped: ticks at which the read before was still under way, and not late yet.
+        faults: reads that gave none, by fault; faults that never occurred are left out.
+        skipped: ticks at which the read before was still running, within its timeout.
     """
 
     fault: Fault | None
@@ -33,13 +33,13 @@ class ProbeStatus(NamedTuple):
 
 
 LINES: Final = 10
-"""So many changes of a probe are told at once."""
+"""Changes of one probe that are logged without a delay."""
 LINE_EVERY: Final = 60.0
-"""Seconds after which another one may be told, where a probe flaps."""
+"""Seconds between two more lines about a probe that changes all the time."""
 
 
 class Budget:
-    """Bounds how many lines may come of one thing: some at once, then one now and then.
+    """Limits the log lines about one thing: a number at once, then one per interval.
 
     Args:
         most: lines at once.
@@ -55,7 +55,7 @@ class Budget:
         self._at = clock()
 
     def take(self) -> bool:
-        """Whether there may be a line now; then it counts."""
+        """Whether a line may be logged now; if so, it is counted."""
         now = self._clock()
         self._spent = max(0.0, self._spent - (now - self._at) / self._every)
         self._at = now
@@ -66,16 +66,16 @@ class Budget:
 
 
 class ProbeRecord:
-    """The account of one probe; tells the log once when a fault begins, and once when it ends.
+    """Counts what one probe gave; logs once when a fault begins, and once when it ends.
 
-    Of a probe that flaps it tells `LINES` changes, and then one in `LINE_EVERY` with how many were
-    left out, the last state always.
+    Of a probe that changes all the time it logs `LINES` changes, then one per `LINE_EVERY` with the
+    number of those that were left out. The last state is always logged in the end.
 
     Args:
         guid: names the sensor.
         log: gets the changes.
         clock: the system clock, nanoseconds since 1970.
-        monotonic: seconds, for the bound of the lines.
+        monotonic: seconds, for the limit of the lines.
     """
 
     def __init__(
@@ -96,35 +96,35 @@ class ProbeRecord:
         self._faults: dict[Fault, int] = {}
         self._skipped = 0
         self._budget = Budget(LINES, LINE_EVERY, monotonic)
-        # Changes that were not told, and the state that was told last.
-        self._untold = 0
-        self._told: Fault | None = None
+        # Changes since the last line, and the state in that line.
+        self._unlogged = 0
+        self._logged: Fault | None = None
         self.changes = 0
 
-    def well(self) -> None:
-        """It gave a temperature."""
+    def reading(self) -> None:
+        """Count a read that gave a temperature."""
         self._readings += 1
         if self._fault is not None:
-            self._become(None, "")
-        elif self._untold:
-            self._tell()
+            self._change(None, "")
+        elif self._unlogged:
+            self._log_change()
 
-    def faulty(self, fault: Fault, why: str = "") -> None:
-        """It gave none."""
+    def failure(self, fault: Fault, why: str = "") -> None:
+        """Count a read that gave none."""
         self._faults[fault] = self._faults.get(fault, 0) + 1
         if fault is not self._fault:
-            self._become(fault, why)
-        elif self._untold:
-            self._tell()
+            self._change(fault, why)
+        elif self._unlogged:
+            self._log_change()
 
     def skip(self) -> None:
-        """It was due, but is still busy with the read before."""
+        """Count a read that was due while the read before was still running."""
         if not self._skipped:
             self._log.warning("probe is slower than its interval", guid=self._guid)
         self._skipped += 1
 
     def status(self) -> ProbeStatus:
-        """How it is now."""
+        """Its state now."""
         return ProbeStatus(
             self._fault,
             self._why,
@@ -134,22 +134,22 @@ class ProbeRecord:
             self._skipped,
         )
 
-    def _become(self, fault: Fault | None, why: str) -> None:
+    def _change(self, fault: Fault | None, why: str) -> None:
         self._fault = fault
         self._why = why
         self._since = self._clock()
         self.changes += 1
-        self._untold += 1
-        self._tell()
+        self._unlogged += 1
+        self._log_change()
 
-    def _tell(self) -> None:
+    def _log_change(self) -> None:
         if not self._budget.take():
             return
-        facts: dict[str, object] = {"left_out": self._untold - 1} if self._untold > 1 else {}
-        before, self._told, self._untold = self._told, self._fault, 0
+        facts: dict[str, object] = {"left_out": self._unlogged - 1} if self._unlogged > 1 else {}
+        before, self._logged, self._unlogged = self._logged, self._fault, 0
         if self._fault is None:
             facts = {"fault": before, **facts} if before is not None else facts
-            self._log.info("probe is well again", guid=self._guid, **facts)
+            self._log.info("probe gives temperatures again", guid=self._guid, **facts)
         else:
             facts = {"why": self._why, **facts} if self._why else facts
             self._log.warning("probe has a fault", guid=self._guid, fault=self._fault, **facts)

@@ -1,9 +1,9 @@
-"""Probes speak Celsius, the contract Fahrenheit."""
+"""Celsius, which probes give, and Fahrenheit, which the contract has."""
 
 from __future__ import annotations
 
 DECIMALS = 2
-"""In what we write: finer than any probe's resolution, and 59.7 stays 59.7 there and back."""
+"""In readings: enough that 59.7 is 59.7 again after a conversion to Celsius and back."""
 
 
 def celsius(fahrenheit: float) -> float:

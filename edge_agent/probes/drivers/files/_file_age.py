@@ -1,4 +1,4 @@
-"""How long ago a file was written, on a board whose clock may step."""
+"""How long ago a file was written, on a board whose clock may be set while we run."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LIVE_ROOTS: Final = ("/sys", "/proc")
-"""The kernel makes these files at each read; their times say when the board was started."""
+"""The kernel makes the content of these files at each read, so their times mean nothing."""
 
 
 class FileAge:
-    """Refuses a file that nobody has written for too long.
+    """Refuses a file that was written too long ago.
 
-    The file's own time counts until we have seen it change once; from then on our own clock does,
-    which never steps. A file from the future is as old as we have known it.
+    Until the file changes for the first time, its own time is used; from then on our monotonic
+    clock, which nobody can set. A file whose time is in the future is as old as the time since we
+    first read it.
 
     Args:
         path: of the file, for people.
-        most: seconds that it may be old.
+        most: its greatest age, seconds.
         wall: the system clock, seconds since 1970.
         monotonic: seconds.
     """
@@ -46,7 +47,7 @@ class FileAge:
         self._changed = False
 
     def look(self, found: os.stat_result) -> None:
-        """Judge by what the system says of the open file.
+        """Check the age of an open file.
 
         Raises:
             ProbeError: it is too old.

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 LONGEST: Final = 64
 """Bytes that a number with its white space may have."""
 SETTLED: Final = 0.05
-"""Seconds after which a writer that is in the middle of a number has written the rest."""
+"""Seconds in which a program that is writing a number has written the rest of it."""
 SHOWN: Final = 32
-"""Characters of what is no number that the log shows."""
+"""Characters that the log shows of a text that is no number."""
 _BOM: Final = b"\xef\xbb\xbf"
-# Some programs leave a leading zero out, and some one behind the point.
+# Some programs leave out the zero in front of the point, and some the one behind it.
 _NUMBER: Final = re.compile(rb"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*")
 _COMMA: Final = re.compile(rb"\s*[+-]?[0-9]*,[0-9]+\s*")
 
@@ -33,13 +33,13 @@ def read_number(
 ) -> float:
     """The number in a file, which holds nothing else.
 
-    A number without a newline behind it may be the first half of one: it counts if it is still
-    the same a moment later.
+    A number without a newline at its end may be half a number: it is taken if it is still the same
+    a moment later.
 
     Args:
         path: of the file.
         sleep: waits so many seconds.
-        age: says whether it was written too long ago; None where that is no matter.
+        age: checks when it was written; None: the age does not matter.
 
     Raises:
         ProbeError: it holds no number, or was written too long ago.
@@ -59,19 +59,19 @@ def read_number(
 
 
 def _complaint(text: bytes) -> str:
-    """What stands there instead of a number, and what should."""
+    """What is wrong with a text that is no number, and what it should be."""
     if not text.strip():
-        return "is empty: it shall hold one number"
+        return "is empty: write one number into it"
     if len(text) > LONGEST:
-        return f"holds more than {LONGEST} bytes: it shall hold one number and nothing else"
+        return f"holds more than {LONGEST} bytes: write one number and nothing else into it"
     shown = text.decode("utf-8", "replace").strip()[:SHOWN]
     if _COMMA.fullmatch(text):
         return f"holds {shown!r}: write the number with a point, as {shown.replace(',', '.')}"
-    return f"holds {shown!r}: it shall hold one number and nothing else, such as 21.5"
+    return f"holds {shown!r}: write one number and nothing else into it, such as 21.5"
 
 
 def _content(path: Path, age: FileAge | None) -> bytes:
-    # A named pipe without a writer would hold the thread up for ever, and be waited for.
+    # A read of a named pipe without a writer would never return.
     with open(path, "rb", buffering=0, opener=_open) as file:
         if age is not None:
             age.look(os.fstat(file.fileno()))

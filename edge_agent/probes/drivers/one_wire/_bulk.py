@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 FILE: Final = "therm_bulk_read"
 TRIGGER: Final = b"trigger\n"
-"""The kernel compares the length too: 8 bytes, or nothing happens."""
+"""The kernel compares the length too: with other than 8 bytes nothing happens."""
 
 
 class Bulk:
-    """Triggers the conversions of one bus, for as many threads as ask.
+    """Starts the conversions of one bus, for any number of threads.
 
-    A conversion that ends after a thread asked is good for it. None is started while another one
-    runs: until that ends, the kernel gives an empty file for each sensor.
+    A thread that waits for a running conversion of another thread uses its result, and starts none
+    of its own: while one runs, the kernel gives an empty file for each sensor.
 
     Args:
         trigger: the file of the bus master.
@@ -34,13 +34,13 @@ class Bulk:
         self._ended = 0
 
     def convert(self) -> bool:
-        """Return once all sensors hold a fresh temperature.
+        """Return when all sensors have a new temperature.
 
         Returns:
-            Whether they do; false where there is no trigger, or none for this user.
+            Whether they have; False if the bus has no trigger, or this user may not write to it.
 
         Raises:
-            OSError: the master has gone. Of a bus that does not answer the kernel says nothing.
+            OSError: the bus master is gone. The kernel does not say whether the sensors answer.
         """
         if not os.access(self._trigger, os.W_OK):
             return False
@@ -56,5 +56,5 @@ class Bulk:
 
 @cache
 def bulk(master: Path) -> Bulk:
-    """The one of this bus master, such as ``/sys/devices/w1_bus_master1``."""
+    """The `Bulk` of a bus master, such as ``/sys/devices/w1_bus_master1``."""
     return Bulk(master / FILE)

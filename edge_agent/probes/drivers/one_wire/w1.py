@@ -1,4 +1,4 @@
-"""DS18B20 and its kin on a 1-wire bus, through the kernel's w1_therm.
+"""DS18B20 and the other sensors of its kind on a 1-wire bus, through the kernel's w1_therm.
 
 Source of all that is said about the kernel here: Linux, drivers/w1/slaves/w1_therm.c.
 """
@@ -32,10 +32,10 @@ FAMILIES: Final = {
 FOLDER: Final = "bus/w1/devices"
 LOWEST: Final = -55.0
 HIGHEST: Final = 125.0
-"""Degrees Celsius that all of the family measure; data sheets of the DS18B20 and its kin."""
+"""Degrees Celsius that all of these sensors measure; from their data sheets."""
 LOOKS: Final = 3
-"""How often to look at a bus that converts together: its files are empty while a conversion runs,
-and another probe may have begun one just before we looked."""
+"""How often to read on a bus whose sensors convert together: the files are empty while a conversion
+runs, and another probe may have started one just before our read."""
 
 LONGEST: Final = 4_096
 """Bytes that are read: what a file of sysfs can hold."""
@@ -67,7 +67,7 @@ def address(value: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class W1Settings(ProbeSettings):
-    """DS18B20 and its kin on a 1-wire bus."""
+    """DS18B20, DS18S20, DS1822, DS1825 or DS28EA00 on a 1-wire bus."""
 
     address: str = setting(
         "address",
@@ -84,18 +84,18 @@ def temperature(text: bytes, family: str) -> float | Fault:
         family: the first two digits of the address.
     """
     if not text:
-        # So the kernel says that nobody answered on the bus.
+        # An empty file means that no sensor answered on the bus.
         return Fault.MISSING
     found = _TEXT.fullmatch(text)
     if found is None:
         return Fault.CRC
     scratchpad = bytes.fromhex(found[1].decode())
-    # Zeros have the right checksum: a shorted data line reads as nothing else.
+    # Zeros have the right checksum: a shorted data line is read as zeros.
     if found[2] == b"NO" or not any(scratchpad):
         return Fault.CRC
     thousandths = int(found[3])
     if not text.endswith(b"\n") and thousandths != _converted(scratchpad):
-        # The end is missing, and perhaps digits with it.
+        # The end of the file is missing, and perhaps digits with it.
         return Fault.CRC
     power_on = _POWER_ON.get(family, _POWER_ON_OTHERS)
     if scratchpad.startswith(power_on) and scratchpad[6] == _NOT_CONVERTED:
@@ -113,7 +113,7 @@ class W1Probe:
     """One sensor.
 
     Args:
-        folder: of the sensor in sysfs; need not be there yet.
+        folder: of the sensor in sysfs; it may appear later.
     """
 
     def __init__(self, folder: Path) -> None:

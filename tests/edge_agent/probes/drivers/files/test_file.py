@@ -44,8 +44,8 @@ def test_a_file_holds_a_number(tmp_path: Path, content: bytes, found: float) -> 
         ("neg_no_leading_zero", -0.75),
         ("trailing_dot", 21.0),
         ("decimal_comma", "holds '21,5': write the number with a point, as 21.5"),
-        ("degree", "holds '21.5°C': it shall hold one number and nothing else, such as 21.5"),
-        ("unit_behind", "holds '21.5 C': it shall hold one number and nothing else, such as 21.5"),
+        ("degree", "holds '21.5°C': write one number and nothing else into it, such as 21.5"),
+        ("unit_behind", "holds '21.5 C': write one number and nothing else into it, such as 21.5"),
     ),
 )
 def test_what_other_programs_write_is_a_number_or_is_said(name: str, found: float | str) -> None:
@@ -67,7 +67,7 @@ def test_what_other_programs_write_is_a_number_or_is_said(name: str, found: floa
         (b"inf\n", "holds 'inf'"),
         (b".\n", "holds '.'"),
         (b"1_0\n", "holds '1_0'"),
-        (b"1,234,5\n", "holds '1,234,5': it shall"),
+        (b"1,234,5\n", "holds '1,234,5': write one"),
         (b"21.5\n22.5\n", r"holds '21.5\n22.5'"),
         (b"\xff\xfe2\x001\x00\n", "holds "),
         (b"1" * 100 + b"\n", "holds more than 64 bytes"),
