@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from edge_agent.probes.driver import Driver
 
-SUFFIX: Final = ".py"
+SUFFIXES: Final = ("py", "pyc")
+"""Of modules, also where the sources were left out."""
 
 
 def driver_names() -> tuple[str, ...]:
@@ -57,7 +58,8 @@ def find_modules() -> dict[str, str]:
 
 def _walk(package: str, paths: Iterable[str]) -> Iterator[str]:
     for name, is_folder in sorted(_inside(paths)):
-        if name.startswith("_"):
+        # A copy or a backup that somebody left there is no module.
+        if name.startswith("_") or not name.isidentifier():
             continue
         module = f"{package}.{name}"
         if is_folder:
@@ -74,8 +76,9 @@ def _inside(paths: Iterable[str]) -> set[tuple[str, bool]]:
             # Not pkgutil: its import takes 80 kB, and a board has little memory.
             with os.scandir(path) as entries:
                 for entry in entries:
-                    if entry.name.endswith(SUFFIX):
-                        found.add((entry.name.removesuffix(SUFFIX), False))
+                    name, dot, suffix = entry.name.rpartition(".")
+                    if dot and suffix in SUFFIXES:
+                        found.add((name, False))
                     elif entry.is_dir():
                         found.add((entry.name, True))
         except OSError:

@@ -13,7 +13,9 @@ import edge_agent
 from contract.errors import SettingsError
 from docs import write
 from edge_agent.commands import agent
+from edge_agent.doctor.probes import check_probes
 from edge_agent.place import places
+from edge_agent.probe_commands import read_all
 from edge_agent.probes import registry
 from edge_agent.probes.bus import Site
 from edge_agent.probes.drivers import i2c
@@ -99,6 +101,11 @@ def test_adding_a_driver_is_adding_one_file(
     celsius = places(settings)[0].probe.read()
     assert isinstance(celsius, float)
     assert 18.0 <= celsius <= 22.0
+    # So does the doctor.
+    samples, status = read_all(places(settings))
+    temperatures = {sample.guid: sample.temperature for sample in samples}
+    (finding,) = check_probes({"g": "stove"}, temperatures, status)
+    assert "g (stove): " in str(finding)
     # `isotherm-agent probes` finds it.
     config = tmp_path / "agent.toml"
     config.write_text("[device]\n" + "\n".join(f'{key} = "{device[key]}"' for key in device))
@@ -132,6 +139,16 @@ def test_two_chips_cannot_have_one_place_on_the_mock_board(stove: Path, taken: s
     stove.write_text(DRIVER.replace("I2cMock(0x10", f"I2cMock({taken}"), encoding="utf-8")
     with pytest.raises(RuntimeError, match=f"two drivers have a mock at I2C {taken}"):
         MockHardware()
+
+
+def test_what_else_is_left_in_the_folder_is_no_driver(stove: Path) -> None:
+    for name in (".#stove.py", "stove (copy).py", "_stove.py", "stove.py.orig"):
+        (stove.parent / name).write_text("1 / 0\n", encoding="utf-8")
+    (stove.parent / ".cache").mkdir()
+    stove.rename(stove.with_name("oven.pyc"))
+    names = driver_names()
+    assert "oven" in names
+    assert not [name for name in names if "stove" in name or "cache" in name]
 
 
 def test_two_drivers_cannot_have_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
