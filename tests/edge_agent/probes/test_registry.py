@@ -134,10 +134,18 @@ def test_a_driver_that_fails_to_look_hides_no_other(stove: Path) -> None:
 
 
 @pytest.mark.usefixtures("stove")
-@pytest.mark.parametrize("taken", ("0x76", "0x44"))
-def test_two_chips_cannot_have_one_place_on_the_mock_board(stove: Path, taken: str) -> None:
-    stove.write_text(DRIVER.replace("I2cMock(0x10", f"I2cMock({taken}"), encoding="utf-8")
-    with pytest.raises(RuntimeError, match=f"two drivers have a mock at I2C {taken}"):
+@pytest.mark.parametrize(
+    ("mock", "taken"),
+    (("I2cMock(0x76", "I2C 0x76"), ("I2cMock(0x44", "I2C 0x44"), ("SpiMock(0", "SPI 0")),
+)
+def test_two_chips_cannot_have_one_place_on_the_mock_board(
+    stove: Path, mock: str, taken: str
+) -> None:
+    driver_text = DRIVER.replace("I2cMock(0x10", mock).replace(
+        "import Driver,", "import SpiMock, Driver,"
+    )
+    stove.write_text(driver_text, encoding="utf-8")
+    with pytest.raises(RuntimeError, match=f"two drivers have a mock at {taken}"):
         MockHardware()
 
 
