@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contract.fields import is_temperature
 from edge_agent.probes.fault import Fault
 from edge_agent.probes.temperature import fahrenheit
+from isotherm.contract.fields import is_temperature
 
 
 class Judge:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from contract.settings import line, rows, sample
 from edge_agent.probes.driver import ProbeSettings
 from edge_agent.probes.registry import driver, driver_names
 from edge_agent.settings import AgentSettings
+from isotherm.settings.table import line, rows, sample
 
 
 def sample_config() -> str:

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from contract.log import start_logging
 from edge_agent.place import Place
 from edge_agent.probes.driver import Probe
 from edge_agent.probes.fault import Fault
@@ -14,6 +13,7 @@ from edge_agent.probes.status import LINES, ProbeRecord
 from edge_agent.probes.temperature import celsius, fahrenheit
 from edge_agent.sample import Sample
 from edge_agent.sampler import GATHER, HANGS, MOST_HUNG, Sampler
+from isotherm.log import start_logging
 from tests.support import await_true
 
 NOW = 1_479_302_799_447_974_000

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import edge_agent
-from contract.errors import SettingsError
 from docs import write
 from edge_agent.commands import agent
 from edge_agent.doctor.probes import check_probes
@@ -23,11 +22,12 @@ from edge_agent.probes.mocks import MockHardware
 from edge_agent.probes.registry import driver, driver_names
 from edge_agent.sample_config import sample_config
 from edge_agent.settings import load_agent
+from isotherm.errors import SettingsError
 
 DRIVER = '''
 from dataclasses import dataclass
 
-from contract.settings import setting, whole
+from isotherm.settings.table import setting, whole
 from edge_agent.probes.driver import Driver, I2cMock
 from edge_agent.probes.drivers.i2c._chip import (
     I2cSettings,
@@ -201,7 +201,7 @@ def test_drivers_are_known_where_the_program_is_packed_into_a_zip_file(tmp_path:
     packed = tmp_path / "agent.zip"
     root = Path(edge_agent.__file__).parents[1]
     with zipfile.ZipFile(packed, "w") as file:
-        for path in [*root.glob("contract/**/*.py"), *root.glob("edge_agent/**/*.py")]:
+        for path in [*root.glob("isotherm/**/*.py"), *root.glob("edge_agent/**/*.py")]:
             file.write(path, path.relative_to(root))
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"

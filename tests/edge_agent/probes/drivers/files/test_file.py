@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from contract.errors import SettingsError
 from edge_agent.probes.driver import Probe, read_once
 from edge_agent.probes.drivers.files._file_age import FileAge
 from edge_agent.probes.drivers.files._number_file import read_number
 from edge_agent.probes.fault import Fault, ProbeError
+from isotherm.errors import SettingsError
 from tests.edge_agent.fake_sys import FakeSys, unprivileged
 from tests.edge_agent.probes.opened import open_probe
 
