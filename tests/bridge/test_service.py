@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from deploy.local import Stack
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.lowest]
 
 
 class Route(NamedTuple):

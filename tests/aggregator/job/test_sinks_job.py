@@ -21,7 +21,7 @@ from tests.support import topic_records, unique
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.lowest]
 
 GARBAGE = 60_000
 """With keys and overhead some 4 MB: a flood of which three quarters are read again."""
