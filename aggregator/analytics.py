@@ -1,19 +1,14 @@
-"""The four analytics, over any table whose rows add up: the workers' or the ledger's."""
+"""The four analytics over one scope, and how they come from the workers' rows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aggregator.beyond import NOTHING
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import duckdb
-
-    from aggregator.beyond import Beyond
-    from aggregator.population import Population
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +40,7 @@ def compute(connection: duckdb.DuckDBPyConnection) -> Analytics:
     ).fetchall()
     (total_sensors,) = connection.execute("SELECT count(DISTINCT guid) FROM sensor").fetchall()[0]
     return Analytics(
-        average_temperature_by_state=_highest_first(
+        average_temperature_by_state=highest_first(
             (state, average) for state, average, _, _ in by_state
         ),
         total_messages=sum(readings for _, _, readings, _ in by_state),
@@ -54,38 +49,6 @@ def compute(connection: duckdb.DuckDBPyConnection) -> Analytics:
     )
 
 
-def compute_ledger(
-    connection: duckdb.DuckDBPyConnection,
-    population: Population,
-    beyond: Beyond = NOTHING,
-    table: str = "sensor",
-) -> Analytics:
-    """The four analytics over a table of the ledger, whose guids are counted already.
-
-    Args:
-        connection: the ledger's.
-        population: the sensors of that table.
-        beyond: what came of others; those are never among the former.
-        table: its name.
-    """
-    by_state = connection.execute(
-        f"SELECT state, fsum(total), sum(readings) FROM {table} GROUP BY state"  # noqa: S608 a table of ours
-    ).fetchall()
-    sums = {state: (total, readings) for state, total, readings in by_state}
-    sensors = dict(population.by_state)
-    for state, outside in beyond.by_state.items():
-        total, readings = sums.get(state, (0.0, 0))
-        sums[state] = (total + outside.total, readings + outside.readings)
-        sensors[state] = sensors.get(state, 0) + outside.sensors
-    return Analytics(
-        average_temperature_by_state=_highest_first(
-            (state, total / readings) for state, (total, readings) in sums.items()
-        ),
-        total_messages=sum(readings for _, readings in sums.values()),
-        sensors_by_state=tuple(sorted(sensors.items())),
-        total_sensors=population.total + beyond.sensors,
-    )
-
-
-def _highest_first(averages: Iterable[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
+def highest_first(averages: Iterable[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
+    """(state, average) as the analytics have them: the highest first, ties by state."""
     return tuple(sorted(averages, key=lambda row: (-row[1], row[0])))

@@ -11,7 +11,6 @@ _PARTS: Final = (
     "contract/*.py",
     "aggregator/__init__.py",
     "aggregator/accept.py",
-    "aggregator/grouping.py",
     "aggregator/partials.py",
     "aggregator/rejects.py",
 )

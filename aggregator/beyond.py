@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from aggregator import sketch
+from aggregator.approximate import Approximate, Uncertain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,38 +121,12 @@ class Beyond:
                 sensors=self.sensors,
                 sensors_by_state=tuple((s, found.sensors) for s, found in self.by_state.items()),
             ),
+            relative_error=sketch.RELATIVE_ERROR,
+            confidence=sketch.CONFIDENCE,
         )
 
 
 NOTHING: Final = Beyond(by_state={})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Uncertain:
-    """What a snapshot says of the sensors beyond the capacity; attributes as in `Beyond`."""
-
-    messages: int
-    gaps: int
-    sensors: int
-    sensors_by_state: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approximate:
-    """How far the numbers since the start are an estimate; all else in them is exact.
-
-    Attributes:
-        ledger_sensors: sensors with rows of their own; audit, moved and offline are of these alone.
-        beyond: what came of the others. It is part of the analytics.
-        relative_error: how far the estimates of `beyond` may be from the truth, as a share of it,
-            and one sensor more.
-        confidence: in how many cases they are not further.
-    """
-
-    ledger_sensors: int
-    beyond: Uncertain
-    relative_error: float = sketch.RELATIVE_ERROR
-    confidence: float = sketch.CONFIDENCE
 
 
 def has_table(connection: duckdb.DuckDBPyConnection) -> bool:

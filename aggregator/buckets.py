@@ -12,14 +12,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aggregator.analytics import Analytics, compute_ledger
-from aggregator.population import Moved, Population
+from aggregator.event_window import EventWindow
+from aggregator.population import Population
+from aggregator.sensor_lists import Moved
 from aggregator.tables import EVENT_TABLES
+from aggregator.totals import compute_ledger
 from contract.moment import format_event_time
 
 if TYPE_CHECKING:
     import duckdb
 
+    from aggregator.analytics import Analytics
     from aggregator.scopes import Sliding
 
 _MICRO: Final = 1_000_000
@@ -94,27 +97,6 @@ _SEVERAL: Final = """
 SELECT count(*) - count(DISTINCT guid) FROM event_sensor
 WHERE EXISTS (FROM beyond) OR guid IN (FROM several)
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventWindow:
-    """What a snapshot says of the event window.
-
-    Attributes:
-        start: its first moment, UTC as text with Z; None before the first reading.
-        end: the first moment after it.
-        watermark: how far event time has come; what is older than `end` is too late from now on.
-        too_late: readings that came too late for it since it began, and are not in it.
-        ahead: readings that were too far ahead of their trigger, and are not in it either.
-        exact_from: from when on it has all; None where that is all of it.
-    """
-
-    start: str | None
-    end: str | None
-    watermark: str | None
-    too_late: int
-    ahead: int
-    exact_from: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from aggregator.analytics import Analytics
-    from aggregator.beyond import Approximate
-    from aggregator.buckets import EventWindow
+    from aggregator.approximate import Approximate
+    from aggregator.event_window import EventWindow
     from aggregator.snapshot import Snapshot
 
 _RULE: Final = "-" * 43

@@ -13,26 +13,29 @@ from typing import TYPE_CHECKING, Final, Self
 
 import duckdb
 
-from aggregator import balance, beyond, ledger_file, refusals, sequences
-from aggregator.analytics import Analytics, compute_ledger
+from aggregator import balance, beyond, refusals, sequences
 from aggregator.audit import EventTime
 from aggregator.buckets import Buckets
 from aggregator.errors import LedgerWriteError
-from aggregator.fit import require_fit
-from aggregator.population import Moved, Offline, Population, offline, population, text
+from aggregator.population import Population, offline, population, text
+from aggregator.refusals import require_fit
 from aggregator.scopes import SINCE_START
 from aggregator.sensors import Sensors
-from aggregator.tables import PROGRESS, SCHEMA, TABLES
+from aggregator.tables import PROGRESS, SCHEMA, TABLES, connect, fold
+from aggregator.totals import compute_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from aggregator.analytics import Analytics
+    from aggregator.approximate import Approximate
     from aggregator.audit import Counts
-    from aggregator.beyond import Approximate, Beyond
-    from aggregator.buckets import EventWindow
+    from aggregator.beyond import Beyond
     from aggregator.checkpoint import Checkpoint
+    from aggregator.event_window import EventWindow
     from aggregator.scopes import Sliding
+    from aggregator.sensor_lists import Moved, Offline
     from aggregator.tally import Tally
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 a TIMESTAMP of DuckDB has no zone
@@ -67,7 +70,7 @@ class Ledger:
         self._capacity = capacity
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = ledger_file.connect(path)
+            self._connection = connect(path)
             self._connection.execute(PROGRESS)
             self.progress = self._read_progress()
             self._connection.execute(TABLES)
@@ -160,7 +163,7 @@ class Ledger:
                     self._connection.rollback()
                 self._known = self._beyond = None
                 raise
-            ledger_file.fold(self._connection, self._path)
+            fold(self._connection, self._path)
         except duckdb.Error as error:
             raise LedgerWriteError(f"the ledger {self._path} cannot be written: {error}") from error
         self.progress = Progress(query_id=query_id, batch_id=batch_id)

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from aggregator import rejects
-from aggregator.accept import accept
-from aggregator.grouping import group
+from aggregator.accept import accept, group
 from aggregator.rejects import Rejects
 from contract.fast import judge_row
 from contract.moment import NS_PER_SECOND, format_event_time, parse_event_time

@@ -47,7 +47,7 @@ from contract.tasks import Tasks
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aggregator.beyond import Approximate
+    from aggregator.approximate import Approximate
     from aggregator.settings import AggregatorSettings
     from contract.endpoint import Page
     from contract.log import Log

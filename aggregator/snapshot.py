@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aggregator.analytics import Analytics
+    from aggregator.approximate import Approximate
     from aggregator.audit import Audit, EventTime
-    from aggregator.beyond import Approximate
-    from aggregator.buckets import EventWindow
-    from aggregator.population import Moved, Offline
+    from aggregator.event_window import EventWindow
+    from aggregator.sensor_lists import Moved, Offline
 
 SCHEMA: Final = "isotherm.snapshot/1"
 

@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from aggregator.analytics import Analytics, compute
 from aggregator.audit import Audit, EventTime
-from aggregator.population import Moved, moved_within
+from aggregator.moved import moved_within
+from aggregator.sensor_lists import Moved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from aggregator.analytics import Analytics
 from aggregator.aside import lies_in_records
 from aggregator.audit import Audit, Counts
-from aggregator.population import Moved, Silence
+from aggregator.population import Silence
 from aggregator.scopes import EVENT, SINCE_START, WINDOW
+from aggregator.sensor_lists import Moved
 from aggregator.snapshot import Snapshot
 from aggregator.tally import tally
 from contract.moment import NS_PER_SECOND
@@ -18,13 +19,13 @@ from contract.moment import NS_PER_SECOND
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from aggregator.approximate import Approximate
     from aggregator.aside import Aside
     from aggregator.audit import EventTime
-    from aggregator.beyond import Approximate
-    from aggregator.buckets import EventWindow
     from aggregator.dead_letters import DeadLetters
+    from aggregator.event_window import EventWindow
     from aggregator.ledger import Ledger
-    from aggregator.population import Offline
+    from aggregator.sensor_lists import Offline
     from aggregator.sinks import Sink
     from aggregator.tally import Tally
 

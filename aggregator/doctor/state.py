@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from aggregator import refusals
 from aggregator.checkpoint import Checkpoint, read_checkpoint
 from aggregator.errors import CheckpointError, LedgerError
-from aggregator.fit import require_fit
 from aggregator.ledger_report import opened, problems, status
 from aggregator.mending import torn
+from aggregator.refusals import require_fit
 from contract.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:

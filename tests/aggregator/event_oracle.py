@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from aggregator.analytics import Analytics
-from aggregator.buckets import EventWindow
+from aggregator.event_window import EventWindow
 from aggregator.ledger import Ledger
 from aggregator.partials import WITH_MOMENTS
 from aggregator.scopes import Sliding

@@ -2,8 +2,8 @@
 
 from aggregator.analytics import Analytics
 from aggregator.audit import Audit, Counts, EventTime
-from aggregator.buckets import EventWindow
-from aggregator.population import Moved, Offline, Silent
+from aggregator.event_window import EventWindow
+from aggregator.sensor_lists import Moved, Offline, Silent
 from aggregator.snapshot import Snapshot
 
 WINDOW = Analytics(

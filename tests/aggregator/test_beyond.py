@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator import sketch
+from aggregator.approximate import Approximate, Uncertain
 from aggregator.audit import Audit
-from aggregator.beyond import Approximate, Uncertain
 from aggregator.ledger import Ledger
 from aggregator.scopes import SINCE_START, WINDOW
 from aggregator.tally import Tally
@@ -42,6 +42,8 @@ def outside(
             sensors=sensors,
             sensors_by_state=tuple(sorted(by_state.items())),
         ),
+        relative_error=sketch.RELATIVE_ERROR,
+        confidence=sketch.CONFIDENCE,
     )
 
 

@@ -9,7 +9,8 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from aggregator.beyond import Approximate, Uncertain
+from aggregator import sketch
+from aggregator.approximate import Approximate, Uncertain
 from aggregator.commands import group
 from aggregator.console import render
 from aggregator.history import query
@@ -32,6 +33,8 @@ from tests.aggregator.test_trigger import Kept, Ticks
 APPROXIMATE = Approximate(
     ledger_sensors=2000,
     beyond=Uncertain(messages=12_345, gaps=1, sensors=90, sensors_by_state=(("AK", 90),)),
+    relative_error=sketch.RELATIVE_ERROR,
+    confidence=sketch.CONFIDENCE,
 )
 FULL = replace(snapshot(since_start=True), approximate=APPROXIMATE)
 WORDS = (

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from aggregator.analytics import Analytics
-from aggregator.buckets import EventWindow
+from aggregator.event_window import EventWindow
 from aggregator.ledger import Ledger
 from aggregator.ledger_report import opened, problems, status
 from aggregator.partials import WITH_MOMENTS

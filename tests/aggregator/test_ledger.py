@@ -198,7 +198,7 @@ def test_the_log_beside_it_does_not_grow_for_ever(
     with Ledger(tmp_path / "l.duckdb") as ledger:
         ledger.add("q", 0, tallied(FIRST), 0)
         assert log.stat().st_size > 0
-        monkeypatch.setattr("aggregator.ledger_file.MOST_LOG", 0)
+        monkeypatch.setattr("aggregator.tables.MOST_LOG", 0)
         ledger.add("q", 1, tallied(SECOND), 0)
         assert not log.exists() or log.stat().st_size == 0
         assert_same(ledger.analytics(), oracle(FIRST + SECOND))

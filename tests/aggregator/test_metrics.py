@@ -9,7 +9,7 @@ from aggregator.audit import Audit
 from aggregator.kafka import Attendance, Presence
 from aggregator.metrics import METRICS, PREFIX
 from aggregator.observed import Observed
-from aggregator.population import Offline
+from aggregator.sensor_lists import Offline
 from aggregator.view import View, missing
 from contract.exposition import exposition
 from contract.log import Log

@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from aggregator.ledger import Ledger
-from aggregator.population import EXAMPLES, Moved, Offline, Silence, Silent
+from aggregator.moved import EXAMPLES
+from aggregator.population import Silence
+from aggregator.sensor_lists import Moved, Offline, Silent
 from tests.aggregator.records import SECOND, reading, tallied
 
 OTHER = "00000000000000b2"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aggregator.analytics import Analytics
 from aggregator.audit import Audit, EventTime
-from aggregator.population import Moved, Offline, Silent
+from aggregator.sensor_lists import Moved, Offline, Silent
 from aggregator.snapshot import Snapshot, to_json
 from contract.moment import format_event_time
 from contract.states import MEAN_TEMPERATURE, STATES

@@ -20,7 +20,7 @@ from aggregator.dashboard.alerts.rules import (
     STALE,
     Limits,
 )
-from aggregator.population import Offline
+from aggregator.sensor_lists import Offline
 from aggregator.snapshot import to_json
 from contract.moment import format_event_time
 from tests.dashboard.fleet import NS, analytics, snapshot

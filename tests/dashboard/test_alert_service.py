@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from aggregator.population import Offline
+from aggregator.sensor_lists import Offline
 from contract.topics import ALL_ALERTS, alert_topic
 from tests.dashboard.fleet import append, snapshot
 from tests.dashboard.server import Dashboard, dashboard

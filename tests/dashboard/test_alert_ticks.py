@@ -13,7 +13,7 @@ from aggregator.dashboard.alerts.engine import Engine
 from aggregator.dashboard.alerts.rules import Limits
 from aggregator.dashboard.alerts.service import Alerts
 from aggregator.dashboard.settings import PREFIX, DashboardSettings
-from aggregator.population import Offline
+from aggregator.sensor_lists import Offline
 from aggregator.snapshot import to_json
 from contract.errors import SettingsError
 from contract.log import Log
