@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
+from aggregator.measures import MEASURES
 from contract.fields import (
     CLOCKS,
     EPOCH_PATTERN,
@@ -29,7 +30,9 @@ from contract.states import STATES
 from contract.verdict import MAX_DEPTH
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from contract.row import Row
 
 COLUMNS: Final = ("state", "guid", "epoch", "moment", "temperature", "seq", "clock")
 """Of the accepted: `moment` is the event time without its Z, so that it sorts; `epoch`, `seq` and
@@ -196,8 +199,6 @@ def _days(event_time: Any) -> Any:
 
 _KEYS: Final = ["state", "guid", "epoch"]
 _NAMES: Final = {
-    "temperature_count": "readings",
-    "temperature_sum": "total",
     "seq_min": "min_seq",
     "seq_max": "max_seq",
     "moment_min": "first_event",
@@ -208,6 +209,24 @@ _NAMES: Final = {
     "seq_list": "seqs",
     "temperature_list": "temperatures",
 }
+_FOLDED: Final = {measure.name: f"temperature_{measure.fold.arrow}" for measure in MEASURES}
+
+
+def table(rows: Iterable[Row]) -> Any:
+    """Readings that were judged one by one, as a table with `COLUMNS`; at least one."""
+    guid, state, event_time, temperature, epoch, seq, clock = zip(*rows, strict=True)
+    text = pa.string()
+    return pa.table(
+        {
+            "state": pa.array(state, text),
+            "guid": pa.array(guid, text),
+            "epoch": pa.array(epoch, text),
+            "moment": pc.utf8_slice_codeunits(pa.array(event_time, text), 0, -1),
+            "temperature": pa.array(temperature, pa.float64()),
+            "seq": pa.array(seq, pa.int64()),
+            "clock": pa.array(clock, text),
+        }
+    )
 
 
 def group(readings: Any, bounds: tuple[str, str], *, moments: bool = False) -> Mapping[str, Any]:
@@ -234,11 +253,15 @@ def group(readings: Any, bounds: tuple[str, str], *, moments: bool = False) -> M
     if moments:
         wide = wide.append_column("microseconds", _microseconds(moment))
         names = _NAMES | {"microseconds_list": "moments"}
+    wanted = [*names, *dict.fromkeys(_FOLDED.values())]
     # Without threads, a list has its readings in the order in which they came.
     rows = wide.group_by(_KEYS, use_threads=False).aggregate(
-        [tuple(name.rsplit("_", 1)) for name in names]
+        [tuple(name.rsplit("_", 1)) for name in wanted]
     )
-    columns = {names.get(name, name): rows[name].combine_chunks() for name in rows.column_names}
+    found = {name: rows[name].combine_chunks() for name in rows.column_names}
+    columns = {name: found[name] for name in _KEYS}
+    columns |= {name: found[of] for of, name in names.items()}
+    columns |= {name: found[of] for name, of in _FOLDED.items()}
     columns["runs"] = _runs(columns["seqs"])
     counted = pc.is_valid(columns["min_seq"])
     if not pc.all(counted).as_py():

@@ -11,6 +11,7 @@ _PARTS: Final = (
     "contract/*.py",
     "aggregator/__init__.py",
     "aggregator/accept.py",
+    "aggregator/measures.py",
     "aggregator/partials.py",
     "aggregator/rejects.py",
 )

@@ -7,6 +7,8 @@ trigger costs what came in it, not what is in the window: of a closed bucket the
 state, and of a sensor only the last closed bucket that has something of it.
 """
 
+# The SQL is made of names of ours.
+# ruff: noqa: S608
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from aggregator.event_window import EventWindow
 from aggregator.population import Population
 from aggregator.sensor_lists import Moved
-from aggregator.tables import EVENT_TABLES
+from aggregator.tables import EVENT_TABLES, FOLDED_STRICT, NAMES, OF_READINGS
 from aggregator.totals import compute_ledger
 from contract.moment import format_event_time
 
@@ -48,11 +50,11 @@ UNION ALL SELECT state, guid, unnest(moments) AS moment, unnest(temperatures) AS
 FROM outside WHERE reason IS NULL
 """
 
-_CAME: Final = """
+_CAME: Final = f"""
 CREATE OR REPLACE TEMP TABLE came AS
 SELECT state, guid, moment - (moment % $step + $step) % $step AS bucket, moment > $limit AS ahead,
-    count(*) AS readings, fsum(temperature) AS total, max(moment) AS last
-FROM ({readings}) GROUP BY ALL
+    {OF_READINGS}, max(moment) AS last
+FROM ({{readings}}) GROUP BY ALL
 """
 
 _JUDGE: Final = """
@@ -62,14 +64,16 @@ SELECT max(last) FILTER (NOT ahead),
 FROM came
 """
 
-_OPEN: Final = """
-INSERT INTO event_open SELECT make_timestamp(bucket), guid, state, readings, total FROM came
+_OPEN: Final = f"""
+INSERT INTO event_open (bucket, guid, state, {NAMES})
+SELECT make_timestamp(bucket), guid, state, {NAMES} FROM came
 WHERE NOT ahead AND bucket >= $since
 """
 
 _CLOSE: Final = (
-    """
-INSERT INTO event_total SELECT bucket, state, sum(readings), fsum(total) FROM event_open
+    f"""
+INSERT INTO event_total (bucket, state, {NAMES})
+SELECT bucket, state, {FOLDED_STRICT} FROM event_open
 WHERE bucket >= make_timestamp($start) AND bucket < make_timestamp($end) GROUP BY ALL
 """,
     """
@@ -201,7 +205,7 @@ class Buckets:
         twice = self._connection.execute(_SEVERAL).fetchall()[0][0]
         total = sum(sensors for _, sensors in by_state) - twice
         found = Population(by_state=tuple(by_state), total=total, moved=Moved())
-        return compute_ledger(self._connection, found, table="event_total")
+        return compute_ledger(self._connection, found, table="event_total", strict=True)
 
     def window(self) -> EventWindow:
         """Where it is."""
@@ -229,7 +233,7 @@ class Buckets:
         connection = self._connection
         connection.begin()
         for table in ("event_window", "event_open", "event_total", "event_sensor"):
-            connection.execute(f"DELETE FROM {table}")  # noqa: S608 a table of ours
+            connection.execute(f"DELETE FROM {table}")
         connection.execute(
             "INSERT INTO event_window VALUES (?, ?, make_timestamp(?), ?, ?, make_timestamp(?), ?)",
             [

@@ -17,11 +17,12 @@ from aggregator import balance, beyond, refusals, sequences
 from aggregator.audit import EventTime
 from aggregator.buckets import Buckets
 from aggregator.errors import LedgerWriteError
+from aggregator.measures import SHOWN
 from aggregator.population import Population, offline, population, text
 from aggregator.refusals import require_fit
 from aggregator.scopes import SINCE_START
 from aggregator.sensors import Sensors
-from aggregator.tables import PROGRESS, SCHEMA, TABLES, connect, fold
+from aggregator.tables import BEFORE, PROGRESS, SCHEMA, connect, fold, prepare
 from aggregator.totals import compute_ledger
 
 if TYPE_CHECKING:
@@ -72,16 +73,18 @@ class Ledger:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = connect(path)
             self._connection.execute(PROGRESS)
+            self._schema: str | None = None
             self.progress = self._read_progress()
-            self._connection.execute(TABLES)
+            behind = -1 if self.progress is None else self.progress.batch_id
+            prepare(self._connection, self._schema, behind)
             self._buckets = None
             if sliding is not None:
-                behind = -1 if self.progress is None else self.progress.batch_id
                 self._buckets = Buckets(self._connection, sliding, behind)
         except (OSError, duckdb.Error) as error:
             raise refusals.cannot_open(path, error) from error
         self._known: Population | None = None
         self._beyond: Beyond | None = None
+        self._since: dict[str, datetime | None] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -154,14 +157,14 @@ class Ledger:
                 self._write(query_id, batch_id, tally, at)
                 if not commit():
                     self._connection.rollback()
-                    self._known = self._beyond = None
+                    self._forget()
                     return False
                 self._connection.commit()
             except BaseException:
                 # A commit that failed has ended its transaction, and its own words say why.
                 with contextlib.suppress(duckdb.TransactionException):
                     self._connection.rollback()
-                self._known = self._beyond = None
+                self._forget()
                 raise
             fold(self._connection, self._path)
         except duckdb.Error as error:
@@ -176,6 +179,19 @@ class Ledger:
     def approximate(self) -> Approximate | None:
         """How far the analytics are an estimate; None while all is exact."""
         return self._outside().approximate(self._population().total)
+
+    def known_from(self) -> dict[str, str | None]:
+        """The measures that are not of all readings since the start, by their name in a snapshot.
+
+        Returns:
+            When the first trigger came that has each, UTC as text with Z; None before that one.
+        """
+        since = self._measured()
+        return {
+            measure.field: None if (at := since[measure.name]) is None else text(at)
+            for measure in SHOWN
+            if measure.name in since
+        }
 
     def event(self) -> Analytics | None:
         """The four analytics over the event window, each reading once; None where it has none."""
@@ -206,6 +222,15 @@ class Ledger:
         rows = self._connection.execute("SELECT epoch_us(max(last_seen)) FROM sensor").fetchall()
         seen = [row for row in (rows[0][0], _microseconds(self._outside().last_seen)) if row]
         return max(seen) * 1000 if seen else None
+
+    def _forget(self) -> None:
+        self._known = self._beyond = self._since = None
+
+    def _measured(self) -> dict[str, datetime | None]:
+        if self._since is None:
+            rows = self._connection.execute("SELECT name, since FROM measure WHERE batch_id > 0")
+            self._since = dict(rows.fetchall())
+        return self._since
 
     def _outside(self) -> Beyond:
         if self._beyond is None:
@@ -278,6 +303,11 @@ class Ledger:
         self._connection.unregister("partial")
         self._connection.unregister("outside")
         balance.add(self._connection, tally)
+        if None in self._measured().values():
+            self._connection.execute(
+                "UPDATE measure SET since = ? WHERE since IS NULL AND batch_id > 0", [_moment(at)]
+            )
+            self._since = None
         for reason, records in tally.rejected.items():
             self._connection.execute(
                 "INSERT INTO rejected VALUES (?, ?) "
@@ -296,8 +326,9 @@ class Ledger:
         if not rows:
             return None
         schema, query_id, batch_id = rows[0]
-        if schema != SCHEMA:
+        if schema not in (SCHEMA, BEFORE):
             raise refusals.older(self._path, schema, SCHEMA)
+        self._schema = schema
         return Progress(query_id=query_id, batch_id=batch_id)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aggregator.analytics import Analytics
@@ -125,6 +125,7 @@ class Triggers:
                     lag=0,
                     trigger_ms=0,
                     approximate=self._since_start.approximate,
+                    known_from=self._known_from(),
                 )
             )
 
@@ -164,6 +165,7 @@ class Triggers:
                 lag=self._lag(batch_id),
                 trigger_ms=(self._clock() - end) // 1_000_000,
                 approximate=self._since_start.approximate,
+                known_from=self._known_from(),
             )
         )
 
@@ -211,6 +213,9 @@ class Triggers:
         known = {WINDOW: window, SINCE_START: since.analytics, EVENT: since.event}
         return {scope: found for scope in self._scopes if (found := known[scope]) is not None}
 
+    def _known_from(self) -> Mapping[str, str | None]:
+        return self._since_start.known_from if SINCE_START in self._scopes else {}
+
     def _emit(self, snapshot: Snapshot) -> None:
         self._last = snapshot.end
         for sink in self._sinks:
@@ -229,6 +234,7 @@ class _Since:
     approximate: Approximate | None = None
     event: Analytics | None = None
     event_window: EventWindow | None = None
+    known_from: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def _since_start(ledger: Ledger) -> _Since:
@@ -241,4 +247,5 @@ def _since_start(ledger: Ledger) -> _Since:
         approximate=ledger.approximate(),
         event=ledger.event(),
         event_window=ledger.event_window(),
+        known_from=ledger.known_from(),
     )

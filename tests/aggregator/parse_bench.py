@@ -49,17 +49,19 @@ def in_columns(frame: DataFrame) -> DataFrame:
 
 def one_by_one(frame: DataFrame) -> DataFrame:
     def loop(batches: Iterable[Any]) -> Iterator[Any]:
-        from aggregator.partials import SCHEMA, _add, _rows  # noqa: PLC0415 in the worker
+        from aggregator.accept import table  # noqa: PLC0415 in the worker
+        from aggregator.partials import SCHEMA, _judge, _summed  # noqa: PLC0415 in the worker
 
-        sensors: Any = {}
+        tables: Any = []
         gaps: Any = []
         rejected: Counter[str] = Counter()
         bounds = Punctuality().bounds(time.time_ns())
         for batch in batches:
             values = batch.column("value").to_pylist()
-            refused = _add(values, sensors, gaps, bounds, moments=False)
+            rows, refused = _judge(values, gaps)
+            tables.append(table(rows))
             rejected.update(reason for _, reason in refused)
-        yield from _rows(SCHEMA, sensors, gaps, rejected)
+        yield from _summed(SCHEMA, [], tables, gaps, bounds)
 
     return frame.mapInArrow(loop, DDL)
 

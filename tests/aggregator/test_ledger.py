@@ -187,7 +187,7 @@ def test_a_ledger_of_an_older_form_is_refused_with_the_way_out(tmp_path: Path) -
             "CREATE TABLE progress (schema VARCHAR, query_id VARCHAR, batch_id BIGINT)"
         )
         connection.execute("INSERT INTO progress VALUES ('isotherm.ledger/1', 'q', 7)")
-    with pytest.raises(LedgerError, match=r"is isotherm.ledger/1.*/2.*ledger rebuild"):
+    with pytest.raises(LedgerError, match=r"is isotherm.ledger/1.*/3.*ledger rebuild"):
         Ledger(tmp_path / "l.duckdb")
 
 

@@ -14,7 +14,7 @@ SCHEMA = json.loads(
     (Path(aggregator.__file__).parent / "snapshot.schema.json").read_text(encoding="utf-8")
 )
 GOLDEN = (
-    '{"schema":"isotherm.snapshot/1","query_id":"q","batch_id":7,'
+    '{"schema":"isotherm.snapshot/1","revision":0,"query_id":"q","batch_id":7,'
     '"window":{"start":"2016-11-21T13:30:06.000000Z","end":"2016-11-21T13:30:09.000000Z"},'
     '"idle":false,"scopes":{"window":{"average_temperature_by_state":'
     '[["FL",70.70635838150288],["HI",70.59879999999998]],"total_messages":10000,'

@@ -1,0 +1,4 @@
+// What there is of each state beside its average: the shown rows of aggregator/measures.py.
+
+/** [name of the list in a scope of the snapshot, what it is called] */
+export const MEASURES = [];
