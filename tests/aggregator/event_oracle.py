@@ -1,7 +1,5 @@
 """What a plain count in Python makes of an event window over a stream of batches."""
 
-import math
-from collections import defaultdict
 from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
@@ -13,7 +11,7 @@ from aggregator.partials import WITH_MOMENTS
 from aggregator.scopes import Sliding
 from contract import Reading
 from contract.moment import format_event_time
-from tests.aggregator.oracle import Oracle
+from tests.aggregator.oracle import Oracle, analytics
 from tests.aggregator.records import SECOND, assert_same, reading, tallied
 
 
@@ -62,23 +60,6 @@ class EventOracle:
 
     def analytics(self) -> Analytics:
         return analytics(self.readings())
-
-
-def analytics(readings: Iterable[Reading]) -> Analytics:
-    by_state = defaultdict(list)
-    guids = defaultdict(set)
-    for each in readings:
-        by_state[each.state].append(each.temperature)
-        guids[each.state].add(each.guid)
-    averages = {state: math.fsum(found) / len(found) for state, found in by_state.items()}
-    return Analytics(
-        average_temperature_by_state=tuple(
-            sorted(averages.items(), key=lambda row: (-row[1], row[0]))
-        ),
-        total_messages=sum(map(len, by_state.values())),
-        sensors_by_state=tuple(sorted((state, len(found)) for state, found in guids.items())),
-        total_sensors=len(set().union(*guids.values())),
-    )
 
 
 DAY = 1_700_000_000

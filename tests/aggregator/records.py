@@ -1,7 +1,7 @@
 """Records for these tests, and a plain Python oracle for what they must come to."""
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +12,7 @@ from aggregator.analytics import Analytics
 from aggregator.partials import SCHEMA, partials
 from aggregator.tally import Tally, tally
 from contract import Clock, Gap, Origin, Reading, Rejection, encode
+from tests.aggregator.oracle import analytics
 
 EPOCH = "00000000000000a1"
 SECOND = 1_000_000_000
@@ -88,22 +89,9 @@ def tallied(*groups: Iterable[bytes | None], schema: pa.Schema = SCHEMA) -> Tall
 
 
 def oracle(records: Iterable[bytes]) -> Analytics:
-    temperatures = defaultdict(list)
-    sensors = defaultdict(set)
-    for record in records:
-        verdict = contract.judge(record)
-        if isinstance(verdict, Reading):
-            temperatures[verdict.state].append(verdict.temperature)
-            sensors[verdict.state].add(verdict.guid)
-    averages = {state: math.fsum(found) / len(found) for state, found in temperatures.items()}
-    return Analytics(
-        average_temperature_by_state=tuple(
-            sorted(averages.items(), key=lambda row: (-row[1], row[0]))
-        ),
-        total_messages=sum(map(len, temperatures.values())),
-        sensors_by_state=tuple(sorted((state, len(found)) for state, found in sensors.items())),
-        total_sensors=len(set().union(*sensors.values())),
-    )
+    """What the readings among records come to."""
+    verdicts = map(contract.judge, records)
+    return analytics(verdict for verdict in verdicts if isinstance(verdict, Reading))
 
 
 def reasons(records: Iterable[bytes]) -> dict[str, int]:

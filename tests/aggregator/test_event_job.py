@@ -15,8 +15,8 @@ from aggregator.scopes import Sliding
 from aggregator.session import packages
 from contract.moment import format_event_time
 from tests.aggregator.event_oracle import EventOracle, at, made
-from tests.aggregator.event_oracle import analytics as plain
 from tests.aggregator.jobs import analytics, execute, lines, send, submit
+from tests.aggregator.oracle import analytics as plain
 from tests.aggregator.records import BAD, assert_same
 from tests.aggregator.test_snapshot import SCHEMA
 
