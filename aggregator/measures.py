@@ -57,6 +57,22 @@ SUM: Final = Fold(
     sql_pair="coalesce({}, 0) + {}",
     nothing="0",
 )
+MIN: Final = Fold(
+    arrow="min",
+    python=min,
+    sql="min({})",
+    sql_readings="min({})",
+    sql_pair="least({}, {})",
+    nothing="NULL",
+)
+MAX: Final = Fold(
+    arrow="max",
+    python=max,
+    sql="max({})",
+    sql_readings="max({})",
+    sql_pair="greatest({}, {})",
+    nothing="NULL",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +121,8 @@ class Measure:
 MEASURES: Final = (
     Measure(name="readings", fold=COUNT),
     Measure(name="total", fold=SUM),
+    Measure(name="minimum", fold=MIN, shown=Shown(heading="min", about="Lowest temperature")),
+    Measure(name="maximum", fold=MAX, shown=Shown(heading="max", about="Highest temperature")),
 )
 """The first two are those of the average: how many, and the sum in degrees Fahrenheit."""
 

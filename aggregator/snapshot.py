@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aggregator.sensor_lists import Moved, Offline
 
 SCHEMA: Final = "isotherm.snapshot/1"
-REVISION: Final = 0
+REVISION: Final = 1
 """How often fields were added to `SCHEMA`; a reader lets alone what it does not know."""
 
 

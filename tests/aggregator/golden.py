@@ -11,6 +11,10 @@ WINDOW = Analytics(
     total_messages=10000,
     sensors_by_state=(("AK", 53),),
     total_sensors=2086,
+    further={
+        "minimum_temperature_by_state": (("FL", -4.0),),
+        "maximum_temperature_by_state": (("FL", 104.25),),
+    },
 )
 SINCE_START = Analytics(
     average_temperature_by_state=(("FL", 71.5),),

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import contract
@@ -29,7 +29,17 @@ def analytics(readings: Iterable[Reading]) -> Analytics:
         total_messages=sum(map(len, temperatures.values())),
         sensors_by_state=tuple(sorted((state, len(found)) for state, found in guids.items())),
         total_sensors=len(set().union(*guids.values())),
+        further={
+            "minimum_temperature_by_state": _by_state(min, temperatures),
+            "maximum_temperature_by_state": _by_state(max, temperatures),
+        },
     )
+
+
+def _by_state(
+    of: Callable[[list[float]], float], temperatures: Mapping[str, list[float]]
+) -> tuple[tuple[str, float], ...]:
+    return tuple(sorted((state, of(found)) for state, found in temperatures.items()))
 
 
 @dataclass

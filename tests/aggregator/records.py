@@ -106,6 +106,7 @@ def assert_same(found: Analytics, expected: Analytics) -> None:
     assert found.total_messages == expected.total_messages
     assert found.total_sensors == expected.total_sensors
     assert found.sensors_by_state == expected.sensors_by_state
+    assert found.further == expected.further
     by_state = dict(expected.average_temperature_by_state)
     assert dict(found.average_temperature_by_state).keys() == by_state.keys()
     for state, average in found.average_temperature_by_state:

