@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aggregator.measures import MEASURES, SHOWN
+from aggregator.analytics.measures import MEASURES, SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import duckdb
 
-    from aggregator.measures import Sums
+    from aggregator.analytics.measures import Sums
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
-from aggregator import sketch
+from aggregator.analytics.measures import MEASURES
 from aggregator.approximate import Approximate, Uncertain
-from aggregator.measures import MEASURES
-from aggregator.tables import JOINED, NAMES, columns
+from aggregator.ledger import hyperloglog as sketch
+from aggregator.ledger.database import JOINED, NAMES, columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from aggregator.measures import Sums
+    from aggregator.analytics.measures import Sums
 
 # `irregular` has the guids of which only gaps have come; it is seldom large.
 _STATE: Final = (

@@ -14,18 +14,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from isotherm.contract.event_time import format_event_time
+
 from aggregator.event_window import EventWindow
-from aggregator.population import Population
+from aggregator.ledger.database import EVENT_TABLES, FOLDED_STRICT, NAMES, OF_READINGS
+from aggregator.ledger.population import Population
 from aggregator.sensor_lists import Moved
-from aggregator.tables import EVENT_TABLES, FOLDED_STRICT, NAMES, OF_READINGS
 from aggregator.totals import compute_ledger
-from contract.moment import format_event_time
 
 if TYPE_CHECKING:
     import duckdb
 
-    from aggregator.analytics import Analytics
-    from aggregator.scopes import Sliding
+    from aggregator.analytics.analytics import Analytics
+    from aggregator.analytics.scopes import Sliding
 
 _MICRO: Final = 1_000_000
 _FIRST: Final = -62_135_596_800 * _MICRO

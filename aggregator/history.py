@@ -10,8 +10,8 @@ from typing import Final
 import click
 import duckdb
 
+from aggregator.analytics.measures import SHOWN
 from aggregator.errors import HistoryError
-from aggregator.measures import SHOWN
 
 _FIELDS: Final = {"degrees": "average_temperature_by_state"} | {m.name: m.field for m in SHOWN}
 """The columns of the view `temperature`, and of what lists in a snapshot's scope they are."""

@@ -13,31 +13,34 @@ from typing import TYPE_CHECKING, Final, Self
 
 import duckdb
 
-from aggregator import balance, beyond, refusals, sequences
-from aggregator.audit import EventTime
-from aggregator.buckets import Buckets
+from aggregator.analytics.audit import EventTime
+from aggregator.analytics.measures import SHOWN
+from aggregator.analytics.scopes import SINCE_START
 from aggregator.errors import LedgerWriteError
-from aggregator.measures import SHOWN
-from aggregator.population import Population, offline, population, text
-from aggregator.refusals import require_fit
-from aggregator.scopes import SINCE_START
-from aggregator.sensors import Sensors
-from aggregator.tables import BEFORE, PROGRESS, SCHEMA, connect, fold, prepare
+from aggregator.ledger import audit as balance
+from aggregator.ledger import compatibility as refusals
+from aggregator.ledger import overflow as beyond
+from aggregator.ledger import sequences
+from aggregator.ledger.compatibility import require_fit
+from aggregator.ledger.database import BEFORE, PROGRESS, SCHEMA, connect, fold, prepare
+from aggregator.ledger.event_window import Buckets
+from aggregator.ledger.population import Population, offline, population, text
+from aggregator.ledger.sensors import Sensors
 from aggregator.totals import compute_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from aggregator.analytics import Analytics
+    from aggregator.analytics.analytics import Analytics
+    from aggregator.analytics.audit import Counts
+    from aggregator.analytics.scopes import Sliding
+    from aggregator.analytics.tally import Tally
     from aggregator.approximate import Approximate
-    from aggregator.audit import Counts
-    from aggregator.beyond import Beyond
-    from aggregator.checkpoint import Checkpoint
     from aggregator.event_window import EventWindow
-    from aggregator.scopes import Sliding
+    from aggregator.kafka.checkpoint import Checkpoint
+    from aggregator.ledger.overflow import Beyond
     from aggregator.sensor_lists import Moved, Offline
-    from aggregator.tally import Tally
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 a TIMESTAMP of DuckDB has no zone
 
@@ -56,7 +59,7 @@ class Ledger:
     Args:
         path: the DuckDB file; made where there is none.
         capacity: how many sensors get rows of their own; None for all. Of the others there are
-            totals and estimates (`aggregator.beyond`).
+            totals and estimates (`aggregator.ledger.overflow`).
         sliding: the event window; None where there is none to keep.
 
     Raises:

@@ -10,7 +10,7 @@ from aggregator.errors import LedgerError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aggregator.checkpoint import Checkpoint
+    from aggregator.kafka.checkpoint import Checkpoint
 
 IN_USE: Final = "is open in another process"
 

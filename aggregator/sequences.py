@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aggregator.measures import MEASURES
-from aggregator.tables import FOLDED, JOINED, NAMES, OF_READINGS, OR_NOTHING, TAKEN_BACK
+from aggregator.analytics.measures import MEASURES
+from aggregator.ledger.database import FOLDED, JOINED, NAMES, OF_READINGS, OR_NOTHING, TAKEN_BACK
 
 if TYPE_CHECKING:
     from datetime import datetime

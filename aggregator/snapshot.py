@@ -6,14 +6,14 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.moment import format_event_time
+from isotherm.contract.event_time import format_event_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aggregator.analytics import Analytics
+    from aggregator.analytics.analytics import Analytics
+    from aggregator.analytics.audit import Audit, EventTime
     from aggregator.approximate import Approximate
-    from aggregator.audit import Audit, EventTime
     from aggregator.event_window import EventWindow
     from aggregator.sensor_lists import Moved, Offline
 

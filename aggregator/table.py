@@ -8,16 +8,17 @@ import time
 from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
-from aggregator.console import in_words, left_out_text, span_text
-from aggregator.measures import SHOWN
-from aggregator.scopes import EVENT, SINCE_START
-from contract.moment import NS_PER_SECOND
+from isotherm.contract.event_time import NS_PER_SECOND
+
+from aggregator.analytics.measures import SHOWN
+from aggregator.analytics.scopes import EVENT, SINCE_START
+from aggregator.sinks.console import in_words, left_out_text, span_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aggregator.analytics import Analytics
-    from aggregator.snapshot import Snapshot
+    from aggregator.analytics.analytics import Analytics
+    from aggregator.analytics.snapshot import Snapshot
 
 _FURTHER: Final = "".join(f" {measure.shown.heading:>7}" for measure in SHOWN if measure.shown)
 _HEAD: Final = f"{'°F':>10}{_FURTHER} sensors"

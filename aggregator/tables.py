@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
-from aggregator.measures import MEASURES
+from aggregator.analytics.measures import MEASURES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aggregator.measures import Measure
+    from aggregator.analytics.measures import Measure
 
 SCHEMA: Final = "isotherm.ledger/3"
 
@@ -85,12 +85,12 @@ CREATE TABLE IF NOT EXISTS audit (
     explained HUGEINT, duplicated HUGEINT, unsynced BIGINT, late BIGINT, future BIGINT);
 
 -- By state what came of sensors that have no row, since the ledger was full; `sketch` tells how
--- many they are (aggregator/sketch.py). With a row in it no new sensor gets a row in `sensor`.
+-- many they are (aggregator/ledger/hyperloglog.py). With a row in it no new sensor gets a row in `sensor`.
 CREATE TABLE IF NOT EXISTS beyond (
     state VARCHAR PRIMARY KEY, {_DEFINED}, gaps BIGINT, first_event TIMESTAMP,
     last_event TIMESTAMP, last_seen TIMESTAMP, sketch BLOB);
 
--- Which measures (aggregator/measures.py) the rows have. `batch_id`: the first batch of which each
+-- Which measures (aggregator/analytics/measures.py) the rows have. `batch_id`: the first batch of which each
 -- has all, 0 for all that came; `since`: when that batch came, null for 0 and before it.
 CREATE TABLE IF NOT EXISTS measure (name VARCHAR PRIMARY KEY, batch_id BIGINT, since TIMESTAMP);
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 import pyarrow as pa
 
-from aggregator.analytics import Analytics, compute
-from aggregator.audit import Audit, EventTime
+from aggregator.analytics.analytics import Analytics, compute
+from aggregator.analytics.audit import Audit, EventTime
 from aggregator.moved import moved_within
 from aggregator.sensor_lists import Moved
 

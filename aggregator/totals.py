@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aggregator.analytics import Analytics, analytics, by_state
-from aggregator.beyond import NOTHING
-from aggregator.measures import joined
+from aggregator.analytics.analytics import Analytics, analytics, by_state
+from aggregator.analytics.measures import joined
+from aggregator.ledger.overflow import NOTHING
 
 if TYPE_CHECKING:
     import duckdb
 
-    from aggregator.beyond import Beyond
-    from aggregator.population import Population
+    from aggregator.ledger.overflow import Beyond
+    from aggregator.ledger.population import Population
 
 
 def compute_ledger(

@@ -6,28 +6,29 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aggregator.analytics import Analytics
-from aggregator.aside import lies_in_records
-from aggregator.audit import Audit, Counts
-from aggregator.population import Silence
-from aggregator.scopes import EVENT, SINCE_START, WINDOW
+from isotherm.contract.event_time import NS_PER_SECOND
+
+from aggregator.analytics.analytics import Analytics
+from aggregator.analytics.audit import Audit, Counts
+from aggregator.analytics.scopes import EVENT, SINCE_START, WINDOW
+from aggregator.analytics.snapshot import Snapshot
+from aggregator.analytics.tally import tally
+from aggregator.dead_letters.set_aside import lies_in_records
+from aggregator.ledger.population import Silence
 from aggregator.sensor_lists import Moved
-from aggregator.snapshot import Snapshot
-from aggregator.tally import tally
-from contract.moment import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from aggregator.analytics.audit import EventTime
+    from aggregator.analytics.tally import Tally
     from aggregator.approximate import Approximate
-    from aggregator.aside import Aside
-    from aggregator.audit import EventTime
-    from aggregator.dead_letters import DeadLetters
+    from aggregator.dead_letters.set_aside import Aside
+    from aggregator.dead_letters.writer import DeadLetters
     from aggregator.event_window import EventWindow
-    from aggregator.ledger import Ledger
+    from aggregator.ledger.ledger import Ledger
     from aggregator.sensor_lists import Offline
-    from aggregator.sinks import Sink
-    from aggregator.tally import Tally
+    from aggregator.sinks.files import Sink
 
 
 class Triggers:

@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from aggregator import measures
+from aggregator.analytics import measures
 
 TRIAL = measures.Measure(
     name="trial",
@@ -21,15 +21,16 @@ TRIAL = measures.Measure(
 measures.MEASURES = (*measures.MEASURES, TRIAL)  # type: ignore[misc,assignment]
 measures.SHOWN = (*measures.SHOWN, TRIAL)  # type: ignore[misc]
 
+from aggregator.analytics.snapshot import Snapshot, to_json  # noqa: E402
+from aggregator.ledger.ledger import Ledger  # noqa: E402
+from aggregator.monitoring.counters import Observed  # noqa: E402
+from aggregator.monitoring.view import View  # noqa: E402
+from aggregator.stream.trigger import Triggers  # noqa: E402
+
 from aggregator import history, ledger_report, partials, table  # noqa: E402
-from aggregator.ledger import Ledger  # noqa: E402
-from aggregator.observed import Observed  # noqa: E402
-from aggregator.snapshot import Snapshot, to_json  # noqa: E402
-from aggregator.trigger import Triggers  # noqa: E402
-from aggregator.view import View  # noqa: E402
-from tests.aggregator.event_oracle import SLIDING, at, made  # noqa: E402
-from tests.aggregator.records import summed  # noqa: E402
-from tests.aggregator.test_metrics import shown  # noqa: E402
+from tests.aggregator.monitoring.test_metrics import shown  # noqa: E402
+from tests.aggregator.support.event_oracle import SLIDING, at, made  # noqa: E402
+from tests.aggregator.support.records import summed  # noqa: E402
 
 
 class Kept:

@@ -1,10 +1,11 @@
 """The snapshot that the golden texts of console and JSON show."""
 
-from aggregator.analytics import Analytics
-from aggregator.audit import Audit, Counts, EventTime
+from aggregator.analytics.analytics import Analytics
+from aggregator.analytics.audit import Audit, Counts, EventTime
+from aggregator.analytics.snapshot import Snapshot
+
 from aggregator.event_window import EventWindow
 from aggregator.sensor_lists import Moved, Offline, Silent
-from aggregator.snapshot import Snapshot
 
 WINDOW = Analytics(
     average_temperature_by_state=(("FL", 70.70635838150288), ("HI", 70.59879999999998)),

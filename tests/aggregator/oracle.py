@@ -5,10 +5,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import contract
-from aggregator.analytics import Analytics
-from aggregator.audit import Audit
-from contract import Gap, Reading, Rejection
+from aggregator.analytics.analytics import Analytics
+from aggregator.analytics.audit import Audit
+from isotherm import contract
+from isotherm.contract import Gap, Reading, Rejection
 
 Name = tuple[str, str]
 """A guid and an epoch."""

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aggregator.analytics.measures import MEASURES, SHOWN, joined
+from aggregator.ledger.ledger import Ledger
+from aggregator.ledger.report import exported, opened, problems, status
+from aggregator.stream.workers.partial_sums import WITH_MOMENTS
 
 import aggregator
-from aggregator.ledger import Ledger
-from aggregator.ledger_report import exported, opened, problems, status
-from aggregator.measures import MEASURES, SHOWN, joined
-from aggregator.partials import WITH_MOMENTS
-from tests.aggregator.event_oracle import SLIDING, at, made
-from tests.aggregator.records import tallied
+from tests.aggregator.support.event_oracle import SLIDING, at, made
+from tests.aggregator.support.records import tallied
 
 ROOT = Path(aggregator.__file__).parents[1]
 KEPT = ROOT / "tests/records/ledger-2.duckdb.gz"
@@ -122,9 +122,11 @@ def test_a_ledger_of_before_can_be_looked_into_and_opened(tmp_path: Path) -> Non
 
 
 def test_a_new_measure_is_described_and_on_the_page() -> None:
-    schema = json.loads((ROOT / "aggregator/snapshot.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads(
+        (ROOT / "aggregator/analytics/snapshot.schema.json").read_text(encoding="utf-8")
+    )
     described = schema["$defs"]["analytics"]["properties"].keys()
-    page = (ROOT / "aggregator/dashboard/static/measures.js").read_text(encoding="utf-8")
+    page = (ROOT / "dashboard/static/measures.js").read_text(encoding="utf-8")
     fields = [measure.field for measure in SHOWN]
     of_four = [
         "average_temperature_by_state",

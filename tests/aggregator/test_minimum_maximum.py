@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
+from aggregator.analytics.snapshot import to_json
+from aggregator.cli.history import query
+from aggregator.ledger.ledger import Ledger
+from aggregator.sinks.files import HistorySink
+from aggregator.stream.workers.partial_sums import WITH_MOMENTS
+from dashboard.feeds.incoming import problem
+from dashboard.feeds.json_schema import compiled
 
-from aggregator.dashboard.incoming import problem
-from aggregator.dashboard.schema import compiled
-from aggregator.history import query
-from aggregator.ledger import Ledger
-from aggregator.partials import WITH_MOMENTS
-from aggregator.sinks import HistorySink
-from aggregator.snapshot import to_json
-from tests.aggregator.event_oracle import MEMORY, SLIDING, at, made
-from tests.aggregator.golden import EVENT_WINDOW, snapshot
-from tests.aggregator.records import gap, reading, tallied
-from tests.aggregator.test_measures import ROOT, old_ledger
+from tests.aggregator.analytics.test_measures import ROOT, old_ledger
+from tests.aggregator.support.event_oracle import MEMORY, SLIDING, at, made
+from tests.aggregator.support.golden import EVENT_WINDOW, snapshot
+from tests.aggregator.support.records import gap, reading, tallied
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aggregator.analytics import Analytics
+    from aggregator.analytics.analytics import Analytics
 
 MIN, MAX = "minimum_temperature_by_state", "maximum_temperature_by_state"
 SINCE = "2023-11-14T22:14:22.000000Z"
@@ -160,7 +160,7 @@ def test_history_has_them_and_null_for_snapshots_of_before(tmp_path: Path) -> No
 
 def test_readers_and_writers_of_before_and_of_now_understand_each_other() -> None:
     before = json.loads((ROOT / "tests/records/snapshot-1.0.schema.json").read_text("utf-8"))
-    now = json.loads((ROOT / "aggregator/snapshot.schema.json").read_text("utf-8"))
+    now = json.loads((ROOT / "aggregator/analytics/snapshot.schema.json").read_text("utf-8"))
     full = replace(
         snapshot(since_start=True, event=EVENT_WINDOW), known_from={MIN: None, MAX: SINCE}
     )

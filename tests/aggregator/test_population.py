@@ -2,12 +2,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aggregator.ledger.ledger import Ledger
+from aggregator.ledger.population import Silence
 
-from aggregator.ledger import Ledger
 from aggregator.moved import EXAMPLES
-from aggregator.population import Silence
 from aggregator.sensor_lists import Moved, Offline, Silent
-from tests.aggregator.records import SECOND, reading, tallied
+from tests.aggregator.support.records import SECOND, reading, tallied
 
 OTHER = "00000000000000b2"
 EVENT = "2016-11-16T13:26:39.447974Z"
