@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bridge.errors import MalformedPacketError, PacketTooLargeError
-from contract.verdict import MAX_BYTES
+from isotherm.contract.verdict import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

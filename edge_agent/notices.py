@@ -8,8 +8,8 @@ from edge_agent.frames import Framer
 from edge_agent.message import Fate, Message
 
 if TYPE_CHECKING:
-    from contract.log import Log
     from edge_agent.message import Source
+    from isotherm.log import Log
 
 
 class Notices:

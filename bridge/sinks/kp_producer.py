@@ -22,7 +22,7 @@ from bridge.security import kafka_access, kafka_python_security
 from bridge.sink import held_back
 from bridge.sinks.kp_log import HEARD, NAMELESS
 from bridge.sinks.kp_partitioner import KeyPartitioner
-from contract.refusal import refusal
+from isotherm.settings.refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from bridge.errors import SinkClosingError, SinkUnavailableError
 from bridge.security import kafka_access
 from bridge.sink import held_back
-from contract.refusal import refusal
+from isotherm.settings.refusal import refusal
 
 if TYPE_CHECKING:
     import threading

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from bridge.availability import Availability, Shared
-from contract.log import start_logging
+from isotherm.log import start_logging
 
 
 @pytest.fixture
