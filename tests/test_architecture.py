@@ -58,7 +58,7 @@ ORDER = {
         *("contract", "settings", "mqtt", "kafka", "http", "doctor"),
     ),
     "aggregator": (
-        *("errors", "stream.workers", "analytics", "settings", "dead_letters", "kafka"),
+        *("errors", "analytics", "stream.workers", "settings", "dead_letters", "kafka"),
         *("ledger", "sinks", "stream", "monitoring", "doctor", "cli", "job"),
     ),
     "dashboard": (
