@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from contract.settings import duration, optional, setting, text, whole
+from edge_agent.mqtt.publisher import WINDOW
 from edge_agent.parsers import MAX_WINDOW, device_id, moment, mqtt_url, rate
-from edge_agent.publisher import WINDOW
 from edge_agent.workload import RATE, SENSORS
 
 if TYPE_CHECKING:

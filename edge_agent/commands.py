@@ -22,8 +22,8 @@ from edge_agent.command_settings import (
     ReplaySettings,
     SimulateSettings,
 )
-from edge_agent.connect import check, check_files, connect
 from edge_agent.errors import InputError
+from edge_agent.mqtt.options import check, check_files, connect
 from edge_agent.outbox_commands import outbox
 from edge_agent.probe_commands import probes, read
 from edge_agent.sample_config import sample_config
@@ -101,11 +101,11 @@ def replay(file: str, **flags: Any) -> int:
     could not be had. 130 or 143: stopped by Ctrl-C or SIGTERM.
     """
     from edge_agent.lines import LineReader  # noqa: PLC0415 only where it is needed
+    from edge_agent.mqtt.broker.size_limit import MOST  # noqa: PLC0415 the same
+    from edge_agent.mqtt.publisher import Publisher  # noqa: PLC0415 the same
     from edge_agent.pace import Pace  # noqa: PLC0415 the same
     from edge_agent.progress import Progress  # noqa: PLC0415 the same
-    from edge_agent.publisher import Publisher  # noqa: PLC0415 the same
     from edge_agent.replay import LONGEST_BACKOFF, Replay, run  # noqa: PLC0415 the same
-    from edge_agent.size_limit import MOST  # noqa: PLC0415 the same
     from edge_agent.stop import Stop  # noqa: PLC0415 the same
 
     chosen = load(ReplaySettings, REPLAY_PREFIX, environ=os.environ, flags=flags)

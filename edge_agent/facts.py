@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from contract.tasks import Tasks
     from edge_agent.board import Board
+    from edge_agent.mqtt.broker.rival import Rival
+    from edge_agent.mqtt.publisher import Publisher
     from edge_agent.outbox import Outbox
-    from edge_agent.publisher import Publisher
-    from edge_agent.rival import Rival
 
 
 class Facts:

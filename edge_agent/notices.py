@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge_agent.frames import Framer
-from edge_agent.message import Fate, Message
+from edge_agent.mqtt.message import Fate, Message
+from edge_agent.mqtt.publish_codec import Framer
 
 if TYPE_CHECKING:
     from contract.log import Log
-    from edge_agent.message import Source
+    from edge_agent.mqtt.message import Source
 
 
 class Notices:

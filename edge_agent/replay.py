@@ -10,7 +10,7 @@ from contract.errors import EXIT_FINE, EXIT_OTHER
 from contract.verdict import MAX_BYTES
 from edge_agent.errors import BrokerError, BrokerRefusedError
 from edge_agent.lines import MAX_LINE
-from edge_agent.message import Fate, Message
+from edge_agent.mqtt.message import Fate, Message
 from edge_agent.stop import EXIT_BASE
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from contract.log import Log
     from edge_agent.lines import Line, LineReader
-    from edge_agent.mqtt import MqttLink
+    from edge_agent.mqtt.client import MqttLink
+    from edge_agent.mqtt.publisher import Publisher
     from edge_agent.pace import Pace
     from edge_agent.progress import Progress
-    from edge_agent.publisher import Publisher
     from edge_agent.stop import Stop
 
 LAST_WAIT: Final = 2.0

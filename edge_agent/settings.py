@@ -23,7 +23,8 @@ from contract.settings import (
     whole,
 )
 from contract.topics import is_device
-from edge_agent.connect import check
+from edge_agent.mqtt.options import check
+from edge_agent.mqtt.publisher import WINDOW
 from edge_agent.overflow import Overflow
 from edge_agent.parsers import (
     MAX_WINDOW,
@@ -34,7 +35,6 @@ from edge_agent.parsers import (
     state,
 )
 from edge_agent.probe import ProbeSettings, driver
-from edge_agent.publisher import WINDOW
 from edge_agent.room import FEWEST_ROWS
 from edge_agent.workload import DESTINATION
 

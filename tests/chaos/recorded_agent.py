@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from edge_agent import clock
 from edge_agent.cli import main
-from edge_agent.frames import Framer
+from edge_agent.mqtt.publish_codec import Framer
 from edge_agent.stamper import Stamper
 from edge_agent.store import Store
 

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from edge_agent import clock
 from edge_agent.cli import main
+from edge_agent.mqtt.transport import Wire
 from edge_agent.outbox import Outbox
 from edge_agent.store import Store
-from edge_agent.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from contract.fields import is_guid
 from contract.log import start_logging
 from contract.topics import latest_topic, status_topic
 from edge_agent.home_assistant import HomeAssistant, Sensor, config, config_topic, latest, object_id
-from edge_agent.link import Up
+from edge_agent.mqtt.events import Up
 from edge_agent.notices import Notices
 from edge_agent.sample import Sample
 from tests.edge_agent.no_readings import NoReadings

@@ -2,7 +2,7 @@ import io
 from collections import deque
 
 from contract.log import start_logging
-from edge_agent.message import Fate, Message
+from edge_agent.mqtt.message import Fate, Message
 from edge_agent.notices import Notices
 
 

@@ -11,7 +11,7 @@ import pytest
 from contract.verdict import decode
 from edge_agent.errors import OutboxInUseError
 from edge_agent.lanes import BACKFILL_PACKETS, PACKET_BYTES
-from edge_agent.message import Fate
+from edge_agent.mqtt.message import Fate
 from tests.edge_agent.outbox_bench import Bench, names, seqs
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from typing import Any
 
 from contract.log import start_logging
 from contract.status import Mark, ProbeState, Status, encode_status
-from edge_agent.link import Up
-from edge_agent.message import Fate
+from edge_agent.mqtt.broker.rival import Rival
+from edge_agent.mqtt.events import Up
+from edge_agent.mqtt.message import Fate
 from edge_agent.notices import Notices
 from edge_agent.reporter import GAP, Reporter
-from edge_agent.rival import Rival
 from tests.edge_agent.no_readings import NoReadings
 
 

@@ -15,19 +15,19 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from contract.refusal import refusal
-from edge_agent import packets
-from edge_agent.frames import BrokenFrameError
-from edge_agent.greeting import Greeting
-from edge_agent.link import Acks, Down, Event, Passed, Up
-from edge_agent.reason import reason
-from edge_agent.wire import MAX_PACKET, Wire
+from edge_agent.mqtt import packets
+from edge_agent.mqtt.events import Acks, Down, Event, Passed, Up
+from edge_agent.mqtt.handshake import Greeting
+from edge_agent.mqtt.publish_codec import BrokenFrameError
+from edge_agent.mqtt.reason_codes import reason
+from edge_agent.mqtt.transport import MAX_PACKET, Wire
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Sequence
 
     from contract.address import Address
-    from edge_agent.will import Will
+    from edge_agent.mqtt.broker.will import Will
 
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds for TCP, again for each step of TLS, and again for the broker's first answers."""
@@ -50,7 +50,7 @@ _BLAMED: Final = frozenset({0x81, 0x82, 0x90, 0x95, 0x99})
 
 
 class MqttLink:
-    """One connection at a time to one broker; see `edge_agent.link.Link`.
+    """One connection at a time to one broker; see `edge_agent.mqtt.events.Link`.
 
     Connecting happens in a thread of its own, since a name server or a TLS handshake may keep it
     waiting for longer than a probe or a person will; all else happens in the caller's thread.

@@ -10,21 +10,28 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from contract.backoff import Backoff
-from edge_agent.frames import FAILURE, NO_SUBSCRIBERS, QUOTA_EXCEEDED, TOO_LARGE, Framer, Puback
-from edge_agent.link import Acks, Down, Passed, Up
-from edge_agent.message import Fate
-from edge_agent.reason import reason
-from edge_agent.size_limit import FIRST, SizeLimit
-from edge_agent.window import Window
+from edge_agent.mqtt.broker.size_limit import FIRST, SizeLimit
+from edge_agent.mqtt.events import Acks, Down, Passed, Up
+from edge_agent.mqtt.inflight import Window
+from edge_agent.mqtt.message import Fate
+from edge_agent.mqtt.publish_codec import (
+    FAILURE,
+    NO_SUBSCRIBERS,
+    QUOTA_EXCEEDED,
+    TOO_LARGE,
+    Framer,
+    Puback,
+)
+from edge_agent.mqtt.reason_codes import reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from contract.log import Log
-    from edge_agent.link import Link
-    from edge_agent.message import Message, Source
-    from edge_agent.rival import Rival
-    from edge_agent.will import LastWill
+    from edge_agent.mqtt.broker.rival import Rival
+    from edge_agent.mqtt.broker.will import LastWill
+    from edge_agent.mqtt.events import Link
+    from edge_agent.mqtt.message import Message, Source
 
 WINDOW: Final = 1_000
 LONGEST_LENGTH: Final = 3

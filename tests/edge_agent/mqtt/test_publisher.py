@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from contract.backoff import Backoff
 from contract.log import start_logging
-from edge_agent.frames import Puback, frame_length
-from edge_agent.link import Acks, Down, Passed, Up
-from edge_agent.message import Fate, Message
-from edge_agent.publisher import Publisher
+from edge_agent.mqtt.events import Acks, Down, Passed, Up
+from edge_agent.mqtt.message import Fate, Message
+from edge_agent.mqtt.publish_codec import Puback, frame_length
+from edge_agent.mqtt.publisher import Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge_agent.link import Event
-    from edge_agent.will import Will
+    from edge_agent.mqtt.broker.will import Will
+    from edge_agent.mqtt.events import Event
 
 UP = Up(session=False, receive_maximum=100, maximum_packet=None)
 

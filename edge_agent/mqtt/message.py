@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from edge_agent.frames import Framer
+    from edge_agent.mqtt.publish_codec import Framer
 
 
 class Message:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from edge_agent.frames import ASIDE
+from edge_agent.mqtt.publish_codec import ASIDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_agent.message import Message
+    from edge_agent.mqtt.message import Message
 
 MAX_MID: Final = ASIDE - 1
 MOST_BYTES: Final = 8 << 20

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent import packets
-from edge_agent.frames import BrokenFrameError
-from edge_agent.greeting import Greeting
-from edge_agent.link import Down, Up
-from edge_agent.will import Will
+from edge_agent.mqtt import packets
+from edge_agent.mqtt.broker.will import Will
+from edge_agent.mqtt.events import Down, Up
+from edge_agent.mqtt.handshake import Greeting
+from edge_agent.mqtt.publish_codec import BrokenFrameError
 
 
 def _connack(properties: bytes = b"", code: int = 0, flags: int = 0) -> bytes:

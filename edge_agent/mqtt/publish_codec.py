@@ -1,6 +1,6 @@
 """The two MQTT v5 packets that travel by the thousand, written and read in bulk.
 
-OASIS MQTT 5.0, sections 3.3 and 3.4. What comes once per connection is in `edge_agent.packets`.
+OASIS MQTT 5.0, sections 3.3 and 3.4. What comes once per connection: `edge_agent.mqtt.packets`.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge_agent.frames import Puback
-    from edge_agent.will import Will
+    from edge_agent.mqtt.broker.will import Will
+    from edge_agent.mqtt.publish_codec import Puback
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ Event = Up | Down | Acks | Passed
 
 
 class Link(Protocol):
-    """What the publisher needs of a connection; `edge_agent.mqtt` has the real one."""
+    """What the publisher needs of a connection; `edge_agent.mqtt.client` has the real one."""
 
     will: Will | None
     """What the broker shall publish should we vanish; read when the connection is made."""

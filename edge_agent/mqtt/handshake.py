@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from edge_agent import packets
-from edge_agent.frames import FAILURE
-from edge_agent.link import Down, Up
-from edge_agent.reason import reason
+from edge_agent.mqtt import packets
+from edge_agent.mqtt.events import Down, Up
+from edge_agent.mqtt.publish_codec import FAILURE
+from edge_agent.mqtt.reason_codes import reason
 
 _REFUSED: Final = frozenset({0x01, 0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C})
 """CONNACK: protocol version (as MQTT 3 has it, and as 5), client id, password, not authorized,

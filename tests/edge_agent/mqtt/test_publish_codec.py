@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.frames import BrokenFrameError, Framer, Puback, frame_length, pubacks
-from edge_agent.reason import reason
+from edge_agent.mqtt.publish_codec import BrokenFrameError, Framer, Puback, frame_length, pubacks
+from edge_agent.mqtt.reason_codes import reason
 
 
 def test_a_publish_packet_is_what_the_standard_says() -> None:

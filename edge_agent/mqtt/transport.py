@@ -6,13 +6,13 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING, Final, Self
 
-from edge_agent.frames import BrokenFrameError, frame_length, pubacks
+from edge_agent.mqtt.publish_codec import BrokenFrameError, frame_length, pubacks
 
 if TYPE_CHECKING:
     import ssl
 
     from contract.address import Address
-    from edge_agent.frames import Puback
+    from edge_agent.mqtt.publish_codec import Puback
 
 READ_BYTES: Final = 16_384
 """Of the shortest packets these are 8,000, which take a turn some 20 ms to look at."""

@@ -1,7 +1,7 @@
 import pytest
 
-from edge_agent.message import Message
-from edge_agent.window import BARREN, STRIKES, Window
+from edge_agent.mqtt.inflight import BARREN, STRIKES, Window
+from edge_agent.mqtt.message import Message
 
 
 def _window(most: int = 10, receive_maximum: int = 10) -> Window:

@@ -1,16 +1,16 @@
 """The MQTT v5 packets that come once per connection: written and read (OASIS MQTT 5.0, section 3).
 
-What travels by the thousand, PUBLISH and PUBACK, is in `edge_agent.frames`.
+What travels by the thousand, PUBLISH and PUBACK, is in `edge_agent.mqtt.publish_codec`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from edge_agent.frames import ASIDE, BrokenFrameError, coded_text, variable
+from edge_agent.mqtt.publish_codec import ASIDE, BrokenFrameError, coded_text, variable
 
 if TYPE_CHECKING:
-    from edge_agent.will import Will
+    from edge_agent.mqtt.broker.will import Will
 
 PINGREQ: Final = b"\xc0\0"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from contract.tls import TlsFiles, check_mqtt, client_context, read_secret
-from edge_agent.mqtt import KEEPALIVE, MqttLink
+from edge_agent.mqtt.client import KEEPALIVE, MqttLink
 
 if TYPE_CHECKING:
     import ssl

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contract.address import Address
-from edge_agent.frames import Puback
-from edge_agent.link import Acks, Down, Event, Up
-from edge_agent.mqtt import MqttLink
-from edge_agent.packets import subscribe, unsubscribe
-from edge_agent.will import Will
+from edge_agent.mqtt.broker.will import Will
+from edge_agent.mqtt.client import MqttLink
+from edge_agent.mqtt.events import Acks, Down, Event, Up
+from edge_agent.mqtt.packets import subscribe, unsubscribe
+from edge_agent.mqtt.publish_codec import Puback
 from tests.bridge.scripted_broker import Peer, ScriptedBroker
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def test_an_answer_that_lets_us_not_in_is_one_end(
 def test_a_host_that_answers_nothing_at_all_holds_nobody_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edge_agent.mqtt.CONNECT_TIMEOUT", 0.5)
+    monkeypatch.setattr("edge_agent.mqtt.client.CONNECT_TIMEOUT", 0.5)
     # A listener whose queue is full leaves the next SYN unanswered, like a black hole.
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
         port = server.getsockname()[1]
