@@ -66,7 +66,7 @@ def _try(settings: AgentSettings, topic: str, will: LastWill, deadline: float) -
     link.open()
     try:
         while time.monotonic() < deadline:
-            for event in link.exchange(b""):
+            for event in link.exchange():
                 if isinstance(event, Up | Down):
                     return event
             link.wait(_TURN_S)

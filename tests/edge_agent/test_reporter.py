@@ -79,7 +79,7 @@ class _Rig:
 
 
 def _up(**more: Any) -> Up:
-    return Up(session=False, receive_maximum=10, maximum_packet=None, **more)
+    return Up(receive_maximum=10, maximum_packet=None, **more)
 
 
 def test_each_connection_begins_with_what_the_broker_knew_and_a_birth() -> None:
