@@ -113,7 +113,10 @@ class MqttLink:
             info = self._client.publish(topic, payload, qos, retain)
             # The next identifier belongs to a message that is not acknowledged yet.
             if info.rc != MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
-                return info.mid
+                break
+        # At once, so that paho keeps no copy of it.
+        self._client.loop_write()
+        return info.mid
 
     def exchange(self) -> Sequence[Event]:
         """Send what was published, as far as the socket takes it, and say what happened."""

@@ -14,6 +14,7 @@ import select
 import socket
 import ssl
 import time
+from collections import deque
 from typing import Final
 
 MAX_PACKET: Final = 1 << 18
@@ -181,7 +182,8 @@ class Transport:
         self._came = b""
         self._at = 0
         self._allowed = MAX_HANDSHAKE
-        self._unsent = bytearray()
+        self._chunks: deque[bytes | bytearray] = deque()
+        self._waiting = 0
         self.linger = 0.0
         """Seconds that closing waits for what is not sent yet."""
         self.dry = False
@@ -199,7 +201,7 @@ class Transport:
     @property
     def unsent(self) -> bool:
         """Whether bytes wait for the broker to read them."""
-        return bool(self._unsent)
+        return self._waiting > 0
 
     def allow(self) -> None:
         """Let the next call of paho's read, up to a bound."""
@@ -229,22 +231,27 @@ class Transport:
 
     def send(self, data: bytes | bytearray) -> int:
         """Take all of `data`; `flush` sends it."""
-        self._unsent += data
-        if not self._made:
-            self._sock.sendall(self._unsent)
-            self._unsent.clear()
+        if self._made:
+            # Paho makes each of these anew, so it is not copied.
+            self._chunks.append(data)
+            self._waiting += len(data)
+        else:
+            self._sock.sendall(data)
         return len(data)
 
     def flush(self) -> None:
         """Send what the broker takes now."""
-        while self._unsent:
-            sent = self.push(bytes(self._unsent[:WRITE_BYTES]))
+        while self._chunks:
+            data = self._gather()
+            sent = self.push(data)
+            self._waiting -= sent
+            if sent < len(data):
+                self._chunks.appendleft(data[sent:] if sent else data)
             if not sent:
                 return
-            del self._unsent[:sent]
             self.moved = time.monotonic()
 
-    def push(self, data: bytes) -> int:
+    def push(self, data: bytes | bytearray) -> int:
         """Write once: how many bytes were taken; after an error, reading finds the end."""
         try:
             return self._sock.send(data)
@@ -257,12 +264,13 @@ class Transport:
 
     def close(self) -> None:
         """End it without a word."""
-        if self._unsent and self.linger:
+        if self._chunks and self.linger:
             writable = select.poll()
             writable.register(self._sock, select.POLLOUT)
             writable.poll(self.linger * 1000)
             self.flush()
-        self._unsent.clear()
+        self._chunks.clear()
+        self._waiting = 0
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
         self._sock.close()
@@ -296,8 +304,19 @@ class Transport:
         if self._bound is not None:
             self._bound.see(self._came[self._at :])
 
+    def _gather(self) -> bytes | bytearray:
+        """What goes next: many short packets at once, or a long one."""
+        data = self._chunks.popleft()
+        if not self._chunks or len(data) >= WRITE_BYTES:
+            return data
+        parts, size = [data], len(data)
+        while self._chunks and size < WRITE_BYTES:
+            parts.append(self._chunks.popleft())
+            size += len(parts[-1])
+        return b"".join(parts)
+
     def _fill(self) -> None:
-        if self._allowed <= 0 or len(self._unsent) > MAX_UNSENT:
+        if self._allowed <= 0 or self._waiting > MAX_UNSENT:
             if self._made:
                 self.dry = self._allowed > 0
                 raise BlockingIOError
