@@ -5,12 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bridge.filters import first_overlap
-from bridge.security import check
-from contract.access import access_setting
-from contract.address import Address, host_names, listen_address, parse_address, parse_host_port
-from contract.errors import SettingsError
-from contract.settings import (
+from bridge.credentials import check
+from bridge.mqtt.filters import first_overlap
+from isotherm.errors import SettingsError
+from isotherm.kafka.access import access_setting
+from isotherm.mqtt.topics import (
+    ALL_READINGS,
+    DEAD_LETTER_SUFFIX,
+    KAFKA_READINGS,
+    POSITIONS_SUFFIX,
+    SHARDS,
+)
+from isotherm.settings.address import (
+    Address,
+    host_names,
+    listen_address,
+    parse_address,
+    parse_host_port,
+)
+from isotherm.settings.table import (
     choice,
     duration,
     optional,
@@ -19,14 +32,7 @@ from contract.settings import (
     text,
     whole,
 )
-from contract.tls import read_secret
-from contract.topics import (
-    ALL_READINGS,
-    DEAD_LETTER_SUFFIX,
-    KAFKA_READINGS,
-    POSITIONS_SUFFIX,
-    SHARDS,
-)
+from isotherm.settings.tls import read_secret
 
 SHARDS_IN_GROUP: Final = 4
 """A group has one MQTT session, with the same name whichever bridge holds it: the 16 sessions are
@@ -91,7 +97,7 @@ def _filter(value: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class BridgeSettings:
-    """What the bridge is told; see the table for the meaning of each field."""
+    """The settings of a bridge; see the table for the meaning of each field."""
 
     mqtt: Address = setting(
         "mqtt.url",

@@ -5,25 +5,26 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from aggregator.doctor.folders import check_place, look, wanted
 from aggregator.doctor.kafka import Where, check_kafka
-from aggregator.doctor.kafka_probe import ask_kafka
+from aggregator.doctor.kafka_client import ask_kafka
 from aggregator.doctor.machine import available_bytes, check_machine, cores
-from aggregator.doctor.places import check_place, look, wanted
 from aggregator.doctor.programs import check_programs
 from aggregator.doctor.state import State
-from aggregator.java_access import check_access
-from aggregator.standing import noted_topic
-from contract.doctor.clock import check_clock
-from contract.doctor.finding import fail
-from contract.doctor.secrets import check_secrets
-from contract.errors import SettingsError
-from contract.kernel_clock import kernel_in_sync
+from aggregator.kafka.java import check_access
+from aggregator.kafka.topic_identity import noted_topic
+from aggregator.sinks.factory import secrets, topics
+from isotherm.doctor.clock import check_clock
+from isotherm.doctor.finding import fail
+from isotherm.doctor.secrets import check_secrets
+from isotherm.errors import SettingsError
+from isotherm.kernel_clock import kernel_in_sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aggregator.settings import AggregatorSettings
-    from contract.doctor.finding import Finding
+    from isotherm.doctor.finding import Finding
 
 
 def examine(settings: AggregatorSettings) -> Iterator[Finding]:
@@ -37,6 +38,7 @@ def examine(settings: AggregatorSettings) -> Iterator[Finding]:
         {
             "kafka.password_file": settings.kafka_password_file,
             "kafka.key_file": settings.kafka_key_file,
+            **secrets(settings.sinks),
         }
     )
     for what, path, folder in wanted(settings):
@@ -70,5 +72,4 @@ def _access(settings: AggregatorSettings) -> Iterator[Finding]:
 def _others(settings: AggregatorSettings) -> Iterator[tuple[str, str]]:
     if settings.dead_letter_topic is not None:
         yield settings.dead_letter_topic, "name another with --dead-letters, or --dead-letters off"
-    if settings.analytics is not None:
-        yield settings.analytics, "leave --analytics-topic out"
+    yield from topics(settings.sinks)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from contract.topics import readings_topic
-from contract.verdict import decode
 from deploy.local import Stack
+from isotherm.contract.verdict import decode
+from isotherm.mqtt.topics import readings_topic
 from tests.edge_agent.subscriber import Subscriber
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.lowest]
 
 PROBES = 500
 
