@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.topics import status_topic
-from contract.verdict import decode
 from edge_agent.mqtt.transport import MAX_PACKET
+from isotherm.contract.verdict import decode
+from isotherm.mqtt.topics import status_topic
 from tests.edge_agent.hostile_broker import HostileBroker, retained
 from tests.edge_agent.odd_brokers import Board
 from tests.support import await_true, program

@@ -4,12 +4,12 @@ import sys
 
 import pytest
 
-from contract.address import Address
-from contract.errors import SettingsError
-from contract.settings import load
 from edge_agent.command_settings import REPLAY_PREFIX, ReplaySettings
 from edge_agent.errors import MissingExtraError
 from edge_agent.mqtt.options import check, check_files, connect
+from isotherm.errors import SettingsError
+from isotherm.settings.address import Address
+from isotherm.settings.table import load
 
 
 def _settings(**flags: object) -> ReplaySettings:

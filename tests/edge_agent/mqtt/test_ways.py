@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import pytest
 
-from deploy.local.mosquitto import Mosquitto
 from deploy.local.ports import LOOPBACK
-from tests.certificates import Authority
+from deploy.local.services.mosquitto import Mosquitto
 from tests.edge_agent.brokers import running
 from tests.edge_agent.connect_proxy import ConnectProxy
 from tests.edge_agent.odd_brokers import Board, seqs
 from tests.edge_agent.outbox_bench import Bench
 from tests.edge_agent.subscriber import Subscriber
 from tests.support import program
+from tests.support.certificates import Authority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
