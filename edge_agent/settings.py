@@ -19,7 +19,7 @@ from edge_agent.parsers import (
     rate,
     state,
 )
-from edge_agent.probe import ProbeSettings, driver
+from edge_agent.probes.registry import driver
 from edge_agent.room import FEWEST_ROWS
 from edge_agent.workload import DESTINATION
 from isotherm.errors import SettingsError
@@ -42,6 +42,7 @@ from isotherm.settings.table import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from edge_agent.probes.driver import ProbeSettings
     from isotherm.settings.address import Address
 
 PREFIX: Final = "ISOTHERM_AGENT"
