@@ -30,17 +30,17 @@ from bridge.settings import BridgeSettings
 from contract import exposition, status
 from contract.fields import FIELDS, GAP_FIELDS, Field
 from contract.settings import REQUIRED, markdown, rows
-from edge_agent.command_settings import (
+from edge_agent.probe import ProbeSettings, driver, driver_names
+from edge_agent.reporting.metrics import METRICS as AGENT_METRICS
+from edge_agent.reporting.metrics import PREFIX as AGENT_METRICS_PREFIX
+from edge_agent.settings.agent import PREFIX as AGENT_PREFIX
+from edge_agent.settings.agent import AgentSettings
+from edge_agent.settings.tools import (
     REPLAY_PREFIX,
     SIMULATE_PREFIX,
     ReplaySettings,
     SimulateSettings,
 )
-from edge_agent.metrics import METRICS as AGENT_METRICS
-from edge_agent.metrics import PREFIX as AGENT_METRICS_PREFIX
-from edge_agent.probe import ProbeSettings, driver, driver_names
-from edge_agent.settings import PREFIX as AGENT_PREFIX
-from edge_agent.settings import AgentSettings
 
 if TYPE_CHECKING:
     from contract.settings import Row

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from edge_agent.settings import AgentSettings
+    from edge_agent.settings.agent import AgentSettings
 
 SYSFS: Final = Path("/sys")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from edge_agent.errors import MissingExtraError
 from edge_agent.fault import Fault
 from edge_agent.probes import bme280, sht3x, w1
-from edge_agent.reader import read_once
+from edge_agent.sampling.reader import read_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -13,7 +13,7 @@ from edge_agent.link import Down, Up
 from edge_agent.will import LastWill
 
 if TYPE_CHECKING:
-    from edge_agent.settings import AgentSettings
+    from edge_agent.settings.agent import AgentSettings
 
 PATIENCE_S: Final = 20.0
 _TURN_S: Final = 0.1

@@ -11,7 +11,7 @@ from contract.doctor.secrets import check_secrets
 from contract.errors import SettingsError
 from contract.kernel_clock import kernel_in_sync
 from edge_agent.broker_note import FACT, decode_note
-from edge_agent.clock import boot_id
+from edge_agent.cli.probes import read_all
 from edge_agent.connect import check_files
 from edge_agent.doctor.broker import check_broker, check_note
 from edge_agent.doctor.broker_probe import ask_broker
@@ -20,15 +20,15 @@ from edge_agent.doctor.outbox import check_outbox
 from edge_agent.doctor.outbox_probe import look_at_outbox
 from edge_agent.doctor.probes import check_probes
 from edge_agent.doctor.unit import check_unit, unit_facts
-from edge_agent.place import places
-from edge_agent.probe_commands import read_all
+from edge_agent.outbox.clock import boot_id
+from edge_agent.sampling.places import places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from contract.doctor.finding import Finding
     from edge_agent.doctor.outbox import OutboxFacts
-    from edge_agent.settings import AgentSettings
+    from edge_agent.settings.agent import AgentSettings
 
 
 def examine(settings: AgentSettings, config: str) -> Iterator[Finding]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from contract.fields import Clock
 from contract.status import Mark, Status, encode_status
 from contract.version import VERSION
-from edge_agent.clock import boot_id
-from edge_agent.epoch import new_epoch, new_key, proof
+from edge_agent.outbox.clock import boot_id
+from edge_agent.outbox.epoch import new_epoch, new_key, proof
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ def last_words(facts: Mapping[str, Any]) -> bytes:
     """It, by what the outbox's file says; should the broker publish it, it is true.
 
     Args:
-        facts: of the store; see `edge_agent.store.Saved`.
+        facts: of the store; see `edge_agent.outbox.storage.database.Saved`.
     """
     lives = str(facts.get("lives", "")).split()
     mark = Mark(

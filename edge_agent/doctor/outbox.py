@@ -27,7 +27,7 @@ class OutboxFacts:
         sync_s: what an fsync takes there, seconds; None where it could not be tried.
         free: bytes free on its disk; None where the system does not say.
         kind: of the filesystem, such as ``ext4``.
-        facts: that the store keeps; see `edge_agent.store.Saved`.
+        facts: that the store keeps; see `edge_agent.outbox.storage.database.Saved`.
     """
 
     in_use: bool = False

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from contract.doctor.disk import existing, filesystem, free_bytes, sync_seconds
 from edge_agent.doctor.outbox import OutboxFacts
 from edge_agent.errors import OutboxUnreadableError
-from edge_agent.lookup import Lookup
+from edge_agent.outbox.inspect import Lookup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

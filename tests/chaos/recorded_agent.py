@@ -19,17 +19,17 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from edge_agent import clock
-from edge_agent.cli import main
+from edge_agent.cli.main import main
 from edge_agent.frames import Framer
-from edge_agent.stamper import Stamper
-from edge_agent.store import Store
+from edge_agent.outbox import clock
+from edge_agent.outbox.stamper import Stamper
+from edge_agent.outbox.storage.database import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from edge_agent.entry import Entry
+    from edge_agent.outbox.entry import Entry
 
 _READINGS: Final = b"isotherm/v1/readings/"
 _EVERYTHING: Final = 1 << 62

@@ -21,7 +21,7 @@ from contract.moment import parse_event_time
 from contract.tasks import Tasks
 from contract.topics import ALL_ALERTS, alert_topic
 from deploy.local.mosquitto import Mosquitto
-from tests.edge_agent.brokers import running
+from tests.edge_agent.support.brokers import running
 from tests.support import await_true
 
 if TYPE_CHECKING:

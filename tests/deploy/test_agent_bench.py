@@ -15,7 +15,7 @@ from deploy.bench.agent.syncs import syncs
 from deploy.bench.show import spread
 from deploy.bench.verify import Verdict
 from deploy.errors import ProgramFailedError
-from edge_agent.settings import load_agent
+from edge_agent.settings.agent import load_agent
 
 NS = 1_000_000_000
 START = 1_479_302_799 * NS

@@ -17,9 +17,9 @@ from deploy.demo.plan import PERIOD, Happening, due
 from deploy.demo.pulse import pulse
 from deploy.demo.stranger import turn
 from edge_agent.fault import Fault
-from edge_agent.place import places
-from edge_agent.reader import read_once
-from edge_agent.settings import load_agent
+from edge_agent.sampling.places import places
+from edge_agent.sampling.reader import read_once
+from edge_agent.settings.agent import load_agent
 
 MQTT = "mqtt://127.0.0.1:1883"
 

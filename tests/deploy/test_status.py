@@ -31,8 +31,8 @@ from deploy.local.scrape import Samples, ask
 from deploy.local.state import AGENT, BRIDGE, JOB, ProcessRecord, ServiceRecord, StackRecord
 from deploy.local.status import parts
 from deploy.local.table import as_json, table
-from edge_agent.metrics import METRICS as AGENT_METRICS
-from edge_agent.metrics import PREFIX as AGENT_PREFIX
+from edge_agent.reporting.metrics import METRICS as AGENT_METRICS
+from edge_agent.reporting.metrics import PREFIX as AGENT_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

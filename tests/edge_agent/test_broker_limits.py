@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from contract.topics import readings_topic, status_topic
-from tests.edge_agent.brokers import Retained
-from tests.edge_agent.odd_brokers import Board, mosquitto, seqs
-from tests.edge_agent.outbox_bench import Bench
-from tests.edge_agent.subscriber import Subscriber
+from tests.edge_agent.support.brokers import Retained
+from tests.edge_agent.support.odd_brokers import Board, mosquitto, seqs
+from tests.edge_agent.support.outbox_bench import Bench
+from tests.edge_agent.support.subscriber import Subscriber
 from tests.support import await_true, program
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from edge_agent.fault import Fault
 from edge_agent.hardware import BoardHardware, GpiozeroAdc, SmbusI2c
 from edge_agent.mocks import MockBme280, MockMcp3008
 from edge_agent.probes.bme280 import Bme280Probe
-from edge_agent.reader import read_once
+from edge_agent.sampling.reader import read_once
 
 
 class _Kernel:

@@ -10,8 +10,8 @@ import pytest
 
 from contract.topics import status_topic
 from contract.verdict import decode
-from tests.edge_agent.hostile_broker import HostileBroker, retained
-from tests.edge_agent.odd_brokers import Board
+from tests.edge_agent.support.hostile_broker import HostileBroker, retained
+from tests.edge_agent.support.odd_brokers import Board
 from tests.support import await_true, program
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from edge_agent.fault import Fault
 from edge_agent.mocks import MockHardware, MockMcp3008
 from edge_agent.probe import driver
 from edge_agent.probes.mcp3008 import SENSORS, temperature
-from edge_agent.reader import read_once
+from edge_agent.sampling.reader import read_once
 from edge_agent.site import Site
 
 VREF = 3.3

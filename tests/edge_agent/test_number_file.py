@@ -14,9 +14,9 @@ from edge_agent.file_age import FileAge
 from edge_agent.mocks import MockHardware
 from edge_agent.number_file import read_number
 from edge_agent.probe import Probe, driver
-from edge_agent.reader import read_once
+from edge_agent.sampling.reader import read_once
 from edge_agent.site import Site
-from tests.edge_agent.fake_sys import FakeSys, unprivileged
+from tests.edge_agent.support.fake_sys import FakeSys, unprivileged
 
 CASES = Path(__file__).parent / "number_files"
 

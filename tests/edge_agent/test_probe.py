@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 
 from edge_agent import probes
-from edge_agent.place import places
 from edge_agent.probe import driver, driver_names
-from edge_agent.sample_config import sample_config
-from edge_agent.settings import load_agent
+from edge_agent.sampling.places import places
+from edge_agent.settings.agent import load_agent
+from edge_agent.settings.sample import sample_config
 
 DRIVER = """
 from dataclasses import dataclass

@@ -3,10 +3,10 @@ from pathlib import Path
 
 from edge_agent.errors import MissingExtraError
 from edge_agent.mocks import MockBme280, MockChip, MockHardware, MockSht3x
-from edge_agent.settings import load_agent
+from edge_agent.settings.agent import load_agent
 from edge_agent.site import I2c
 from edge_agent.survey import Finding, i2c_buses, survey
-from tests.edge_agent.fake_sys import ADDRESS, FakeSys
+from tests.edge_agent.support.fake_sys import ADDRESS, FakeSys
 
 NOTHING = MockHardware({})
 

@@ -11,10 +11,10 @@ from edge_agent.fault import Fault
 from edge_agent.mocks import MockHardware
 from edge_agent.probe import Probe, driver
 from edge_agent.probes.w1 import FAMILIES, temperature
-from edge_agent.reader import read_once
+from edge_agent.sampling.reader import read_once
 from edge_agent.site import Site
 from edge_agent.w1_bulk import Bulk
-from tests.edge_agent.fake_sys import ADDRESS, WELL, FakeSys, hang, let_go, unprivileged
+from tests.edge_agent.support.fake_sys import ADDRESS, WELL, FakeSys, hang, let_go, unprivileged
 
 PATIENCE = 10.0
 

@@ -1,0 +1,73 @@
+"""A part that the agent can do without: it never keeps the agent from measuring."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from contract.tasks import where
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from contract.log import Log
+    from edge_agent.service.loop import Duty
+
+REST: Final = 30.0
+"""Seconds for which a part that failed is left alone."""
+
+
+class Guarded:
+    """A duty of the board whose failures are said once, counted, and go no further.
+
+    Args:
+        name: of the part, for the log.
+        duty: the part.
+        log: an error line when it begins to fail, and a line when it works again.
+        failed: told of each failure; for a metric.
+    """
+
+    def __init__(self, name: str, duty: Duty, log: Log, failed: Callable[[], None]) -> None:
+        self._name = name
+        self._duty = duty
+        self._log = log
+        self._failed = failed
+        self._ill = False
+        self._until = 0.0
+
+    def turn(self, now: float) -> float:
+        """Let the part do what is due, or rest; seconds until it wants its turn again."""
+        if now < self._until:
+            return self._until - now
+        wait = REST
+
+        def do() -> None:
+            nonlocal wait
+            wait = self._duty.turn(now)
+
+        if not self.do(do):
+            self._until = now + REST
+        return wait
+
+    def do(self, what: Callable[[], None]) -> bool:
+        """Do something of the part's; whether it went well."""
+        try:
+            what()
+        except Exception as error:  # noqa: BLE001 whatever it is, readings go on
+            self._failed()
+            if not self._ill:
+                self._log.error("a part of the agent fails", part=self._name, why=where(error))
+            self._ill = True
+            return False
+        if self._ill:
+            self._ill = False
+            self._log.warning("over: a part of the agent fails", part=self._name)
+        return True
+
+
+class Idle:
+    """A duty that there is none of."""
+
+    def turn(self, _now: float) -> float:
+        """Nothing is ever due."""
+        return math.inf
