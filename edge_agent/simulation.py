@@ -1,4 +1,4 @@
-"""The reference workload: readings of simulated sensors, the same bytes for the same seed.
+"""Simulated temperatures: a random walk, the daily wave, and the reference workload made of them.
 
 Only `random.Random.random` is drawn from: it alone is promised to give the same numbers for a seed
 in all Python versions.
@@ -7,17 +7,86 @@ in all Python versions.
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from contract.fields import FORMAT, Clock
 from contract.moment import NS_PER_SECOND, format_event_time, parse_event_time
 from contract.states import MEAN_TEMPERATURE, STATES
-from edge_agent import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+
+STEP: Final = 1.0
+"""The most that one reading differs from the one before, degrees Fahrenheit."""
+FIRST: Final = 5.0
+"""The most that the first reading differs from the mean, degrees Fahrenheit."""
+SPAN: Final = 50.0
+"""The walk turns back at the mean ± this. The reference's walk has no bound and would leave the
+contract's range after some hundred thousand readings of one sensor."""
+
+
+def first_temperature(mean: float, draw: random.Random) -> float:
+    """Where a walk begins, degrees Fahrenheit: the mean ± `FIRST`."""
+    return mean + (2.0 * draw.random() - 1.0) * FIRST
+
+
+def next_temperature(temperature: float, mean: float, draw: random.Random) -> float:
+    """The temperature after `temperature`, degrees Fahrenheit: at most `STEP` away."""
+    step = (2.0 * draw.random() - 1.0) * STEP
+    after = temperature + step
+    return after if abs(after - mean) <= SPAN else temperature - step
+
+
+def rounded(temperature: float) -> float:
+    """A temperature as the reference writes it: one decimal, and never -0.0."""
+    return round(temperature, 1) + 0.0
+
+
+WARMEST: Final = 15.0
+"""The hour of the day at which it is warmest."""
+_HOURS: Final = 24.0
+_BY_OFFSET: Final = {
+    -5: "CT DC DE FL GA IN KY MA MD ME MI NC NH NJ NY OH PA RI SC VA VT WV",
+    -6: "AL AR IA IL KS LA MN MO MS ND NE OK SD TN TX WI",
+    -7: "AZ CO ID MT NM UT WY",
+    -8: "CA NV OR WA",
+    -9: "AK",
+    -10: "HI",
+}
+UTC_OFFSET: Final = MappingProxyType(
+    {state: offset for offset, states in _BY_OFFSET.items() for state in states.split()}
+)
+"""Hours of each state's standard time, where most of its people live (49 CFR part 71)."""
+
+
+class Wave:
+    """How much warmer than the day's mean it is, degrees Fahrenheit.
+
+    Args:
+        state: one of the 51 codes.
+        swing: degrees Fahrenheit between the mean and the warmest.
+        day: how long a day takes, seconds; a short one can be watched.
+        clock: the system clock, nanoseconds since 1970.
+    """
+
+    def __init__(self, state: str, *, swing: float, day: float, clock: Callable[[], int]) -> None:
+        self._swing = swing
+        self._day_ns = day * 1e9
+        self._phase = (UTC_OFFSET[state] - WARMEST) / _HOURS
+        self._clock = clock
+
+    def __call__(self) -> float:
+        """Now."""
+        if not self._swing:
+            return 0.0
+        turns = self._clock() / self._day_ns + self._phase
+        return self._swing * math.cos(2.0 * math.pi * turns)
+
 
 SENSORS: Final = 2_106
 """The reference's population: 81 numbers of 26 letters."""
@@ -86,22 +155,20 @@ def lines(workload: Workload, count: int) -> Iterator[str]:
         if head is None:
             state = STATES[int(uniform() * len(STATES))]
             means[index] = MEAN_TEMPERATURE[state]
-            temperature = walk.first(means[index], draw)
+            temperature = first_temperature(means[index], draw)
             head = heads[index] = (
                 f'{{"guid":"{guid(index)}","destination":"{DESTINATION}",'
                 f'"state":"{state}","eventTime":"'
             )
         else:
-            temperature = walk.following(temperatures[index], means[index], draw)
+            temperature = next_temperature(temperatures[index], means[index], draw)
         temperatures[index] = temperature
         moment = workload.start + int(number * interval)
         now, rest = divmod(moment, NS_PER_SECOND)
         if now != second:
             second, text = now, format_event_time(now * NS_PER_SECOND)[:19]
         seqs[index] += 1
-        reading = (
-            f"{head}{text}.{rest // _NS_PER_MICROSECOND:06d}{middle}{walk.written(temperature)!r}"
-        )
+        reading = f"{head}{text}.{rest // _NS_PER_MICROSECOND:06d}{middle}{rounded(temperature)!r}"
         if workload.origin:
             yield f"{reading}{tail}{seqs[index]}{end}"
         else:

@@ -14,10 +14,9 @@ from edge_agent.broker_note import FACT, decode_note
 from edge_agent.cli.probes import read_all
 from edge_agent.connect import check_files
 from edge_agent.doctor.broker import check_broker, check_note
-from edge_agent.doctor.broker_probe import ask_broker
+from edge_agent.doctor.broker_session import ask_broker
 from edge_agent.doctor.last_words import last_words
-from edge_agent.doctor.outbox import check_outbox
-from edge_agent.doctor.outbox_probe import look_at_outbox
+from edge_agent.doctor.outbox import check_outbox, look_at_outbox
 from edge_agent.doctor.probes import check_probes
 from edge_agent.doctor.unit import check_unit, unit_facts
 from edge_agent.outbox.clock import boot_id

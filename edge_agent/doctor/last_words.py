@@ -9,7 +9,7 @@ from contract.fields import Clock
 from contract.status import Mark, Status, encode_status
 from contract.version import VERSION
 from edge_agent.outbox.clock import boot_id
-from edge_agent.outbox.epoch import new_epoch, new_key, proof
+from edge_agent.outbox.identity import new_epoch, new_key, proof
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from edge_agent.message import Fate, Message
-from edge_agent.outbox.breaker import Breaker
-from edge_agent.outbox.retry import Refusals
+from edge_agent.outbox.retry import Breaker, Refusals
 from edge_agent.outbox.scheduler import PACKET_BYTES
 
 if TYPE_CHECKING:

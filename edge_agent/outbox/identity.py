@@ -1,18 +1,146 @@
-"""How entries are named, and whether the names are still ours to give."""
+"""How entries are named, and whether the names are still ours to give.
+
+Two stores that go on from one copy would give the same (guid, epoch, seq) to different readings,
+and one of them would be taken for a double. So an epoch ends where its store may have a clone: a
+store keeps on which board it was used, and, for the clone on the same board (a backup that was put
+back), asks the broker who was there last: each start of the agent has a name, its life, which the
+store keeps and the retained status shows.
+
+Whoever may write to the broker could claim such a clone, at each connect. So a status carries a
+proof, made with a key that the store keeps and its copies have; one without (of a version before,
+or of a copy from then) is believed once in each run of the agent.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from contract.status import Mark
-from edge_agent.outbox.epoch import MOST_LIVES, is_genuine, is_ours, new_epoch, new_key, proof
-from edge_agent.outbox.stamper import Stamper
+from edge_agent.outbox.entry import Entry
 
 if TYPE_CHECKING:
-    from edge_agent.outbox.entry import Entry
+    from collections.abc import Collection, Mapping
+
+    from edge_agent.outbox.entry import Lost
     from edge_agent.outbox.storage.database import Saved
     from edge_agent.outbox.storage.recovery import Opened
+    from edge_agent.sampling.sample import Sample
+
+
+MOST_LIVES: Final = 64
+"""How many lives a store remembers; one that is forgotten only costs a new epoch."""
+
+_SERIALS: Final = (
+    "firmware/devicetree/base/serial-number",
+    "class/dmi/id/product_uuid",
+    "class/dmi/id/product_serial",
+    "class/dmi/id/board_serial",
+)
+
+
+def new_epoch() -> str:
+    """The name of a new sequence: 64 random bits in hex."""
+    return secrets.token_hex(8)
+
+
+def new_key() -> str:
+    """What proves that a status was written with this store, or with a copy of it."""
+    return secrets.token_hex(16)
+
+
+def proof(key: str, mark: Mark) -> str:
+    """The proof of a mark: HMAC-SHA256, the first 32 hex digits."""
+    said = f"{mark.epoch} {mark.next_id} {mark.life}".encode()
+    return hmac.new(key.encode(), said, "sha256").hexdigest()[:32]
+
+
+def is_genuine(key: str, mark: Mark) -> bool:
+    """Whether a mark was written by whoever has the key."""
+    return hmac.compare_digest(proof(key, mark).encode(), mark.proof.encode())
+
+
+def is_ours(seen: Mark, own: Mark, lives: Collection[str], opened_at: int) -> bool:
+    """Whether what the broker last saw leaves our epoch to us.
+
+    Args:
+        seen: of the retained status.
+        own: where this store stands.
+        lives: that this store remembers.
+        opened_at: the last id that it had given when this life began.
+    """
+    if seen.epoch != own.epoch or seen.life == own.life:
+        return True
+    return seen.life in lives and seen.next_id <= opened_at + 1
+
+
+def board_identity(etc: Path = Path("/etc"), sysfs: Path = Path("/sys")) -> str:
+    """What tells this board from another with the same card image, as 16 hex digits.
+
+    The machine id travels with the card, the serial does not: of the board where the firmware
+    gives one, else the addresses of its network cards.
+    """
+    facts = [_text(etc / "machine-id")]
+    serials = [_text(sysfs / name) for name in _SERIALS]
+    facts += serials if any(serials) else _addresses(sysfs / "class/net")
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
+
+
+def _addresses(folder: Path) -> list[str]:
+    # A card without a device behind it is a bridge or a tunnel, whose address is made up.
+    cards = sorted(folder.glob("*")) if folder.is_dir() else []
+    return sorted(filter(None, (_text(c / "address") for c in cards if (c / "device").exists())))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip("\0 \n")
+    except OSError:
+        return ""
+
+
+class Stamper:
+    """Gives the sequence numbers of one epoch, from 1 for each sensor.
+
+    Args:
+        epoch: names the sequences; see `edge_agent.outbox.identity.new_epoch`.
+        seqs: the last number given, by guid.
+    """
+
+    def __init__(self, epoch: str, seqs: Mapping[str, int] | None = None) -> None:
+        self.epoch = epoch
+        self.seqs = dict(seqs or {})
+
+    def stamp(self, sample: Sample, *, id: int, boot: str, synced: bool) -> Entry:  # noqa: A002 the entry's own word
+        """A sample as an entry."""
+        return Entry(
+            id=id,
+            guid=sample.guid,
+            epoch=self.epoch,
+            seq=self.next(sample.guid),
+            state=sample.state,
+            wall=sample.wall,
+            uptime=sample.uptime,
+            boot=boot,
+            synced=synced,
+            # SQLite gives a whole number back as a float, and -0.0 as 0.0.
+            temperature=float(sample.temperature) + 0.0,
+        )
+
+    def gap(self, like: Entry, lost: Lost, *, id: int) -> Entry:  # noqa: A002 the same
+        """A gap, with the guid, the state and the times of `like`."""
+        return like._replace(
+            id=id, epoch=self.epoch, seq=self.next(like.guid), temperature=None, lost=lost
+        )
+
+    def next(self, guid: str) -> int:
+        """The next number of a sensor."""
+        seq = self.seqs[guid] = self.seqs.get(guid, 0) + 1
+        return seq
+
 
 _BEYOND: Final = 1 << 52
 _BEYOND_BITS: Final = 51
@@ -25,7 +153,7 @@ class Names:
     """The epoch on disk, the one for what stays in memory, and what the store knows of itself.
 
     Args:
-        board: see `edge_agent.outbox.epoch.board_identity`.
+        board: see `edge_agent.outbox.identity.board_identity`.
     """
 
     def __init__(self, board: str) -> None:

@@ -34,11 +34,10 @@ if TYPE_CHECKING:
     from edge_agent.message import Fate, Message
     from edge_agent.outbox.clock import BoardClock
     from edge_agent.outbox.entry import Entry
-    from edge_agent.outbox.overflow.policy import Overflow
-    from edge_agent.outbox.overflow.room import Bounds
-    from edge_agent.outbox.stamper import Stamper
-    from edge_agent.outbox.storage.batch import Batch
+    from edge_agent.outbox.identity import Stamper
+    from edge_agent.outbox.overflow.policy import Bounds, Overflow
     from edge_agent.outbox.storage.committer import Outcome
+    from edge_agent.outbox.storage.database import Batch
     from edge_agent.outbox.storage.recovery import Opened
     from edge_agent.outbox.storage.row_counts import Key
     from edge_agent.sampling.sample import Sample
@@ -59,7 +58,7 @@ class Outbox:
     Args:
         path: of the file.
         destination: whom the readings are for.
-        board: see `edge_agent.outbox.epoch.board_identity`.
+        board: see `edge_agent.outbox.identity.board_identity`.
         bounds: how much it may hold.
         overflow: what is dropped beyond that.
         log: gets one line when a state begins and one when it ends.

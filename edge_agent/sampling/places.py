@@ -30,7 +30,7 @@ class Place:
         guid: names the sensor.
         state: one of the 51 codes.
         timeout: seconds that a read may take.
-        stuck_after: see `edge_agent.sampling.judge.Judge`.
+        stuck_after: see `edge_agent.sampling.sampler.Judge`.
         blocks: whether a read may take time, and so needs a thread of its own.
         settings: what it was made of.
     """

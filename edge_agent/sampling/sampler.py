@@ -9,9 +9,10 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from contract.fields import is_temperature
+from edge_agent.degrees import fahrenheit
 from edge_agent.fault import Fault
 from edge_agent.probe_status import ProbeRecord, ProbeStatus
-from edge_agent.sampling.judge import Judge
 from edge_agent.sampling.reader import Answer, Reader
 from edge_agent.sampling.sample import Sample
 
@@ -20,6 +21,31 @@ if TYPE_CHECKING:
 
     from contract.log import Log
     from edge_agent.sampling.places import Place
+
+
+class Judge:
+    """Judges the temperatures of one probe, one after the other.
+
+    Args:
+        stuck_after: readings in a row that may be equal to the last bit; the next equal one is
+            `Fault.STUCK`. 0 where equal readings are nothing strange: a coarse probe in a cellar
+            gives the same number for hours.
+    """
+
+    def __init__(self, stuck_after: int = 0) -> None:
+        self._stuck_after = stuck_after
+        self._last: float | None = None
+        self._equal = 0
+
+    def judge(self, celsius: float) -> float | Fault:
+        """Degrees Fahrenheit that the contract takes, or what is wrong; takes degrees Celsius."""
+        self._equal = self._equal + 1 if celsius == self._last else 1
+        self._last = celsius
+        if self._stuck_after and self._equal > self._stuck_after:
+            return Fault.STUCK
+        temperature = fahrenheit(celsius)
+        return temperature if is_temperature(temperature) else Fault.RANGE
+
 
 GATHER: Final = 0.25
 """Seconds for which a sample waits for those of the same tick, so that they share a message."""

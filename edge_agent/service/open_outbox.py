@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_agent.outbox.clock import boot_id
-from edge_agent.outbox.epoch import board_identity
+from edge_agent.outbox.identity import board_identity
 from edge_agent.outbox.outbox import Outbox
-from edge_agent.outbox.overflow.policy import Overflow
-from edge_agent.outbox.overflow.room import Bounds
+from edge_agent.outbox.overflow.policy import Bounds, Overflow
 
 if TYPE_CHECKING:
     from contract.log import Log

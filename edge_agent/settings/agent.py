@@ -24,8 +24,7 @@ from contract.settings import (
 )
 from contract.topics import is_device
 from edge_agent.connect import check
-from edge_agent.outbox.overflow.policy import Overflow
-from edge_agent.outbox.overflow.room import FEWEST_ROWS
+from edge_agent.outbox.overflow.policy import FEWEST_ROWS, Overflow
 from edge_agent.parsers import (
     MAX_WINDOW,
     device_id,

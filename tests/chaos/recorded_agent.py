@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from edge_agent.cli.main import main
 from edge_agent.frames import Framer
 from edge_agent.outbox import clock
-from edge_agent.outbox.stamper import Stamper
+from edge_agent.outbox.identity import Stamper
 from edge_agent.outbox.storage.database import Store
 
 if TYPE_CHECKING:

@@ -1,12 +1,18 @@
+"""Simulated temperatures: the reference workload and the daily wave."""
+
+from __future__ import annotations
+
 import hashlib
 from collections import defaultdict
 from itertools import pairwise
 
+import pytest
+
 from contract.moment import NS_PER_SECOND
 from contract.reading import Reading, encode
+from contract.states import STATES
 from contract.verdict import decode, judge
-from edge_agent.simulation import START, Workload, guid, lines
-from edge_agent.walk import FIRST, STEP
+from edge_agent.simulation import FIRST, START, STEP, UTC_OFFSET, Wave, Workload, guid, lines
 
 GOLDEN = "266d4a9e98e8190739d8f91fa29f2fa6300029a5922a7a41c16e8afad709db8b"
 
@@ -85,3 +91,31 @@ def test_guids_count_letters_first_and_grow() -> None:
         "0-ZZZ12345678-80Z",
         "0-ZZZ12345678-100A",
     ]
+
+
+HOUR = 3_600 * 10**9
+
+
+def at(state: str, hours: float, *, swing: float = 8.0, day: float = 86_400.0) -> float:
+    """The wave so many hours after midnight UTC."""
+    return Wave(state, swing=swing, day=day, clock=lambda: int(hours * HOUR))()
+
+
+def test_every_state_has_its_clock() -> None:
+    assert set(UTC_OFFSET) == set(STATES)
+
+
+@pytest.mark.parametrize(("state", "hours"), (("NY", 20), ("CA", 23), ("HI", 25)))
+def test_it_is_warmest_at_three_in_the_afternoon_there(state: str, hours: float) -> None:
+    assert at(state, hours) == pytest.approx(8.0)
+    assert at(state, hours + 12) == pytest.approx(-8.0)
+    assert at(state, hours + 6) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_short_day_turns_as_a_long_one() -> None:
+    for hours in (0, 5, 17):
+        assert at("CO", hours / 72, day=1_200) == pytest.approx(at("CO", hours))
+
+
+def test_without_a_swing_it_is_flat() -> None:
+    assert at("CO", 3, swing=0.0) == 0.0

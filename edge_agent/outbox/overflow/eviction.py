@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from edge_agent.outbox.overflow.policy import Gaps, Overflow, Thinner, every_second, oldest
-from edge_agent.outbox.overflow.room import Room
+from edge_agent.outbox.overflow.policy import Gaps, Overflow, Room, Thinner, every_second, oldest
 from edge_agent.outbox.storage.id_ranges import spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from edge_agent.outbox.entry import Entry
-    from edge_agent.outbox.overflow.room import Bounds
+    from edge_agent.outbox.identity import Stamper
+    from edge_agent.outbox.overflow.policy import Bounds
     from edge_agent.outbox.scheduler import Lanes
-    from edge_agent.outbox.stamper import Stamper
     from edge_agent.outbox.storage.persistence import Keeper
     from edge_agent.trouble import Troubles
 

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from contract.tasks import Tasks
-    from edge_agent.outbox.storage.batch import Batch
-    from edge_agent.outbox.storage.database import Store
+    from edge_agent.outbox.storage.database import Batch, Store
     from edge_agent.outbox.storage.row_counts import Key, Span
 
 DRAIN: Final = 4096

@@ -10,22 +10,121 @@ from __future__ import annotations
 import contextlib
 import functools
 import sqlite3
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
+from edge_agent.outbox.entry import Entry, Lost
+from edge_agent.outbox.storage.files import Whereabouts, make_private
 from edge_agent.outbox.storage.id_ranges import spans
-from edge_agent.outbox.storage.private import make_private
 from edge_agent.outbox.storage.row_counts import Held
-from edge_agent.outbox.storage.rows import COLUMNS, checked, to_entry, to_row, unchecked
-from edge_agent.outbox.storage.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from edge_agent.outbox.entry import Entry
-    from edge_agent.outbox.storage.batch import Batch
     from edge_agent.outbox.storage.row_counts import Key
+
+
+COLUMNS: Final = (
+    "id, guid, epoch, seq, state, wall, uptime, boot, synced, temperature, "
+    "lost_epoch, first, last, count, reason, checksum"
+)
+
+
+def checked(pair: tuple[str, str | int]) -> tuple[str, str | int, int]:
+    """A name and a value with their checksum."""
+    # A sequence number that went back by a flipped bit would be given twice.
+    return (*pair, zlib.crc32(repr(pair).encode()))
+
+
+def unchecked(row: tuple[Any, Any, Any]) -> tuple[Any, Any]:
+    """A name and a value.
+
+    Raises:
+        sqlite3.DatabaseError: they are not what was written.
+    """
+    name, value, checksum = row
+    if zlib.crc32(repr((name, value)).encode("utf-8", "replace")) != checksum:
+        raise sqlite3.DatabaseError(f"the checksum of {name!r} is wrong")
+    return name, value
+
+
+def to_row(entry: Entry) -> tuple[Any, ...]:
+    """The values of `COLUMNS`."""
+    lost = entry.lost
+    return (
+        entry.id,
+        entry.guid,
+        bytes.fromhex(entry.epoch),
+        entry.seq,
+        entry.state,
+        entry.wall,
+        entry.uptime,
+        bytes.fromhex(entry.boot),
+        entry.synced,
+        entry.temperature,
+        *(
+            (None,) * 5
+            if lost is None
+            else (bytes.fromhex(lost.epoch), lost.first, lost.last, lost.dropped, lost.reason)
+        ),
+        entry.checksum(),
+    )
+
+
+def to_entry(row: Iterable[Any]) -> Entry | None:
+    """The entry of a row; None where it is not what was written."""
+    *facts, lost_epoch, first, last, count, reason, checksum = row
+    number, guid, epoch, seq, state, wall, uptime, boot, synced, temperature = facts
+    try:
+        lost = None if reason is None else Lost(lost_epoch.hex(), first, last, count, reason)
+        entry = Entry(
+            number, guid, epoch.hex(), seq, state, wall, uptime, boot.hex(), bool(synced),
+            temperature, lost,
+        )  # fmt: skip
+        return entry if entry.checksum() == checksum else None
+    except AttributeError:
+        return None
+
+
+@dataclass(kw_only=True)
+class Batch:
+    """What one transaction does.
+
+    Attributes:
+        entries: to be written, by id; one that stands there already is replaced.
+        seqs: the last sequence number given, by guid.
+        gone: ids of entries to be deleted.
+        aside: why an entry is not sent for now, by id.
+        offsets: of the clocks, by boot, nanoseconds.
+        facts: by name; see `edge_agent.outbox.storage.database.Saved`.
+        fresh: forget all sequence numbers first: the epoch is another.
+        source: a store whose file was taken away: its rows are taken over first.
+        before: what the store before this one held; None where it is the same.
+        known: ids of rows that memory has, though they may stand in no file.
+    """
+
+    entries: dict[int, Entry] = field(default_factory=dict)
+    seqs: dict[str, int] = field(default_factory=dict)
+    gone: list[int] = field(default_factory=list)
+    aside: dict[int, str] = field(default_factory=dict)
+    offsets: dict[str, int] = field(default_factory=dict)
+    facts: dict[str, str | int] = field(default_factory=dict)
+    fresh: bool = False
+    source: Store | None = None
+    before: Held | None = None
+    known: set[int] = field(default_factory=set)
+
+    @property
+    def hurries(self) -> bool:
+        """Whether something waits for it to be committed."""
+        return bool(self.entries or self.offsets or self.aside)
+
+    def __bool__(self) -> bool:
+        parts = (self.entries, self.seqs, self.gone, self.aside, self.offsets, self.facts)
+        return self.fresh or any(parts)
+
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -83,10 +182,11 @@ class Saved:
     """What a store knew when it was opened.
 
     Attributes:
-        facts: ``epoch``; ``board`` (see `edge_agent.outbox.epoch.board_identity`); ``last_id``, the
-            highest that was ever given; ``lives``, with blanks between; ``known_to``, the id up to
-            which entries were named while the broker had confirmed the epoch; ``confirmed``;
-            ``key`` (see `edge_agent.outbox.epoch.proof`).
+        facts: ``epoch``; ``board`` (see `edge_agent.outbox.identity.board_identity`);
+            ``last_id``, the highest that was ever given; ``lives``, with blanks between;
+            ``known_to``, the id up to which entries were named while the broker had confirmed the
+            epoch; ``confirmed``;
+            ``key`` (see `edge_agent.outbox.identity.proof`).
         seqs: the last sequence number given, by guid.
         offsets: of the clocks, by boot.
         rows: entries in it.

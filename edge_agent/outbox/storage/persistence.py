@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 from contract.backoff import Backoff
 from edge_agent.errors import OutboxInUseError
-from edge_agent.outbox.storage.batch import Batch
 from edge_agent.outbox.storage.committer import GoneError, Writer, commit
-from edge_agent.outbox.storage.database import Saved, Store, is_damage
-from edge_agent.outbox.storage.private import make_folder
+from edge_agent.outbox.storage.database import Batch, Saved, Store, is_damage
+from edge_agent.outbox.storage.files import make_folder
 from edge_agent.outbox.storage.recovery import Claim, Opened, open_store, set_aside
 
 if TYPE_CHECKING:

@@ -12,10 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from edge_agent.errors import OutboxInUseError
-from edge_agent.outbox.storage.batch import Batch
-from edge_agent.outbox.storage.database import Saved, Store, connect, is_damage, offsets, read
-from edge_agent.outbox.storage.rows import unchecked
-from edge_agent.outbox.storage.whereabouts import SIDES
+from edge_agent.outbox.storage.database import (
+    Batch,
+    Saved,
+    Store,
+    connect,
+    is_damage,
+    offsets,
+    read,
+    unchecked,
+)
+from edge_agent.outbox.storage.files import SIDES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,8 +11,7 @@ import pytest
 from contract.status import SCHEMA
 from edge_agent.broker_note import BrokerNote, decode_note
 from edge_agent.doctor.broker import BrokerFacts, check_broker, check_note
-from edge_agent.doctor.outbox import OutboxFacts, check_outbox
-from edge_agent.doctor.outbox_probe import look_at_outbox
+from edge_agent.doctor.outbox import OutboxFacts, check_outbox, look_at_outbox
 from edge_agent.doctor.probes import check_probes
 from edge_agent.doctor.unit import check_unit
 from edge_agent.fault import Fault

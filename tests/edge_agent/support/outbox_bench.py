@@ -14,8 +14,7 @@ import pytest
 from contract.log import start_logging
 from edge_agent.message import Fate, Message
 from edge_agent.outbox.outbox import Outbox
-from edge_agent.outbox.overflow.policy import Overflow
-from edge_agent.outbox.overflow.room import Bounds
+from edge_agent.outbox.overflow.policy import Bounds, Overflow
 from edge_agent.outbox.storage.database import Store
 from edge_agent.sampling.sample import Sample
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from contract.status import Mark
-    from edge_agent.outbox.storage.batch import Batch
+    from edge_agent.outbox.storage.database import Batch
 
 NS = 1_000_000_000
 START = 1_479_302_799 * NS

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 from contract.log import start_logging
 from contract.tasks import Tasks
-from edge_agent.outbox.storage.batch import Batch
 from edge_agent.outbox.storage.committer import Outcome, Writer
-from edge_agent.outbox.storage.database import Store
+from edge_agent.outbox.storage.database import Batch, Store
 from tests.support import await_true
 
 if TYPE_CHECKING:

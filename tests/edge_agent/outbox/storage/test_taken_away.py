@@ -15,8 +15,7 @@ import pytest
 
 from edge_agent.message import Fate
 from edge_agent.outbox.inspect import Lookup
-from edge_agent.outbox.storage.batch import Batch
-from edge_agent.outbox.storage.database import Store
+from edge_agent.outbox.storage.database import Batch, Store
 from edge_agent.outbox.storage.row_counts import Held
 from tests.edge_agent.support.outbox_bench import Bench, is_gap, names, unable_to_apply
 
