@@ -24,9 +24,9 @@ def outbox() -> None:
 @_config
 def status(config: str | None) -> None:
     """Say what is in the outbox."""
-    from edge_agent.outbox.inspect import Lookup  # noqa: PLC0415 only where it is needed
+    from edge_agent.outbox.inspect import Inspection  # noqa: PLC0415 only where it is needed
 
-    with Lookup(Path(_settings(config).outbox)) as lookup:
+    with Inspection(Path(_settings(config).outbox)) as lookup:
         for name, value in lookup.facts().items():
             print(f"{name}: {value}")
 
@@ -38,10 +38,10 @@ def verify(config: str | None) -> int:
 
     Exit code 0: it is well. 1: something is wrong with it.
     """
-    from edge_agent.outbox.inspect import Lookup  # noqa: PLC0415 only where it is needed
+    from edge_agent.outbox.inspect import Inspection  # noqa: PLC0415 only where it is needed
 
     path = Path(_settings(config).outbox)
-    with Lookup(path) as lookup:
+    with Inspection(path) as lookup:
         faults = list(lookup.faults())
         for fault in faults:
             print(f"fault: {fault}")
@@ -57,11 +57,11 @@ def export(config: str | None) -> int:
 
     Exit code 0: all rows could be read. 1: some are damaged.
     """
-    from edge_agent.outbox.inspect import Lookup  # noqa: PLC0415 only where it is needed
+    from edge_agent.outbox.inspect import Inspection  # noqa: PLC0415 only where it is needed
 
     settings = _settings(config)
     out = sys.stdout.buffer
-    with Lookup(Path(settings.outbox)) as lookup:
+    with Inspection(Path(settings.outbox)) as lookup:
         try:
             for line in lookup.lines(settings.destination):
                 out.write(line + b"\n")

@@ -17,7 +17,7 @@ from contract.doctor.disk import (
 )
 from contract.doctor.finding import fail, ok, warn
 from edge_agent.errors import OutboxUnreadableError
-from edge_agent.outbox.inspect import Lookup
+from edge_agent.outbox.inspect import Inspection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -137,7 +137,7 @@ def look_at_outbox(path: Path) -> OutboxFacts:
     saved: Mapping[str, Any] = {}
     if path.exists():
         try:
-            with Lookup(path) as lookup:
+            with Inspection(path) as lookup:
                 in_use, waiting = lookup.in_use, lookup.saved.rows
                 saved = lookup.saved.facts
         except OutboxUnreadableError as error:

@@ -91,40 +91,48 @@ class Timeline:
     Args:
         clock: the board's clocks.
         boot: this start of the board, 32 hex digits.
-        offsets: of boots, this one or earlier ones: wall minus uptime, nanoseconds.
         wait: seconds for which entries wait for the clock, counted from now.
     """
 
     def __init__(
-        self, clock: BoardClock, *, boot: str, offsets: Mapping[str, int], wait: float
+        self,
+        clock: BoardClock,
+        *,
+        boot: str,
+        wait: float,
     ) -> None:
         self._clock = clock
-        self.boot = boot
-        self.offsets = dict(offsets)
+        self._boot = boot
+        self._offsets: dict[str, int] = {}
         self._synced = False
-        self.noted: int | None = None
+        self._noted: int | None = None
         self._until = clock.uptime() + int(wait * _NS)
+
+    @property
+    def noted(self) -> int | None:
+        """The offset of this boot, once the clock was in sync; it may not be kept yet."""
+        return self._noted
 
     @property
     def trust(self) -> Trust:
         """What an entry of this moment will say, unless the clock comes to be in sync."""
         if self._synced:
             return Trust.SYNCED
-        known = self.noted is not None or self.boot in self.offsets
+        known = self._noted is not None or self._boot in self._offsets
         return Trust.CORRECTED if known else Trust.UNSYNCED
 
     @property
     def waiting(self) -> bool:
         """Whether entries of this boot wait for the clock."""
-        if self.boot in self.offsets:
+        if self._boot in self._offsets:
             return False
-        return self.noted is not None or self._clock.uptime() < self._until
+        return self._noted is not None or self._clock.uptime() < self._until
 
     def look(self) -> bool:
         """Whether the system clock is in sync right now; notes the offset when it is so first."""
         self._synced = synced = self._clock.in_sync()
-        if synced and self.noted is None and self.boot not in self.offsets:
-            self.noted = self._clock.wall() - self._clock.uptime()
+        if synced and self._noted is None and self._boot not in self._offsets:
+            self._noted = self._clock.wall() - self._clock.uptime()
         return synced
 
     def right(self, sample: Sample) -> Sample:
@@ -139,19 +147,28 @@ class Timeline:
         wall = self._clock.wall() - self._clock.uptime() + sample.uptime
         return sample._replace(wall=wall) if abs(wall - sample.wall) > _STEP else sample
 
+    def learn(self, offsets: Mapping[str, int]) -> None:
+        """Take in the offsets that a store has of earlier boots."""
+        self._offsets = {**offsets, **self._offsets}
+
+    @property
+    def offsets(self) -> Mapping[str, int]:
+        """Of this boot, once it is kept, and earlier ones: wall minus uptime, nanoseconds."""
+        return self._offsets
+
     def keep(self) -> None:
         """What was noted is on disk, or there is none."""
-        if self.noted is not None:
-            self.offsets[self.boot] = self.noted
+        if self._noted is not None:
+            self._offsets[self._boot] = self._noted
 
     def time(self, entry: Entry) -> tuple[int, Trust] | None:
         """An entry's event time and how far to trust it; None while it waits for the clock."""
         if entry.synced:
             return entry.wall, Trust.SYNCED
-        offset = self.offsets.get(entry.boot)
+        offset = self._offsets.get(entry.boot)
         if offset is not None:
             return offset + entry.uptime, Trust.CORRECTED
-        if entry.boot == self.boot and self.waiting:
+        if entry.boot == self._boot and self.waiting:
             return None
         return entry.wall, Trust.UNSYNCED
 

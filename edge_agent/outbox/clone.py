@@ -1,4 +1,4 @@
-"""A twin of our store: found by what the retained status says, and left its epoch."""
+"""A clone of our store: found by what the retained status says, and left its epoch."""
 
 from __future__ import annotations
 
@@ -7,49 +7,38 @@ from typing import TYPE_CHECKING, Final
 from edge_agent.outbox.storage.persistence import STALL
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from contract.log import Log
     from contract.status import Mark
-    from edge_agent.outbox.delivery import Dispatch
-    from edge_agent.outbox.identity import Names
-    from edge_agent.outbox.overflow.eviction import Dropper
-    from edge_agent.outbox.scheduler import Lanes
-    from edge_agent.outbox.storage.persistence import Keeper
+    from edge_agent.outbox.entry import Entry
+    from edge_agent.outbox.identity import Identity
+    from edge_agent.outbox.storage.persistence import Persistence
 
 READ_ROWS: Final = 1_000
 
 
-class Twin:
+class Clone:
     """Compares with the retained status, and moves what may collide to a new epoch.
 
     Args:
-        names: ours.
-        keeper: has the entries.
-        lanes: have those that are to go at once.
-        dispatch: knows those that are on their way, whose names stay.
-        dropper: its gaps belong to the epoch that ends.
-        log: told when it happens.
+        identity: ours.
+        storage: has the entries.
+        log: gets a line when it happens.
     """
 
-    def __init__(
-        self,
-        names: Names,
-        *,
-        keeper: Keeper,
-        lanes: Lanes,
-        dispatch: Dispatch,
-        dropper: Dropper,
-        log: Log,
-    ) -> None:
-        self._names = names
-        self._keeper = keeper
-        self._lanes = lanes
-        self._dispatch = dispatch
-        self._dropper = dropper
+    def __init__(self, identity: Identity, storage: Persistence, log: Log) -> None:
+        self._identity = identity
+        self._storage = storage
         self._log = log
-        self._told = False
+        self._warned = False
         self._status: tuple[Mark | None] | None = None
-        self.found = False
+        self._found = False
+
+    @property
+    def found(self) -> bool:
         """Whether nothing may be sent, since it is still to be moved."""
+        return self._found
 
     def seen(self, status: Mark | None) -> None:
         """What the retained status says; None where there is none."""
@@ -58,39 +47,43 @@ class Twin:
 
     def look(self) -> None:
         """Compare with what was seen last: a store may have been opened since."""
-        if self._status is None or not self._names.has_disk:
+        if self._status is None or not self._identity.has_disk:
             return
-        self.found = not self._names.confirm(*self._status)
-        if self._names.forged and not self._told:
-            self._told = True
+        self._found = not self._identity.confirm(*self._status)
+        if self._identity.forged and not self._warned:
+            self._warned = True
             self._log.warning(
                 "a retained status claims this outbox's epoch, and was not written with it: it is "
                 "not believed; see who may publish to our status topic"
             )
-        self._keeper.batch.facts.update(self._names.facts())
-        self.turn()
+        self._storage.note(self._identity.facts())
 
-    def turn(self) -> None:
-        """Move what the broker did not confirm to be ours, if a twin was found."""
-        if not self.found or not self._keeper.flush(STALL):
-            return
-        successor, flying = self._names.successor(), set(self._dispatch.flying)
-        at = self._names.known_to + 1
-        while entries := self._keeper.read(at, self._names.last_id, READ_ROWS):
+    def leave_epoch(self, in_flight: Collection[int]) -> Mapping[int, Entry] | None:
+        """Move what the broker did not confirm to be ours; wait for the disk, if it serves.
+
+        Args:
+            in_flight: ids of entries that are on their way: they keep their names.
+
+        Returns:
+            The entries that have other names now, by id; None where they are still to be moved.
+        """
+        if not self._found or not self._storage.flush(STALL):
+            return None
+        identity = self._identity
+        successor, stay = identity.successor(), set(in_flight)
+        at = identity.known_to + 1
+        while entries := self._storage.read(at, identity.last_id, READ_ROWS):
             at = entries[-1].id + 1
             for entry in entries:
-                if entry.id not in flying:
+                if entry.id not in stay:
                     successor.move(entry)
-        moved, facts = successor.moved, successor.facts(self._names)
-        if not self._keeper.rename(moved.values(), successor.stamper.seqs, facts):
-            return
-        self._names.take(successor)
-        self._keeper.batch.facts.update(self._names.facts())
-        self.found = False
-        live = [moved.get(entry.id, entry) for entry in self._lanes.live]
-        self._lanes.live.clear()
-        self._lanes.live.extend(live)
-        self._dropper.seal_all()
+        moved, facts = successor.moved, successor.facts(identity)
+        if not self._storage.rename(moved.values(), successor.stamper.seqs, facts):
+            return None
+        identity.take(successor)
+        self._storage.note(identity.facts())
+        self._found = False
         self._log.warning(
             "another store went on with this outbox's epoch: a new one begins", moved=len(moved)
         )
+        return moved

@@ -149,7 +149,7 @@ _BEYOND_BITS: Final = 51
 Facts = dict[str, str | int]
 
 
-class Names:
+class Identity:
     """The epoch on disk, the one for what stays in memory, and what the store knows of itself.
 
     Args:
@@ -169,7 +169,7 @@ class Names:
         self._disk: Stamper | None = None
         # Before a store is opened nobody knows which ids it has: these are none of them.
         self.last_id = self._base = _BEYOND + secrets.randbits(_BEYOND_BITS)
-        self.committed_id = 0
+        self._committed_id = 0
         self.moved = ""
         self.rejoined = False
         """Whether the store that was adopted last is ours, and another life went on with it."""
@@ -184,6 +184,15 @@ class Names:
         """The next entry's id."""
         self.last_id += 1
         return self.last_id
+
+    def committed(self, last_id: int) -> None:
+        """All entries up to this id are on disk."""
+        self._committed_id = last_id
+
+    @property
+    def committed_id(self) -> int:
+        """The last id up to which all entries are on disk."""
+        return self._committed_id
 
     @property
     def has_disk(self) -> bool:
@@ -211,7 +220,7 @@ class Names:
         ours = not damaged and facts.get("board") == self._board
         self.rejoined = ours and self._disk is not None
         known = self.committed_id
-        self._opened_at = self.committed_id = max(saved.last_id, facts.get("last_id", 0))
+        self._opened_at = self._committed_id = max(saved.last_id, facts.get("last_id", 0))
         given = self.last_id != self._base
         if self.rejoined:
             # The other life gave the ids that follow the last one that we committed.
@@ -307,6 +316,6 @@ class Successor:
             seq = self.stamper.next(entry.guid)
             self.moved[entry.id] = entry._replace(epoch=self.stamper.epoch, seq=seq)
 
-    def facts(self, names: Names) -> Facts:
+    def facts(self, names: Identity) -> Facts:
         """What the store shall know then."""
         return {**names.facts(), "epoch": self.stamper.epoch, "confirmed": 1}

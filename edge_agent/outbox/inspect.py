@@ -25,7 +25,7 @@ CHUNK: Final = 1_000
 """Entries in one read: a reader that stays long would keep the log from being cut back."""
 
 
-class Lookup:
+class Inspection:
     """A context that can read an outbox's file.
 
     Args:

@@ -8,34 +8,34 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from contract.fields import is_guid
 from contract.tasks import Tasks
 from edge_agent.outbox.clock import Timeline
-from edge_agent.outbox.clone import Twin
-from edge_agent.outbox.delivery import Dispatch
-from edge_agent.outbox.entry import Lost
-from edge_agent.outbox.identity import Names
-from edge_agent.outbox.overflow.eviction import Dropper
-from edge_agent.outbox.scheduler import LIVE_ROWS, Lanes
+from edge_agent.outbox.clone import Clone
+from edge_agent.outbox.delivery import Delivery
+from edge_agent.outbox.entry import Entry, Lost
+from edge_agent.outbox.identity import Identity
+from edge_agent.outbox.options import Options
+from edge_agent.outbox.overflow.eviction import Eviction
+from edge_agent.outbox.scheduler import LIVE_ROWS, Scheduler
 from edge_agent.outbox.storage.id_ranges import spans
-from edge_agent.outbox.storage.persistence import Keeper
+from edge_agent.outbox.storage.persistence import Hooks, Memory, Persistence
 from edge_agent.outbox.storage.row_counts import Span
 from edge_agent.trouble import Troubles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from contract.fields import Clock as Trust
     from contract.log import Log
     from contract.status import Mark
     from edge_agent.message import Fate, Message
     from edge_agent.outbox.clock import BoardClock
-    from edge_agent.outbox.entry import Entry
+    from edge_agent.outbox.delivery import LostInFlight
     from edge_agent.outbox.identity import Stamper
-    from edge_agent.outbox.overflow.policy import Bounds, Overflow
+    from edge_agent.outbox.options import OutboxSettings
     from edge_agent.outbox.storage.committer import Outcome
     from edge_agent.outbox.storage.database import Batch
     from edge_agent.outbox.storage.recovery import Opened
@@ -53,22 +53,14 @@ LOOK: Final = 1.0
 class Outbox:
     """A source for the publisher; `put` samples, and `turn` it in the main loop.
 
-    Before anything is sent over a connection, tell it what the retained status says (`seen`).
+    Before anything is sent over a connection, say what the retained status says (`seen`).
 
     Args:
-        path: of the file.
-        destination: whom the readings are for.
-        board: see `edge_agent.outbox.identity.board_identity`.
-        bounds: how much it may hold.
-        overflow: what is dropped beyond that.
-        log: gets one line when a state begins and one when it ends.
+        options: see there.
         clock: of the board.
-        wait: seconds for which readings wait for the clock.
-        interval: seconds between two commits.
-        rate: readings of the backlog per second.
-        boot: this start of the board.
-        monotonic: seconds.
+        log: gets one line when a state begins and one when it ends.
         tasks: the program's background threads; its own where there are none.
+        monotonic: seconds.
 
     Raises:
         OutboxInUseError: another agent has the file.
@@ -76,108 +68,114 @@ class Outbox:
 
     def __init__(
         self,
-        path: Path,
+        options: Options,
         *,
-        destination: str,
-        board: str,
-        bounds: Bounds,
-        overflow: Overflow,
-        log: Log,
         clock: BoardClock,
-        wait: float,
-        interval: float,
-        rate: float,
-        boot: str,
-        monotonic: Callable[[], float] = time.monotonic,
+        log: Log,
         tasks: Tasks | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log = log
-        self._troubles = Troubles(log)
-        self._names = Names(board)
-        self._boot = boot
-        self._timeline = Timeline(clock, boot=self._boot, offsets={}, wait=wait)
+        self._clock = clock
+        self._boot = options.boot
+        self._troubles = troubles = Troubles(log)
+        self._identity = Identity(options.board)
+        self._timeline = Timeline(clock, boot=options.boot, wait=options.wait)
         # Named, and neither committed nor to be sent yet.
         self._fresh: dict[int, Entry] = {}
         self._rows = 0
         # What was lost with a file, and is to be declared.
         self._lost: dict[Key, Span] = {}
-        self._keeper = keeper = Keeper(
-            path,
-            log=log,
-            interval=interval,
-            clock=monotonic,
-            reopened=self._adopt,
-            released=self._release,
-            ours=self._names.wrote,
-            moved=self._move,
+        hooks = Hooks(
+            opened=self._adopt,
+            committed=self._release,
+            is_ours=self._identity.wrote,
+            memory=self._memory,
             recovered=self._recover,
+        )
+        self._storage = Persistence(
+            options.path,
+            hooks,
+            interval=options.interval,
             tasks=tasks or Tasks(log),
+            log=log,
+            clock=monotonic,
         )
-        self._lanes = lanes = Lanes(
-            keeper.read, self._timeline, destination=destination, rate=rate, clock=monotonic
+        self._scheduler = Scheduler(
+            self._storage,
+            self._timeline,
+            destination=options.destination,
+            rate=options.rate,
+            clock=monotonic,
         )
-        lanes.blocked = keeper.pending
-        self._dropper = Dropper(
-            keeper,
-            lanes,
-            bounds=bounds,
-            overflow=overflow,
-            troubles=self._troubles,
+        self._eviction = Eviction(
+            self._storage,
+            self._scheduler,
+            bounds=options.bounds,
+            troubles=troubles,
             new_id=self._new_id,
         )
-        self._dispatch = Dispatch(
-            keeper, lanes, self._dropper, troubles=self._troubles, log=log, clock=monotonic
-        )
-        self._dispatch.lost = self._lose
-        self._twin = Twin(
-            self._names,
-            keeper=keeper,
-            lanes=lanes,
-            dispatch=self._dispatch,
-            dropper=self._dropper,
+        self._delivery = Delivery(
+            self._storage,
+            self._scheduler,
+            self._eviction,
+            troubles=troubles,
             log=log,
+            clock=monotonic,
         )
-        keeper.open()
+        self._clone = Clone(self._identity, self._storage, log)
+        self._storage.open()
+
+    @classmethod
+    def from_settings(
+        cls, settings: OutboxSettings, clock: BoardClock, log: Log, tasks: Tasks
+    ) -> Self:
+        """The outbox of a device.
+
+        Raises:
+            OutboxInUseError: another agent has its file.
+        """
+        return cls(Options.from_settings(settings), clock=clock, log=log, tasks=tasks)
 
     @property
     def mark(self) -> Mark:
         """What the retained status shall say; all of it is committed."""
-        return self._names.mark
+        return self._identity.mark
 
     @property
     def lives(self) -> tuple[str, ...]:
         """The runs of the agent that used this outbox, as far as it remembers them."""
-        return self._names.lives
+        return self._identity.lives
 
     @property
     def rows(self) -> int:
         """Entries that wait, on disk or in memory, those on their way included."""
-        return self._rows - self._dispatch.settled - self._keeper.wrong
+        return self._rows - self._delivery.settled - self._storage.damaged
 
     @property
     def commits(self) -> int:
         """How often something was committed."""
-        return self._keeper.commits
+        return self._storage.commits
 
     @property
     def in_memory(self) -> bool:
         """Whether readings go on in memory, as the disk does not serve."""
-        return not self._keeper.safe
+        return not self._storage.safe
 
     @property
-    def fates(self) -> dict[Fate, int]:
+    def fates(self) -> Mapping[Fate, int]:
         """What became of readings that were sent."""
-        return self._dispatch.fates
+        return self._delivery.fates
 
     @property
     def dropped(self) -> int:
-        """Readings that were dropped for want of room."""
-        return self._dropper.dropped
+        """Readings that were dropped for want of room, or lost with a file."""
+        return self._eviction.dropped
 
     @property
     def aside(self) -> int:
         """Readings that are not sent until the next start, as they alone are refused."""
-        return self._dispatch.aside
+        return self._delivery.aside
 
     @property
     def trust(self) -> Trust:
@@ -187,45 +185,31 @@ class Outbox:
     @property
     def unsent(self) -> int:
         """Entries of the last ticks, and those on their way."""
-        return len(self._dispatch.flying) + len(self._lanes.live) + len(self._fresh)
+        return len(self._delivery.in_flight) + self._scheduler.live_count + len(self._fresh)
 
     @property
     def lost_at_end(self) -> int:
         """Entries that are lost if the process ends now: neither acknowledged nor on disk."""
-        keeper = self._keeper
-        return len(keeper.shelf) + keeper.uncommitted + keeper.stranded
+        return self._storage.at_risk
 
     def fits(self, largest: Callable[[], int]) -> None:
         """Let it ask for the largest payload that the broker takes, bytes."""
-        self._dispatch.largest = largest
+        self._delivery.limit_payload(largest)
 
     def fileno(self) -> int:
         """Readable when `turn` has something to do."""
-        return self._keeper.fileno()
+        return self._storage.fileno()
 
     def put(self, samples: Iterable[Sample]) -> None:
         """Name what the probes gave, and take it in."""
         synced = self._look()
-        keeper = self._keeper
-        names = self._names.stamper(safe=keeper.safe)
+        names, new_id, boot = self._names(), self._identity.new_id, self._boot
         taken = [
-            names.stamp(sample, id=self._new_id(), boot=self._boot, synced=synced)
+            names.stamp(sample, id=new_id(), boot=boot, synced=synced)
             for sample in map(self._timeline.right, samples)
         ]
-        if taken and self._lost:
-            taken += self._declare(names, taken[-1])
-        for entry in taken:
-            if keeper.safe:
-                keeper.batch.entries[entry.id] = self._fresh[entry.id] = entry
-                keeper.batch.seqs[entry.guid] = entry.seq
-            else:
-                keeper.shelf[entry.id] = entry
-        if not taken:
-            return
-        self._rows += len(taken)
-        if not keeper.safe:
-            self._lanes.add_live(taken, most=len(keeper.shelf) + LIVE_ROWS)
-        self._rows += self._dropper.make_room(self.rows, names, now=taken[-1], fresh=self._fresh)
+        if taken:
+            self._take_in(taken, names)
 
     def turn(self, now: float) -> float:
         """Commit what is to be committed; never blocks.
@@ -236,46 +220,72 @@ class Outbox:
         Returns:
             Seconds after which it wants to be called again at the latest.
         """
-        waits = [self._keeper.turn(now)]
-        self._twin.turn()
+        waits = [self._storage.turn(now)]
+        self._leave_epoch()
         if self._timeline.waiting:
             self._look()
             waits.append(LOOK)
-        waits += self._dispatch.waits
+        if self._lost:
+            self._declare()
+            waits.append(LOOK)
+        waits += self._delivery.waits
         return min((wait for wait in waits if wait > 0), default=0.0)
 
     def next(self) -> Message | None:
         """The next message; None where nothing may be sent now."""
-        return None if self._twin.found else self._dispatch.next()
+        return None if self._clone.found else self._delivery.next()
 
     def settle(self, message: Message, fate: Fate, reason: str) -> None:
         """What became of a message; `reason` says why it was refused."""
-        self._dispatch.settle(message, fate, reason)
+        if (lost := self._delivery.settle(message, fate, reason)) is not None:
+            self._lose(lost)
 
     def too_large(self, message: Message, reason: str) -> None:
         """Settle a message that is larger than the broker takes: its entries go in smaller ones."""
-        self._dispatch.too_large(message, reason)
+        if (lost := self._delivery.too_large(message, reason)) is not None:
+            self._lose(lost)
 
     def note(self, name: str, value: str) -> None:
         """Keep a fact in the file, with the next commit; see `edge_agent.broker_note`."""
-        self._keeper.batch.facts[name] = value
+        self._storage.note({name: value})
 
     def seen(self, status: Mark | None) -> None:
         """What the retained status says, None where there is none: whether our names are ours."""
-        self._twin.seen(status)
+        self._clone.seen(status)
+        self._leave_epoch()
 
     def stop(self) -> None:
         """Send no more of the backlog, and commit at once what still comes."""
-        self._dispatch.stopping = True
-        self._keeper.hurry()
+        self._delivery.stop_backlog()
+        self._storage.flush_soon()
 
     def close(self, timeout: float = 1.0) -> None:
         """Commit, for so many seconds at most, and close the file."""
-        self._keeper.close(timeout)
+        self._storage.close(timeout)
+
+    def _names(self) -> Stamper:
+        return self._identity.stamper(safe=self._storage.safe)
 
     def _new_id(self) -> int:
-        number = self._keeper.batch.facts["last_id"] = self._names.new_id()
+        number = self._identity.new_id()
+        self._storage.note({"last_id": number})
         return number
+
+    def _take_in(self, taken: Sequence[Entry], names: Stamper) -> None:
+        """Have what was named just now wait, and make room for it."""
+        storage = self._storage
+        storage.note({"last_id": self._identity.last_id})
+        storage.add(taken, names.seqs)
+        self._rows += len(taken)
+        if storage.safe:
+            self._fresh.update((entry.id, entry) for entry in taken)
+        else:
+            self._scheduler.add_live(taken, most=storage.unsaved + LIVE_ROWS)
+        evicted = self._eviction.make_room(self.rows, names, now=taken[-1], fresh=self._fresh)
+        if evicted is not None:
+            self._rows += evicted.gaps - len(evicted.readings)
+            for entry in evicted.readings:
+                self._fresh.pop(entry.id, None)
 
     def _look(self) -> bool:
         timeline = self._timeline
@@ -285,8 +295,8 @@ class Outbox:
         if timeline.noted is not None:
             self._troubles.end(NO_CLOCK)
             self._troubles.end(OLD_CLOCK)
-            self._keeper.batch.offsets[self._boot] = timeline.noted
-            if not self._keeper.safe:
+            self._storage.note_offsets({self._boot: timeline.noted})
+            if not self._storage.safe:
                 timeline.keep()
         elif timeline.waiting:
             self._troubles.begin(NO_CLOCK)
@@ -295,50 +305,48 @@ class Outbox:
             self._troubles.begin(OLD_CLOCK)
         return synced
 
-    def _declare(self, names: Stamper, now: Entry) -> list[Entry]:
-        """Gaps for what was lost with a file."""
+    def _declare(self) -> None:
+        """Write gaps for what was lost with a file, at once: only memory knows of it."""
         lost, self._lost = self._lost, {}
-        return [
+        names, synced = self._names(), self._look()
+        wall, uptime = self._clock.wall(), self._clock.uptime()
+        gaps = [
             names.gap(
-                now._replace(guid=guid, state=span.state or now.state),
+                Entry(0, guid, epoch, 0, span.state, wall, uptime, self._boot, synced, None),
                 Lost(epoch, span.first, span.last, span.rows, FILE_LOST),
-                id=self._new_id(),
+                id=self._identity.new_id(),
             )
             for (guid, epoch), span in lost.items()
             if is_guid(guid)
         ]
+        if gaps:
+            self._take_in(gaps, names)
 
-    def _move(self, batch: Batch) -> None:
+    def _memory(self) -> Memory:
         """Another file follows the one that was lost: it shall know what memory knows."""
-        names = self._names.stamper(safe=True)
-        batch.seqs.update(names.seqs)
-        batch.facts.update(self._names.facts())
-        batch.offsets.update(self._timeline.offsets)
-        settled = set(batch.gone)
-        batch.entries.update(
-            (entry.id, entry)
-            for entry in self._lanes.live
-            if entry.id not in settled and entry.id not in batch.entries
+        return Memory(
+            facts=self._identity.facts(),
+            seqs=self._identity.stamper(safe=True).seqs,
+            offsets=self._timeline.offsets,
+            entries=self._scheduler.live,
+            in_flight=self._delivery.in_flight,
         )
-        batch.known = {*batch.entries, *settled, *self._dispatch.flying}
 
     def _recover(self, outcome: Outcome, rows: int) -> None:
-        """All that could be had is in the new file: count what it has, and what is lost."""
-        keeper = self._keeper
+        """The file that follows has all that could be read: count it, and what is lost."""
         # Those that memory alone has now; what the batch wrote is among the rows.
         missing = set(outcome.missing) - outcome.batch.entries.keys()
         before = outcome.batch.before
-        sent = self._dispatch.without_rows(
+        sent = self._delivery.without_rows(
             missing, lambda number: before is not None and not before.names(number)
         )
-        settled = sum(number not in missing for number in keeper.batch.gone)
-        beside = len(keeper.batch.entries.keys() | keeper.shelf.keys()) - settled
-        self._rows = rows + beside + sent + self._dispatch.settled + keeper.wrong
+        beside = self._storage.rows_beside(missing)
+        self._rows = rows + beside + sent + self._delivery.settled + self._storage.damaged
         lost = sum(span.rows for span in outcome.lost.values())
         if not lost:
             self._log.info("no reading was lost with the outbox's file", taken_over=outcome.taken)
             return
-        self._dropper.dropped += lost
+        self._eviction.count_lost(lost)
         for key, span in outcome.lost.items():
             self._note_lost(key, span)
         self._log.error(
@@ -347,20 +355,20 @@ class Outbox:
             taken_over=outcome.taken,
         )
 
-    def _lose(self, lines: list[bytes], count: int) -> None:
+    def _lose(self, lost: LostInFlight) -> None:
         """Readings came back undelivered, and their rows were lost with the file meanwhile."""
-        self._rows -= count
-        if not lines:
+        self._rows -= lost.readings
+        if not lost.lines:
             return
-        for line in lines:
+        for line in lost.lines:
             wire = json.loads(line)
             origin = wire["origin"]
             span = Span(wire["state"], 1, origin["seq"], origin["seq"])
             self._note_lost((wire["guid"], origin["epoch"]), span)
-        self._dropper.dropped += len(lines)
+        self._eviction.count_lost(len(lost.lines))
         self._log.error(
             "readings that came back were lost with the outbox's file: they are declared as gaps",
-            readings=len(lines),
+            readings=len(lost.lines),
         )
 
     def _note_lost(self, key: Key, span: Span) -> None:
@@ -368,43 +376,52 @@ class Outbox:
 
     def _release(self, batch: Batch) -> None:
         """Entries are committed: from now on they may be sent."""
-        self._names.committed_id = int(batch.facts.get("last_id", self._names.committed_id))
+        if "last_id" in batch.facts:
+            self._identity.committed(int(batch.facts["last_id"]))
         if self._boot in batch.offsets:
             self._timeline.keep()
         fresh = [self._fresh.pop(n) for n in sorted(batch.entries) if n in self._fresh]
-        self._lanes.backlog.update(sorted(n for n in batch.entries if self._dropper.is_open(n)))
-        if self._keeper.safe and not self._timeline.waiting:
-            self._lanes.add_live(fresh)
+        self._scheduler.move_to_backlog(n for n in batch.entries if self._eviction.is_open(n))
+        if self._storage.safe and not self._timeline.waiting:
+            self._scheduler.add_live(fresh)
         else:
-            self._lanes.backlog.update(entry.id for entry in fresh)
-        self._dropper.measure(self.rows)
+            self._scheduler.move_to_backlog(entry.id for entry in fresh)
+        self._eviction.measure(self.rows)
+
+    def _leave_epoch(self) -> None:
+        """Where a clone of the store was found, go on in another epoch, once that can be kept."""
+        if not self._clone.found:
+            return
+        moved = self._clone.leave_epoch(self._delivery.in_flight)
+        if moved is None:
+            return
+        live = self._scheduler.live
+        self._scheduler.replace_live(moved.get(entry.id, entry) for entry in live)
+        self._eviction.seal_all()
 
     def _adopt(self, opened: Opened) -> None:
         """Go on with what was opened: at the start, and after the file had to be opened anew."""
-        names, batch, saved = self._names, self._keeper.batch, opened.saved
+        names, storage, saved = self._identity, self._storage, opened.saved
         known, epoch = names.committed_id, names.stamper(safe=True).epoch
         if not names.adopt(opened):
             return
-        flying = self._rejoin(known, epoch) if names.rejoined else 0
+        in_flight = self._rejoin(known, epoch) if names.rejoined else 0
         if names.moved:
             self._log.warning("the outbox was another board's: a new epoch begins")
-        batch.fresh = names.begins
-        batch.facts.update(names.facts())
-        self._timeline.offsets = {**saved.offsets, **self._timeline.offsets}
-        batch.offsets.update(self._timeline.offsets)
-        backlog = self._lanes.backlog
-        backlog.clear()
-        if saved.rows:
-            backlog.add(saved.first_id, saved.last_id)
-        for number in self._dispatch.elsewhere:
-            backlog.remove(number, number)
-        rows = saved.rows + self.lost_at_end
-        for first, last in spans(self._keeper.to_delete):
-            rows -= len(self._keeper.read(first, last, last - first + 1) or ())
-            backlog.remove(first, last)
-        self._dropper.seal_all()
-        self._rows = rows + flying + self._dispatch.settled + self._keeper.wrong
-        self._twin.look()
+        storage.begin_epoch(fresh=names.begins)
+        storage.note(names.facts())
+        self._timeline.learn(saved.offsets)
+        storage.note_offsets(self._timeline.offsets)
+        self._scheduler.set_backlog(saved.first_id, saved.last_id)
+        self._scheduler.remove_from_backlog(self._delivery.beside_backlog)
+        rows, to_delete = saved.rows + storage.at_risk, storage.to_delete
+        for first, last in spans(to_delete):
+            rows -= len(storage.read(first, last, last - first + 1) or ())
+        self._scheduler.remove_from_backlog(to_delete)
+        self._eviction.seal_all()
+        self._rows = rows + in_flight + self._delivery.settled + storage.damaged
+        self._clone.look()
+        self._leave_epoch()
 
     def _rejoin(self, known: int, epoch: str) -> int:
         """Another life went on with our file: what we did not commit has names that it gave too.
@@ -416,25 +433,24 @@ class Outbox:
         Returns:
             How many entries are on their way whose rows are gone: the other life sent them.
         """
-        keeper, dispatch = self._keeper, self._dispatch
-        disk, by = self._names.stamper(safe=True), max(0, self._names.committed_id - known)
+        storage, delivery, scheduler = self._storage, self._delivery, self._scheduler
+        disk, by = self._identity.stamper(safe=True), max(0, self._identity.committed_id - known)
 
         def name(entry: Entry) -> Entry:
             if entry.epoch != epoch:
                 return entry
             return entry._replace(epoch=disk.epoch, seq=disk.next(entry.guid))
 
-        self._lanes.add_live(self._dropper.memory_gaps.clear(), most=len(keeper.shelf) + LIVE_ROWS)
+        scheduler.add_live(self._eviction.seal_unsaved(), most=storage.unsaved + LIVE_ROWS)
         # What is committed is in the file, unless the other life sent it.
-        live = [entry for entry in self._lanes.live if entry.id in keeper.shelf]
+        live = [entry for entry in scheduler.live if storage.is_unsaved(entry.id)]
         fresh = {number + by if number > known else number for number in self._fresh}
-        keeper.renumber(known, by)
-        keeper.restamp(known, name)
-        dispatch.renumber(known, by)
-        self._lanes.live.clear()
-        self._lanes.live.extend(entry._replace(id=entry.id + by) for entry in live)
-        waiting = {**keeper.batch.entries, **keeper.under_way}
+        storage.renumber(known, by)
+        storage.restamp(known, name)
+        delivery.renumber(known, by)
+        scheduler.replace_live(entry._replace(id=entry.id + by) for entry in live)
+        waiting = storage.unwritten
         self._fresh = {number: waiting[number] for number in fresh if number in waiting}
         self._log.warning("another agent used the outbox meanwhile: what it left is taken in")
-        missing = {n for n in dispatch.flying if n <= known and not keeper.read(n, n, 1)}
-        return dispatch.without_rows(missing, lambda _: True)
+        missing = {n for n in delivery.in_flight if n <= known and not storage.read(n, n, 1)}
+        return delivery.without_rows(missing, lambda _: True)

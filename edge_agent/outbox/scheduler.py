@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from edge_agent.outbox.entry import encoded
-from edge_agent.outbox.storage.id_ranges import Ranges
+from edge_agent.outbox.storage.id_ranges import Ranges, spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -37,12 +37,23 @@ class Flight(NamedTuple):
     suspect: bool = False
 
 
-class Lanes:
+class Stored(Protocol):
+    """What the scheduler needs to know of entries on disk."""
+
+    def read(self, first: int, last: int, limit: int) -> Sequence[Entry] | None:
+        """Entries from a first to a last id, at most `limit`; None where none can be read now."""
+        ...
+
+    def pending(self, number: int) -> bool:
+        """Whether an entry is not committed yet as it is, and must not be sent."""
+        ...
+
+
+class Scheduler:
     """Chooses the next message. Within each lane entries go in the order of their ids.
 
     Args:
-        read: entries of the store from a first to a last id, at most so many; None where the
-            store cannot be read now.
+        stored: the entries on disk.
         timeline: gives event times; an entry that waits for the clock holds its lane up.
         destination: whom the readings are for.
         rate: entries of the backlog per second.
@@ -51,14 +62,15 @@ class Lanes:
 
     def __init__(
         self,
-        read: Callable[[int, int, int], Sequence[Entry] | None],
+        stored: Stored,
         timeline: Timeline,
         *,
         destination: str,
         rate: float,
         clock: Callable[[], float],
     ) -> None:
-        self._read = read
+        self._stored = stored
+        self._read = stored.read
         self._timeline = timeline
         self._destination = destination
         self._rate = rate
@@ -66,26 +78,63 @@ class Lanes:
         self._due = 0.0
         self._backfilling = 0
         self._rows = READ_ROWS
-        self.live: deque[Entry] = deque()
-        self.backlog = Ranges()
-        self.blocked: Callable[[int], bool] = lambda _: False
+        self._live: deque[Entry] = deque()
+        self._backlog = Ranges()
 
     @property
     def wait(self) -> float:
         """Seconds until the rate lets the next of the backlog go; 0 where that is no matter."""
-        if not self.backlog or self._backfilling >= BACKFILL_PACKETS:
+        if not self._backlog or self._backfilling >= BACKFILL_PACKETS:
             return 0.0
         return max(0.0, self._due - self._clock())
 
     def add_live(self, entries: Iterable[Entry], *, most: int = LIVE_ROWS) -> None:
         """What the last tick gave; the oldest beyond `most` become backlog."""
-        self.live.extend(entries)
-        if len(self.live) > most:
-            self.spill(len(self.live) - most)
+        self._live.extend(entries)
+        if len(self._live) > most:
+            self.spill(len(self._live) - most)
+
+    @property
+    def live(self) -> tuple[Entry, ...]:
+        """The live lane, in its order."""
+        return tuple(self._live)
+
+    @property
+    def live_count(self) -> int:
+        """How many entries the live lane has."""
+        return len(self._live)
+
+    def replace_live(self, entries: Iterable[Entry]) -> None:
+        """Have these entries, in this order, be the live lane."""
+        self._live = deque(entries)
+
+    @property
+    def backlog(self) -> list[tuple[int, int]]:
+        """Ranges of ids, first and last, within which the backlog is."""
+        return list(self._backlog)
+
+    def set_backlog(self, first: int, last: int) -> None:
+        """Have the backlog be all rows of a file, by their lowest and highest id; 0 for none."""
+        self._backlog.clear()
+        if last:
+            self._backlog.add(first, last)
+
+    def move_to_backlog(self, ids: Iterable[int]) -> None:
+        """Have entries go when it is the backlog's turn; they are not in the live lane."""
+        self._backlog.update(sorted(ids))
+
+    def remove_from_backlog(self, ids: Iterable[int]) -> None:
+        """These are gone, or go some other way."""
+        for first, last in spans(ids):
+            self._backlog.remove(first, last)
+
+    def spill_all(self) -> None:
+        """Make all live entries backlog."""
+        self.spill(len(self._live))
 
     def spill(self, count: int) -> None:
         """Make the oldest `count` live entries backlog."""
-        self.backlog.update(sorted(self.live.popleft().id for _ in range(count)))
+        self._backlog.update(sorted(self._live.popleft().id for _ in range(count)))
 
     def next(self, most: int, *, backlog: bool = True) -> tuple[bytes, Flight] | None:
         """The next message within `most` bytes; None where nothing may go now.
@@ -94,15 +143,15 @@ class Lanes:
             most: bytes of the payload; a single entry may be longer.
             backlog: whether it may come from there.
         """
-        if self.live:
-            payload, ids = self._pack(self.live, most)
+        if self._live:
+            payload, ids = self._pack(self._live, most)
             if ids:
                 for _ in ids:
-                    self.live.popleft()
+                    self._live.popleft()
                 return payload, Flight(ids)
         now = self._clock()
         if (
-            not (backlog and self.backlog)
+            not (backlog and self._backlog)
             or self._backfilling >= BACKFILL_PACKETS
             or now < self._due
         ):
@@ -115,11 +164,11 @@ class Lanes:
         for first, last in Ranges((number, number) for number in ids):
             found = self._read(first, last, last - first + 1)
             if found is None:
-                self.backlog.update(sorted(ids))
+                self._backlog.update(sorted(ids))
                 return None
             entries += found
         payload, chosen = self._pack(entries, most)
-        self.backlog.update(entry.id for entry in entries[len(chosen) :])
+        self._backlog.update(entry.id for entry in entries[len(chosen) :])
         return (payload, Flight(chosen, suspect=True)) if chosen else None
 
     def take_back(self, ids: Sequence[int]) -> bool:
@@ -133,29 +182,29 @@ class Lanes:
         self.put_back(entries)
         return True
 
-    def put_back(self, entries: Iterable[Entry]) -> None:
+    def put_back(self, entries: Sequence[Entry]) -> None:
         """Have entries of the live lane go again, in their place."""
-        merged = sorted([*entries, *self.live], key=lambda entry: entry.id)
-        self.live.clear()
-        self.live.extend(merged)
+        if not entries:
+            return
+        self._live = deque(sorted([*entries, *self._live], key=lambda entry: entry.id))
 
     def landed(self, flight: Flight) -> None:
         """A message is no longer on its way."""
         self._backfilling -= flight.backfill
 
     def _next_backfill(self, now: float, most: int) -> tuple[bytes, Flight] | None:
-        for first, last in self.backlog:
+        for first, last in self._backlog:
             entries = self._read(first, last, self._rows)
             if entries is None:
                 return None
             if not entries:
-                self.backlog.remove(first, last)
+                self._backlog.remove(first, last)
                 continue
             payload, ids = self._pack(entries, most)
             if not ids:
                 return None
             # What lies between the ids that were read is no longer there.
-            self.backlog.remove(first, ids[-1])
+            self._backlog.remove(first, ids[-1])
             self._rows = min(1_000, len(ids) + 8) if len(ids) < len(entries) else READ_ROWS
             self._due = max(self._due, now - 1.0) + len(ids) / self._rate
             self._backfilling += 1
@@ -168,7 +217,7 @@ class Lanes:
         size = -1
         for entry in entries:
             found = self._timeline.time(entry)
-            if found is None or self.blocked(entry.id):
+            if found is None or self._stored.pending(entry.id):
                 break
             time, trust = found
             line = encoded(entry, destination=self._destination, event_time=time, clock=trust)

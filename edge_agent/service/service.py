@@ -13,6 +13,7 @@ from edge_agent.broker_note import BrokerNotes
 from edge_agent.connect import connect
 from edge_agent.message import Fate
 from edge_agent.outbox.clock import SystemClock, boot_id
+from edge_agent.outbox.outbox import Outbox
 from edge_agent.publisher import Publisher
 from edge_agent.reporting.home_assistant import HomeAssistant, Sensor
 from edge_agent.reporting.http import Observer, listening
@@ -26,7 +27,6 @@ from edge_agent.sampling.schedule import Schedule
 from edge_agent.service.device import Facts
 from edge_agent.service.guarded import Guarded, Idle
 from edge_agent.service.loop import Board
-from edge_agent.service.open_outbox import open_outbox
 from edge_agent.service.signals import Stop
 from edge_agent.settings.agent import needs_restart, reloaded
 from edge_agent.will import LastWill
@@ -70,7 +70,7 @@ class Service:
         self._clock = SystemClock(trust=settings.clock_trust)
         self._tasks = Tasks(log)
         self._failures = 0
-        self._outbox = open_outbox(settings, self._clock, log, self._tasks)
+        self._outbox = Outbox.from_settings(settings, self._clock, log, self._tasks)
         self._notices = Notices(self._outbox, log)
         will = LastWill(
             status_topic(device),

@@ -23,7 +23,7 @@ from edge_agent.cli.main import main
 from edge_agent.frames import Framer
 from edge_agent.outbox import clock
 from edge_agent.outbox.identity import Stamper
-from edge_agent.outbox.storage.database import Store
+from edge_agent.outbox.storage.database import Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,8 +69,8 @@ def record(journal: Journal) -> None:
     stamp, gap, apply, load, frame = (
         Stamper.stamp,
         Stamper.gap,
-        Store.apply,
-        Store.load,
+        Database.apply,
+        Database.load,
         Framer.frame,
     )
 
@@ -87,12 +87,12 @@ def record(journal: Journal) -> None:
         return entry
 
     @functools.wraps(apply)
-    def applying(self: Store, batch: Any) -> None:
+    def applying(self: Database, batch: Any) -> None:
         apply(self, batch)
         journal.entries("kept", batch.entries.values())
 
     @functools.wraps(load)
-    def loading(self: Store) -> Any:
+    def loading(self: Database) -> Any:
         # A kill may have come between a commit and its line here.
         saved = load(self)
         at = saved.first_id
@@ -111,8 +111,8 @@ def record(journal: Journal) -> None:
     for owner, name, wrapper in (
         (Stamper, "stamp", stamping),
         (Stamper, "gap", gapping),
-        (Store, "apply", applying),
-        (Store, "load", loading),
+        (Database, "apply", applying),
+        (Database, "load", loading),
         (Framer, "frame", framing),
     ):
         setattr(owner, name, wrapper)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from edge_agent.outbox.overflow.policy import Gaps, Overflow, Room, Thinner, every_second, oldest
-from edge_agent.outbox.storage.id_ranges import spans
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from edge_agent.outbox.entry import Entry
     from edge_agent.outbox.identity import Stamper
     from edge_agent.outbox.overflow.policy import Bounds
-    from edge_agent.outbox.scheduler import Lanes
-    from edge_agent.outbox.storage.persistence import Keeper
+    from edge_agent.outbox.scheduler import Scheduler
+    from edge_agent.outbox.storage.persistence import Persistence
     from edge_agent.trouble import Troubles
 
 FULL: Final = "the outbox is full: readings are dropped"
@@ -23,110 +22,120 @@ SPARE: Final = 8
 """Gaps that may stand between the oldest readings, in the usual case."""
 
 
-class Dropper:
+class Evicted(NamedTuple):
+    """What was dropped, and the gaps that say so.
+
+    Attributes:
+        readings: that were dropped.
+        gaps: how many gaps are new; others grew.
+    """
+
+    readings: Sequence[Entry]
+    gaps: int
+
+
+class Eviction:
     """Drops readings that wait, never those that are on their way.
 
     Args:
-        keeper: has them.
-        lanes: know which wait.
-        bounds: how much there may be.
-        overflow: which to drop.
-        troubles: told when it begins and ends.
+        storage: has them.
+        scheduler: knows which wait.
+        bounds: how much there may be, and which to drop beyond that.
+        troubles: gets the beginning and the end of it.
         new_id: gives a gap its id.
     """
 
     def __init__(
         self,
-        keeper: Keeper,
-        lanes: Lanes,
+        storage: Persistence,
+        scheduler: Scheduler,
         *,
         bounds: Bounds,
-        overflow: Overflow,
         troubles: Troubles,
         new_id: Callable[[], int],
     ) -> None:
-        self._keeper = keeper
-        self._lanes = lanes
-        self._overflow = overflow
+        self._storage = storage
+        self._scheduler = scheduler
+        self._overflow = bounds.overflow
         self._troubles = troubles
         self._new_id = new_id
         self._room = Room(bounds)
         self._thinner = Thinner()
-        self._gaps = Gaps(overflow.value)
-        self.memory_gaps = Gaps(overflow.value)
-        self.dropped = 0
+        self._gaps = Gaps(bounds.overflow.value)
+        self._memory_gaps = Gaps(bounds.overflow.value)
+        self._dropped = 0
+
+    @property
+    def dropped(self) -> int:
+        """Readings that were dropped, or were lost with a file, since the agent started."""
+        return self._dropped
+
+    def count_lost(self, readings: int) -> None:
+        """So many readings were lost with a file."""
+        self._dropped += readings
 
     def measure(self, rows: int) -> None:
         """Learn what the last commit found."""
-        self._room.measure(rows=rows, used=self._keeper.used, free=self._keeper.free)
+        self._room.measure(rows=rows, used=self._storage.used, free=self._storage.free)
         # Thinning alone leaves half.
         if rows * 4 < self._room.rows:
             self._troubles.end(FULL)
 
     def is_open(self, number: int) -> bool:
         """Whether this is a gap that is not sent yet and may grow."""
-        return self._gaps.has(number) or self.memory_gaps.has(number)
+        return self._gaps.has(number) or self._memory_gaps.has(number)
 
     def seal(self, ids: Iterable[int]) -> None:
         """These are on their way: the gaps among them grow no more."""
         self._gaps.seal(ids)
 
     def seal_all(self) -> None:
-        """All gaps grow no more."""
+        """All gaps on disk grow no more."""
         self._gaps.clear()
 
-    def make_room(self, rows: int, names: Stamper, *, now: Entry, fresh: dict[int, Entry]) -> int:
-        """Drop what is too much.
+    def seal_unsaved(self) -> list[Entry]:
+        """The gaps that wait in memory alone; they grow no more."""
+        return self._memory_gaps.clear()
+
+    def make_room(
+        self, rows: int, names: Stamper, *, now: Entry, fresh: Iterable[int]
+    ) -> Evicted | None:
+        """Drop what is too much; None where nothing is.
 
         Args:
             rows: in the outbox.
             names: give a gap its place.
             now: an entry of this moment.
-            fresh: readings that came just now and are not committed; what is dropped is taken out.
-
-        Returns:
-            How many rows there are more now; usually below 0.
+            fresh: ids of the readings that are not committed yet.
         """
-        if not self._keeper.safe:
-            excess = len(self._keeper.shelf) - self._room.bounds.memory_rows
+        storage = self._storage
+        if not storage.safe:
+            excess = storage.unsaved - self._room.bounds.memory_rows
             dropped = self._from_memory(excess) if excess > 0 else []
-            gaps = self.memory_gaps
+            gaps = self._memory_gaps
         else:
             excess = rows - self._room.rows
             dropped = self._from_disk(excess, fresh) if excess > 0 else []
             gaps = self._gaps
         if not dropped:
-            return 0
-        why = self._room.why if self._keeper.safe else "the disk does not serve"
+            return None
+        why = self._room.why if storage.safe else "the disk does not serve"
         self._troubles.begin(FULL, len(dropped), bound=why, overflow=self._overflow.value)
-        self.dropped += len(dropped)
-        return self._note(dropped, gaps, names, now) - len(dropped)
-
-    def _note(self, dropped: list[Entry], gaps: Gaps, names: Stamper, now: Entry) -> int:
-        """Make gaps of them; how many are new."""
+        self._dropped += len(dropped)
         before = len(gaps)
-        found = gaps.drop(dropped, names, now=now, new_id=self._new_id)
-        for gap in found:
-            if self._keeper.safe:
-                self._keeper.batch.entries[gap.id] = gap
-                self._keeper.batch.seqs[gap.guid] = names.seqs[gap.guid]
-            else:
-                self._keeper.shelf[gap.id] = gap
-        return len(gaps) - before
+        storage.add(gaps.drop(dropped, names, now=now, new_id=self._new_id), names.seqs)
+        return Evicted(dropped, len(gaps) - before)
 
-    def _from_disk(self, excess: int, fresh: dict[int, Entry]) -> list[Entry]:
+    def _from_disk(self, excess: int, fresh: Iterable[int]) -> list[Entry]:
         if self._overflow is Overflow.DROP_NEWEST:
-            # Only what is in this batch: another one may be on its way to the disk.
-            mine = [n for n in sorted(fresh) if n in self._keeper.batch.entries][-excess:]
-            for number in mine:
-                del self._keeper.batch.entries[number]
-            return [fresh.pop(number) for number in mine]
+            # Only what no commit has in hand: another batch may be on its way to the disk.
+            return self._storage.cancel(sorted(fresh), excess)
         if self._overflow is Overflow.THIN:
             # What came last is thinned like what came before it.
-            self._lanes.spill(len(self._lanes.live))
+            self._scheduler.spill_all()
         dropped = self._from_backlog(excess)
-        if len(dropped) < excess and self._lanes.live:
-            self._lanes.spill(len(self._lanes.live))
+        if len(dropped) < excess and self._scheduler.live_count:
+            self._scheduler.spill_all()
             dropped += self._from_backlog(excess - len(dropped))
         return dropped
 
@@ -142,25 +151,24 @@ class Dropper:
 
     def _take(self, chosen: list[Entry]) -> list[Entry]:
         ids = [entry.id for entry in chosen]
-        for first, last in spans(ids):
-            self._lanes.backlog.remove(first, last)
-        self._keeper.batch.gone += ids
+        self._scheduler.remove_from_backlog(ids)
+        self._storage.remove(ids)
         return chosen
 
     def _walk(self, start: int, chunk: int = WALK) -> Iterator[Entry]:
         """The backlog from an id on, read in chunks of so many."""
-        for first, last in self._lanes.backlog:
+        for first, last in self._scheduler.backlog:
             at = max(first, start)
             while at <= last:
-                entries = self._keeper.read(at, last, min(chunk, WALK))
+                entries = self._storage.read(at, last, min(chunk, WALK))
                 if not entries:
                     break
                 yield from entries
                 at = entries[-1].id + 1
 
     def _from_memory(self, excess: int) -> list[Entry]:
-        live = self._lanes.live
-        mine = [entry for entry in live if entry.id in self._keeper.shelf and entry.lost is None]
+        storage, live = self._storage, self._scheduler.live
+        mine = [entry for entry in live if entry.lost is None and storage.is_unsaved(entry.id)]
         match self._overflow:
             case Overflow.DROP_NEWEST:
                 chosen = mine[-excess:]
@@ -169,11 +177,7 @@ class Dropper:
             case Overflow.DROP_OLDEST:
                 chosen = mine[:excess]
         gone = {entry.id for entry in chosen}
-        kept = [entry for entry in live if entry.id not in gone]
-        live.clear()
-        live.extend(kept)
-        for number in gone:
-            del self._keeper.shelf[number]
+        self._scheduler.replace_live(entry for entry in live if entry.id not in gone)
         # They may be on their way to the disk, if it is just coming back.
-        self._keeper.batch.gone += gone
+        storage.remove(gone)
         return chosen

@@ -26,6 +26,14 @@ EASE: Final = 0.9
 """A bound in bytes is over when so much of it is used: no flapping at the bound itself."""
 
 
+class Overflow(StrEnum):
+    """What is dropped; also the reason that a gap gives."""
+
+    DROP_OLDEST = "drop_oldest"
+    DROP_NEWEST = "drop_newest"
+    THIN = "thin"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
     """What a person chose.
@@ -35,12 +43,14 @@ class Bounds:
         max_bytes: of the file's used part.
         min_free_bytes: that stay free on the disk for others; the file grows no more below that.
         memory_rows: readings while the disk does not serve.
+        overflow: what is dropped beyond that.
     """
 
     max_rows: int
     max_bytes: int
     min_free_bytes: int
     memory_rows: int = 10_000
+    overflow: Overflow = Overflow.DROP_OLDEST
 
 
 class Room:
@@ -77,14 +87,6 @@ class Room:
 
 THIN_CHUNK: Final = 2_000
 """Entries that are thinned at a time: seldom enough to be cheap, and soon enough to be short."""
-
-
-class Overflow(StrEnum):
-    """What is dropped; also the reason that a gap gives."""
-
-    DROP_OLDEST = "drop_oldest"
-    DROP_NEWEST = "drop_newest"
-    THIN = "thin"
 
 
 class Gaps:

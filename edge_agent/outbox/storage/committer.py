@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from contract.tasks import Tasks
-    from edge_agent.outbox.storage.database import Batch, Store
+    from edge_agent.outbox.storage.database import Batch, Database
     from edge_agent.outbox.storage.row_counts import Key, Span
 
 DRAIN: Final = 4096
@@ -48,7 +48,7 @@ class GoneError(Exception):
     """The store's files are not those that were opened."""
 
 
-class Writer:
+class Committer:
     """Commits one batch at a time; `fileno` can be read when it is done.
 
     Args:
@@ -58,7 +58,7 @@ class Writer:
     def __init__(self, tasks: Tasks) -> None:
         self._in_hand: Batch | None = None
         self._closed = False
-        self._work: queue.SimpleQueue[tuple[Store, Batch] | None] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[tuple[Database, Batch] | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
@@ -76,7 +76,7 @@ class Writer:
         """Readable when a batch is done."""
         return self._woken.fileno()
 
-    def start(self, store: Store, batch: Batch) -> None:
+    def start(self, store: Database, batch: Batch) -> None:
         """Begin to commit; only while not `busy`."""
         self.busy = True
         self._work.put((store, batch))
@@ -123,7 +123,7 @@ class Writer:
             )
 
 
-def commit(store: Store, batch: Batch) -> Outcome:
+def commit(store: Database, batch: Batch) -> Outcome:
     """Commit in the caller's thread."""
     try:
         _look(store)
@@ -146,12 +146,12 @@ def commit(store: Store, batch: Batch) -> Outcome:
         return Outcome(batch, sqlite3.InterfaceError(str(error)))
 
 
-def _look(store: Store, *, wrote: bool = False) -> None:
+def _look(store: Database, *, wrote: bool = False) -> None:
     if why := store.look(wrote=wrote):
         raise GoneError(why)
 
 
-def _free(store: Store) -> int | None:
+def _free(store: Database) -> int | None:
     try:
         disk = os.statvfs(store.path.parent)
     except OSError:

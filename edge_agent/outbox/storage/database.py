@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from edge_agent.outbox.entry import Entry, Lost
-from edge_agent.outbox.storage.files import Whereabouts, make_private
+from edge_agent.outbox.storage.files import OpenFiles, make_private
 from edge_agent.outbox.storage.id_ranges import spans
-from edge_agent.outbox.storage.row_counts import Held
+from edge_agent.outbox.storage.row_counts import RowCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -112,8 +112,8 @@ class Batch:
     offsets: dict[str, int] = field(default_factory=dict)
     facts: dict[str, str | int] = field(default_factory=dict)
     fresh: bool = False
-    source: Store | None = None
-    before: Held | None = None
+    source: Database | None = None
+    before: RowCounts | None = None
     known: set[int] = field(default_factory=set)
 
     @property
@@ -202,7 +202,7 @@ class Saved:
     last_id: int
 
 
-class Store:
+class Database:
     """One file, two connections: one thread writes, another one may read meanwhile.
 
     Args:
@@ -224,9 +224,9 @@ class Store:
             self._writer.execute(f"PRAGMA journal_size_limit={4 << 20}")
             _make_tables(self._writer)
             self._reader = connect(path)
-            self.held = Held()
+            self.held = RowCounts()
             self._uncounted = _bounds(self._writer)
-            self._whereabouts = Whereabouts(path)
+            self._whereabouts = OpenFiles(path)
         except BaseException:
             self._reader.close()
             self._writer.close()
@@ -297,7 +297,7 @@ class Store:
         """Why its files are not those that were opened; empty while they are.
 
         Args:
-            wrote: see `Whereabouts.look`.
+            wrote: see `OpenFiles.look`.
 
         Raises:
             sqlite3.Error: SQLite has noticed it before us.
@@ -314,7 +314,7 @@ class Store:
             return False
         return True
 
-    def take_over(self, source: Store) -> int:
+    def take_over(self, source: Database) -> int:
         """Take in the rows of another store, as far as they can be read; how many came.
 
         Raises:
@@ -331,7 +331,7 @@ class Store:
             with contextlib.suppress(sqlite3.Error):
                 run.execute("ROLLBACK")
             raise
-        self.held, self._uncounted = Held(), _bounds(run)
+        self.held, self._uncounted = RowCounts(), _bounds(run)
         while self.count_on():
             pass
         return count
@@ -453,7 +453,7 @@ def offsets(connection: sqlite3.Connection) -> dict[str, int]:
 def read(
     connection: sqlite3.Connection, first: int, last: int, limit: int
 ) -> tuple[list[Entry], list[int]]:
-    """See `Store.read`."""
+    """See `Database.read`."""
     entries, wrong = [], []
     for row in connection.execute(_READ, (first, last, limit)).fetchall():
         entry = to_entry(row)

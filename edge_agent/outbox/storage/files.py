@@ -53,7 +53,7 @@ SIDES: Final = ("", "-wal", "-shm")
 _NOUNS: Final = {"": "file", "-wal": "log (-wal)", "-shm": "log's index (-shm)"}
 
 
-class Whereabouts:
+class OpenFiles:
     """Notices that a database was removed, moved or replaced under its open connections.
 
     Those go on to write into files that have no name any more, and nobody would find what they

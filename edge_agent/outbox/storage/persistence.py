@@ -10,89 +10,140 @@ import contextlib
 import os
 import sqlite3
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from contract.backoff import Backoff
 from edge_agent.errors import OutboxInUseError
-from edge_agent.outbox.storage.committer import GoneError, Writer, commit
-from edge_agent.outbox.storage.database import Batch, Saved, Store, is_damage
+from edge_agent.outbox.storage.committer import Committer, GoneError, commit
+from edge_agent.outbox.storage.database import Batch, Database, Saved, is_damage
 from edge_agent.outbox.storage.files import make_folder
-from edge_agent.outbox.storage.recovery import Claim, Opened, open_store, set_aside
+from edge_agent.outbox.storage.recovery import FileLock, Opened, open_store, set_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from contract.log import Log
     from contract.tasks import Tasks
     from edge_agent.outbox.entry import Entry
     from edge_agent.outbox.storage.committer import Outcome
-    from edge_agent.outbox.storage.row_counts import Held
+    from edge_agent.outbox.storage.row_counts import RowCounts
 
 STALL: Final = 5.0
 """Seconds that a commit may take before readings go on in memory."""
 
 
-class Keeper:
+class Memory(NamedTuple):
+    """What memory knows, for a file that follows one that was taken away.
+
+    Attributes:
+        facts: of the store; see `Saved`.
+        seqs: the last sequence number given, by guid.
+        offsets: of the clocks, by boot, nanoseconds.
+        entries: that wait in memory too.
+        in_flight: ids of the entries that are on their way.
+    """
+
+    facts: Mapping[str, str | int]
+    seqs: Mapping[str, int]
+    offsets: Mapping[str, int]
+    entries: Iterable[Entry]
+    in_flight: Collection[int]
+
+
+class Hooks(NamedTuple):
+    """What the outbox does when something happens to its file; all in the main loop.
+
+    Attributes:
+        opened: a file was opened: at the start, or anew.
+        committed: a batch is on disk.
+        is_ours: whether a file that was found in the outbox's place is this very outbox.
+        memory: the file was taken away, and another follows it: gives what is to be written there.
+        recovered: the file that follows has all that could be read, and so many rows.
+    """
+
+    opened: Callable[[Opened], None]
+    committed: Callable[[Batch], None]
+    is_ours: Callable[[Saved], bool]
+    memory: Callable[[], Memory]
+    recovered: Callable[[Outcome, int], None]
+
+
+class Persistence:
     """See the module.
 
     Args:
         path: of the outbox's file.
-        log: told once when the disk fails, and once when it is back.
+        hooks: of the outbox.
         interval: seconds between two commits.
-        clock: seconds, monotonic.
-        reopened: called with what was found when the file had to be opened anew.
-        released: called with what is committed now.
-        ours: whether a file that stands in the outbox's place is this very outbox.
-        moved: called when the file was taken away, and another one follows it: what memory knows is
-            to be put in the batch.
-        recovered: called once a file that followed another one has all that could be had.
         tasks: among which the thread is that commits.
+        log: gets a line when the disk fails, and one when it is back.
+        clock: seconds, monotonic.
     """
 
     def __init__(
         self,
         path: Path,
+        hooks: Hooks,
         *,
-        log: Log,
         interval: float,
-        clock: Callable[[], float],
-        reopened: Callable[[Opened], None],
-        released: Callable[[Batch], None],
-        ours: Callable[[Saved], bool],
-        moved: Callable[[Batch], None],
-        recovered: Callable[[Outcome, int], None],
         tasks: Tasks,
+        log: Log,
+        clock: Callable[[], float],
     ) -> None:
         self._path = path
-        self._log = log
+        self._hooks = hooks
         self._interval = interval
+        self._log = log
         self._clock = clock
-        self._reopened = reopened
-        self._released = released
-        self._ours = ours
-        self._moved = moved
-        self._recovered = recovered
-        self._source: Store | None = None
-        self._before: Held | None = None
-        self._closed: Held | None = None
+        # The file that was taken away, while its rows are taken over.
+        self._source: Database | None = None
+        self._before: RowCounts | None = None
+        self._closed: RowCounts | None = None
         self._hindrance = ""
-        self._writer = Writer(tasks)
+        self._committer = Committer(tasks)
         self._backoff = Backoff(first=1.0, longest=30.0)
-        self._claim: Claim | None = None
+        self._lock: FileLock | None = None
         self._opened: Opened | None = None
-        self._out: Batch | None = None
+        self._batch = Batch()
+        # What is being committed.
+        self._under_way: Batch | None = None
+        # What waits in memory alone, while the disk does not serve.
+        self._unsaved: dict[int, Entry] = {}
         self._damage = ""
         self._started = 0.0
         self._entered = 0.0
         self._retry_at = 0.0
-        self.batch = Batch()
-        self.shelf: dict[int, Entry] = {}
-        self.safe = True
-        self.used = 0
-        self.free: int | None = None
-        self.commits = 0
-        self.wrong = 0
+        self._safe = True
+        self._used = 0
+        self._free: int | None = None
+        self._commits = 0
+        self._wrong = 0
+
+    @property
+    def safe(self) -> bool:
+        """Whether entries go to the disk; else memory has to do."""
+        return self._safe
+
+    @property
+    def used(self) -> int:
+        """Bytes of the file, as of the last commit."""
+        return self._used
+
+    @property
+    def free(self) -> int | None:
+        """Bytes that its disk had left then; None where the system does not say."""
+        return self._free
+
+    @property
+    def commits(self) -> int:
+        """How often something was committed."""
+        return self._commits
+
+    @property
+    def damaged(self) -> int:
+        """Rows that were lost since their checksum was wrong."""
+        return self._wrong
 
     def open(self) -> None:
         """Open the file; where that fails, memory has to do until it works.
@@ -101,7 +152,7 @@ class Keeper:
             OutboxInUseError: another agent has it.
         """
         try:
-            self._adopt(self._open(check=True))
+            self._take(self._open(check=True))
         except OutboxInUseError:
             raise
         except (sqlite3.Error, OSError) as error:
@@ -112,26 +163,99 @@ class Keeper:
 
     def fileno(self) -> int:
         """Readable when a commit is done."""
-        return self._writer.fileno()
+        return self._committer.fileno()
+
+    def add(self, entries: Iterable[Entry], seqs: Mapping[str, int]) -> None:
+        """Have entries written with the next commit; one that is there already is replaced.
+
+        Args:
+            entries: what waits from now on; in memory alone while the disk does not serve.
+            seqs: the last sequence number given, by guid, of their sensors at least.
+        """
+        if not self._safe:
+            self._unsaved.update((entry.id, entry) for entry in entries)
+            return
+        batch = self._batch
+        for entry in entries:
+            batch.entries[entry.id] = entry
+            batch.seqs[entry.guid] = seqs[entry.guid]
+
+    def remove(self, ids: Collection[int]) -> None:
+        """Have entries deleted with the next commit: they were taken, or are dropped."""
+        self._batch.gone += ids
+        if self._unsaved:
+            for number in ids:
+                self._unsaved.pop(number, None)
+
+    def cancel(self, ids: Iterable[int], most: int) -> list[Entry]:
+        """Take back entries that no commit has in hand: the last of these, `most` of them."""
+        waiting = self._batch.entries
+        return [waiting.pop(number) for number in [n for n in ids if n in waiting][-most:]]
+
+    def set_aside(self, number: int, why: str) -> None:
+        """Have it noted that an entry is not sent until the next start."""
+        self._batch.aside[number] = why
+
+    def note(self, facts: Mapping[str, str | int]) -> None:
+        """Have facts written with the next commit; see `Saved`."""
+        self._batch.facts.update(facts)
+
+    def note_offsets(self, offsets: Mapping[str, int]) -> None:
+        """Have the offsets of the clocks written, by boot, nanoseconds."""
+        self._batch.offsets.update(offsets)
+
+    def begin_epoch(self, *, fresh: bool) -> None:
+        """Have the sequence numbers forgotten that the file has, if its epoch is another now."""
+        self._batch.fresh = fresh
 
     def pending(self, number: int) -> bool:
         """Whether an entry is to be written, or written anew, and is not committed yet."""
         return any(number in batch.entries for batch in self._uncommitted())
 
+    def is_unsaved(self, number: int) -> bool:
+        """Whether an entry waits in memory alone, as the disk does not serve."""
+        return number in self._unsaved
+
+    @property
+    def unsaved(self) -> int:
+        """How many such entries there are."""
+        return len(self._unsaved)
+
+    def part(self, ids: Iterable[int]) -> tuple[list[Entry], list[int]]:
+        """The entries of these ids that wait in memory alone, and the ids of all others."""
+        unsaved = self._unsaved
+        if not unsaved:
+            return [], list(ids)
+        rest = [number for number in ids if number not in unsaved]
+        return [unsaved[number] for number in ids if number in unsaved], rest
+
     @property
     def to_delete(self) -> list[int]:
-        """Ids of entries that were taken or dropped, and may still stand on disk."""
+        """Ids of entries that were taken or dropped, and may still be on disk."""
         return sorted(number for batch in self._uncommitted() for number in batch.gone)
 
     @property
-    def uncommitted(self) -> int:
-        """Entries that are neither on disk nor on the shelf: lost if the process ends now."""
-        return sum(len(batch.entries) for batch in self._uncommitted())
+    def unwritten(self) -> dict[int, Entry]:
+        """Entries that are to be written or are being written, by id."""
+        under_way = {} if self._under_way is None else self._under_way.entries
+        return {**self._batch.entries, **under_way}
+
+    def rows_beside(self, missing: Collection[int]) -> int:
+        """How many entries wait beside the rows of the file, as of a commit just now.
+
+        Args:
+            missing: ids that are in no file; to delete them changes nothing.
+        """
+        settled = sum(number not in missing for number in self._batch.gone)
+        return len(self._batch.entries.keys() | self._unsaved.keys()) - settled
 
     @property
-    def stranded(self) -> int:
-        """Entries in a file that has no name any more, and in no other yet."""
-        return 0 if self._source is None else self._source.held.rows
+    def at_risk(self) -> int:
+        """Entries that are lost if the process ends now: neither acknowledged nor on disk."""
+        uncommitted = sum(len(batch.entries) for batch in self._uncommitted())
+        # Those in a file that has no name any more, and in no other yet.
+        stranded = 0 if self._source is None else self._source.held.rows
+        return len(self._unsaved) + uncommitted + stranded
 
     def turn(self, now: float) -> float:
         """Begin and hear of commits; never blocks.
@@ -139,19 +263,19 @@ class Keeper:
         Returns:
             Seconds after which it wants to be called again at the latest.
         """
-        if (outcome := self._writer.poll()) is not None:
+        if (outcome := self._committer.poll()) is not None:
             self._hear(outcome)
-        if self._writer.busy:
-            if self.safe and now - self._started > STALL:
+        if self._committer.busy:
+            if self._safe and now - self._started > STALL:
                 self._fail(TimeoutError(f"a commit takes longer than {STALL:.0f} s"))
             return STALL
-        if not self.safe:
+        if not self._safe:
             if now >= self._retry_at:
                 self._retry()
             return max(0.0, self._retry_at - now)
-        if not self.batch:
+        if not self._batch:
             return STALL
-        if self.batch.hurries:
+        if self._batch.hurries:
             due = self._entered + self._interval
         else:
             # Deletes ride with the next entries, if these come soon.
@@ -170,13 +294,13 @@ class Keeper:
             try:
                 entries, wrong = self._opened.store.read(first, last, limit)
             except sqlite3.Error as error:
-                if self.safe:
+                if self._safe:
                     self._fail(error)
                 return None
             if not wrong:
                 break
-            self.wrong += len(wrong)
-            self.batch.gone += wrong
+            self._wrong += len(wrong)
+            self._batch.gone += wrong
             self._log.error("damaged rows in the outbox are lost", rows=len(wrong))
             first = max(wrong) + 1
         return entries
@@ -185,7 +309,7 @@ class Keeper:
         self, entries: Iterable[Entry], seqs: dict[str, int], facts: dict[str, str | int]
     ) -> bool:
         """Write a new epoch and entries that move to it, at once; False where the disk fails."""
-        if self._opened is None or not self.safe or self._writer.busy or not self._in_place():
+        if self._opened is None or not self._safe or self._committer.busy or not self._in_place():
             return False
         batch = Batch(
             entries={entry.id: entry for entry in entries}, seqs=seqs, facts=facts, fresh=True
@@ -198,32 +322,32 @@ class Keeper:
     def flush(self, timeout: float) -> bool:
         """Commit what there is, for so many seconds at most for each commit; whether it is done."""
         self.settle(timeout)
-        if self.safe and self.batch and not self._writer.busy and self._locked():
+        if self._safe and self._batch and not self._committer.busy and self._locked():
             self._start(self._clock())
             self.settle(timeout)
-        return self.safe and not self._writer.busy
+        return self._safe and not self._committer.busy
 
-    def hurry(self) -> None:
+    def flush_soon(self) -> None:
         """From now on commit as soon as the last commit is done."""
         self._interval = 0.0
 
     def settle(self, timeout: float) -> None:
         """Wait for the commit that is under way, for so many seconds at most."""
-        if (outcome := self._writer.poll(timeout)) is not None:
+        if (outcome := self._committer.poll(timeout)) is not None:
             self._hear(outcome)
 
     def close(self, timeout: float) -> None:
         """Commit what there is, for so many seconds at most, and close the file."""
         self.flush(timeout / 2)
-        busy = self._writer.busy
-        self._writer.close()
+        busy = self._committer.busy
+        self._committer.close()
         if busy:
             return
         for store in (self._source, None if self._opened is None else self._opened.store):
             if store is not None:
                 store.close()
-        if self._claim is not None:
-            self._claim.release()
+        if self._lock is not None:
+            self._lock.release()
 
     def renumber(self, beyond: int, by: int) -> None:
         """Give higher ids to all that is uncommitted; sequence numbers are forgotten.
@@ -242,82 +366,76 @@ class Keeper:
             batch.gone = [new(number) for number in batch.gone]
             batch.aside = {new(number): why for number, why in batch.aside.items()}
             batch.seqs.clear()
-        shelf = [entry._replace(id=new(entry.id)) for entry in self.shelf.values()]
-        self.shelf.clear()
-        self.shelf.update((entry.id, entry) for entry in shelf)
+        unsaved = [entry._replace(id=new(entry.id)) for entry in self._unsaved.values()]
+        self._unsaved = {entry.id: entry for entry in unsaved}
 
     def restamp(self, beyond: int, names: Callable[[Entry], Entry]) -> None:
         """Name anew what is uncommitted and has an id beyond this one; `renumber` it first."""
         # In the order of the ids: so were they measured.
         for batch in reversed(self._uncommitted()):
             for number in sorted(number for number in batch.entries if number > beyond):
-                if batch is self._out and number in self.batch.entries:
+                if batch is self._under_way and number in self._batch.entries:
                     # The later one is what is written.
                     continue
                 entry = batch.entries[number] = names(batch.entries[number])
                 batch.seqs[entry.guid] = entry.seq
 
-    @property
-    def under_way(self) -> dict[int, Entry]:
-        """Entries that were given to the disk, and are not known to be committed."""
-        return {} if self._out is None else self._out.entries
-
     def _uncommitted(self) -> list[Batch]:
-        return [batch for batch in (self.batch, self._out) if batch is not None]
+        return [batch for batch in (self._batch, self._under_way) if batch is not None]
 
     def _start(self, now: float) -> None:
         assert self._opened is not None
         self._started = now
-        if self.batch.hurries:
+        if self._batch.hurries:
             self._entered = now
-        self._out, self.batch = self.batch, Batch()
-        self._writer.start(self._opened.store, self._out)
+        self._under_way, self._batch = self._batch, Batch()
+        self._committer.start(self._opened.store, self._under_way)
 
     def _hear(self, outcome: Outcome) -> None:
         if outcome.error is not None:
             self._fail(outcome.error)
             return
-        self.commits += 1
-        self.used, self.free = outcome.used, outcome.free
-        self._out = None
+        self._commits += 1
+        self._used, self._free = outcome.used, outcome.free
+        self._under_way = None
         for number, entry in outcome.batch.entries.items():
             # A gap may have grown since.
-            if self.shelf.get(number) is entry:
-                del self.shelf[number]
-        self._released(outcome.batch)
+            if self._unsaved.get(number) is entry:
+                del self._unsaved[number]
+        self._hooks.committed(outcome.batch)
         if outcome.batch.before is not None:
             self._take_stock(outcome)
-        if not self.safe:
-            self.safe = True
+        if not self._safe:
+            self._safe = True
             self._backoff.reset()
             # What came while this was being committed follows with the next commit.
-            self.batch.entries.update(self.shelf)
+            self._batch.entries.update(self._unsaved)
             self._log.warning("over: the outbox is on disk again")
 
     def _locked(self) -> bool:
         """Whether no other agent can have the file; puts a lock that was removed back."""
-        if self._claim is None or self._claim.holds:
+        if self._lock is None or self._lock.holds:
             return True
         try:
-            claim = Claim(self._path)
+            lock = FileLock(self._path)
         except FileNotFoundError:
             # The folder is gone too: the commit finds that out.
             return True
         except OSError as error:
-            self._fail(GoneError(f"its lock was removed, and cannot be had again: {error}"))
+            self._fail(GoneError(f"its lock was removed, and cannot be made again: {error}"))
             return False
-        self._claim.release()
-        self._claim = claim
+        self._lock.release()
+        self._lock = lock
         self._log.warning("the outbox's lock was removed under the agent: it is made anew")
         return True
 
     def _take_stock(self, outcome: Outcome) -> None:
-        """All that could be had stands in the file that follows the lost one."""
+        """All that could be read is in the file that follows the lost one."""
         assert self._opened is not None
         if self._source is not None:
             self._source.close()
         self._source = self._before = None
-        self._recovered(outcome, self._opened.store.held.rows)
+        self._hooks.recovered(outcome, self._opened.store.held.rows)
 
     def _fail(self, error: Exception) -> None:
         self._retry_at = self._clock() + self._backoff.next()
@@ -326,9 +444,9 @@ class Keeper:
         if isinstance(error, GoneError):
             # Nothing to wait for: another file can be made at once.
             self._retry_at = self._clock()
-        if not self.safe:
+        if not self._safe:
             return
-        self.safe = False
+        self._safe = False
         if isinstance(error, GoneError):
             self._log.error(
                 "the outbox was taken away under the agent: it is opened anew",
@@ -349,31 +467,31 @@ class Keeper:
             self._hindrance = str(error)
             return
         self._hindrance = ""
-        if self.batch.fresh:
+        if self._batch.fresh:
             # These numbers belong to the epoch that ended with the file.
             for batch in self._uncommitted():
                 batch.seqs.clear()
-        whole = self._out or Batch()
-        whole.entries.update(self.batch.entries)
-        whole.entries.update(self.shelf)
-        whole.seqs.update(self.batch.seqs)
-        whole.gone += self.batch.gone
-        whole.aside.update(self.batch.aside)
-        whole.offsets.update(self.batch.offsets)
-        whole.facts.update(self.batch.facts)
-        whole.fresh = whole.fresh or self.batch.fresh
+        whole = self._under_way or Batch()
+        whole.entries.update(self._batch.entries)
+        whole.entries.update(self._unsaved)
+        whole.seqs.update(self._batch.seqs)
+        whole.gone += self._batch.gone
+        whole.aside.update(self._batch.aside)
+        whole.offsets.update(self._batch.offsets)
+        whole.facts.update(self._batch.facts)
+        whole.fresh = whole.fresh or self._batch.fresh
         whole.source, whole.before = self._source, self._before
-        self.batch = whole
+        self._batch = whole
         if whole.before is not None:
-            self._moved(whole)
+            self._write_memory(whole)
         self._start(self._clock())
 
     def _reopen(self) -> None:
         store = None if self._opened is None else self._opened.store
-        if self._claim is not None and not self._claim.holds:
+        if self._lock is not None and not self._lock.holds:
             # The lock went with the folder, and another agent would find none.
-            self._claim.release()
-            self._claim = None
+            self._lock.release()
+            self._lock = None
         if self._source is not None or (store is not None and not self._in_place()):
             self._follow(store)
             return
@@ -385,9 +503,9 @@ class Keeper:
         if opened.set_aside is not None and self._before is None:
             # Kept until a commit: the first may fail, and this is no longer in any file.
             self._before = self._closed
-        self._adopt(opened)
+        self._take(opened)
 
-    def _follow(self, store: Store | None) -> None:
+    def _follow(self, store: Database | None) -> None:
         """Go on in another file: that which was opened has no name any more, but can be read."""
         if self._source is None:
             self._source = store
@@ -396,50 +514,64 @@ class Keeper:
         elif store is not None:
             if self._in_place() and not self._damage:
                 # Ours, from a try before: set aside each time it would fill the disk.
-                self._claim_path()
+                self._lock_path()
                 return
             store.close()
         self._opened = None
         self._damage = ""
-        self._claim_path()
+        self._lock_path()
         if any(os.path.lexists(f"{self._path}{side}") for side in ("", "-wal", "-shm")):
             self._meet()
         if self._opened is None:
-            found = Store(self._path)
+            found = Database(self._path)
             self._opened = Opened(found, found.load())
 
     def _meet(self) -> None:
-        """A file stands in the outbox's place: take it where it is ours, else set it aside."""
+        """There is a file in the outbox's place: take it where it is ours, else set it aside."""
         assert self._source is not None
         if not self._source.readable():
             with contextlib.suppress(sqlite3.Error):
-                found = Store(self._path)
+                found = Database(self._path)
                 saved = found.load()
-                if self._ours(saved):
+                if self._hooks.is_ours(saved):
                     self._opened = Opened(found, saved)
                     return
                 found.close()
         aside = set_aside(self._path, "found", time.time())
         self._log.warning("what stood in the outbox's place is set aside", file=aside)
 
+    def _write_memory(self, batch: Batch) -> None:
+        """Another file follows the one that was lost: it shall know what memory knows."""
+        memory = self._hooks.memory()
+        batch.seqs.update(memory.seqs)
+        batch.facts.update(memory.facts)
+        batch.offsets.update(memory.offsets)
+        settled = set(batch.gone)
+        batch.entries.update(
+            (entry.id, entry)
+            for entry in memory.entries
+            if entry.id not in settled and entry.id not in batch.entries
+        )
+        batch.known = {*batch.entries, *settled, *memory.in_flight}
+
     def _in_place(self) -> bool:
         """Whether the file that is open is the one that has the name."""
-        if self._opened is None or (self._claim is not None and not self._claim.holds):
+        if self._opened is None or (self._lock is not None and not self._lock.holds):
             return False
         with contextlib.suppress(sqlite3.Error):
             return not self._opened.store.look()
         return True
 
-    def _claim_path(self) -> None:
-        if self._claim is None:
+    def _lock_path(self) -> None:
+        if self._lock is None:
             make_folder(self._path.parent)
-            self._claim = Claim(self._path)
+            self._lock = FileLock(self._path)
 
     def _open(self, *, check: bool) -> Opened:
-        self._claim_path()
+        self._lock_path()
         return open_store(self._path, self._damage, check=check)
 
-    def _adopt(self, opened: Opened) -> None:
+    def _take(self, opened: Opened) -> None:
         if opened.set_aside is not None:
             self._damage = ""
             self._log.error(
@@ -449,4 +581,4 @@ class Keeper:
                 salvaged=opened.salvaged,
             )
         self._opened = opened
-        self._reopened(opened)
+        self._hooks.opened(opened)

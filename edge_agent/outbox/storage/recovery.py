@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from edge_agent.errors import OutboxInUseError
 from edge_agent.outbox.storage.database import (
     Batch,
+    Database,
     Saved,
-    Store,
     connect,
     is_damage,
     offsets,
@@ -49,14 +49,14 @@ class Opened(NamedTuple):
         salvaged: entries that could be read from it.
     """
 
-    store: Store
+    store: Database
     saved: Saved
     set_aside: Path | None = None
     why: str = ""
     salvaged: int = 0
 
 
-class Claim:
+class FileLock:
     """The right to use one outbox's file: held until this process ends, however it ends.
 
     Args:
@@ -130,7 +130,7 @@ def _salvage_into(new: Path, path: Path) -> int:
     """Write what can be read to a file of its own, whole or, where the disk is full, not at all."""
     for side in SIDES:
         Path(f"{new}{side}").unlink(missing_ok=True)
-    store = Store(new)
+    store = Database(new)
     count = 0
     try:
         batch = Batch()
@@ -163,7 +163,7 @@ def _readable(path: Path, found: dict[str, int]) -> Iterator[list[Entry]]:
 
 
 def _open(path: Path, *, check: bool) -> Opened:
-    store = Store(path)
+    store = Database(path)
     try:
         if check:
             store.check()

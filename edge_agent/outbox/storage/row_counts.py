@@ -38,7 +38,7 @@ class Span(NamedTuple):
         return Span(self.state, self.rows + other.rows, first, last)
 
 
-class Held:
+class RowCounts:
     """The account of one store; kept with each commit, so that it needs no look at the file."""
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class Held:
         """Whether a row is known one by one."""
         return number in self._recent
 
-    def lost(self, kept: Held, known: Iterable[int]) -> dict[Key, Span]:
+    def lost(self, kept: RowCounts, known: Iterable[int]) -> dict[Key, Span]:
         """What stood here and is in no other place.
 
         Args:

@@ -118,7 +118,7 @@ def test_memory_is_bounded_and_what_it_drops_is_a_gap(path: Path) -> None:
                 bench.put("a")
                 bench.commit()
             assert _said(bench, IN_MEMORY) == 1
-            assert len(bench.outbox._keeper.shelf) <= 22  # noqa: SLF001 what is bounded
+            assert len(bench.outbox._storage._unsaved) <= 22  # noqa: SLF001 what is bounded
         bench.pass_by(60)
         records = bench.drain()
         lost = sum(r["payload"]["data"]["count"] for r in records if is_gap(r))
@@ -254,7 +254,7 @@ def test_a_commit_that_takes_for_ever_stops_nothing(
     bench = Bench(path)
     let_go = threading.Event()
     begun = threading.Event()
-    store = bench.outbox._keeper._opened.store  # type: ignore[union-attr]  # noqa: SLF001
+    store = bench.outbox._storage._opened.store  # type: ignore[union-attr]  # noqa: SLF001
     apply: Callable[[Any], None] = store.apply
 
     def slow(batch: Any) -> None:

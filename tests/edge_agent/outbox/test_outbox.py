@@ -199,8 +199,8 @@ def test_a_second_agent_on_the_file_ends_with_a_sentence(path: Path) -> None:
     with pytest.raises(OutboxInUseError, match="in use by another isotherm-agent; stop that one"):
         Bench(path)
     code = (
-        "import pathlib, sys; from edge_agent.outbox.storage.recovery import Claim; "
-        "Claim(pathlib.Path(sys.argv[1]))"
+        "import pathlib, sys; from edge_agent.outbox.storage.recovery import FileLock; "
+        "FileLock(pathlib.Path(sys.argv[1]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from edge_agent.cli.main import main
 from edge_agent.outbox import clock
 from edge_agent.outbox.outbox import Outbox
-from edge_agent.outbox.storage.database import Store
+from edge_agent.outbox.storage.database import Database
 from edge_agent.wire import Wire
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ POINTS: Final[dict[str, tuple[type, str, Callable[[Any, Any], bool]]]] = {
     # Named, and in memory only.
     "sample": (Outbox, "put", lambda _, samples: bool(samples)),
     # On disk, and nobody knows yet.
-    "commit": (Store, "apply", lambda _, batch: bool(batch.entries)),
+    "commit": (Database, "apply", lambda _, batch: bool(batch.entries)),
     # With the kernel, and not acknowledged.
     "publish": (Wire, "push", lambda sent, data: sent > 0 and b"eventTime" in bytes(data)),
     # Acknowledged, and on disk all the same.
     "puback": (Outbox, "settle", lambda *_: True),
     # Gone from the disk, and nobody knows yet.
-    "delete": (Store, "apply", lambda _, batch: bool(batch.gone)),
+    "delete": (Database, "apply", lambda _, batch: bool(batch.gone)),
 }
 """What is wrapped for each point, and whether a call (its result and first argument) gets there."""
 

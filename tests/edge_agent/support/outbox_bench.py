@@ -13,9 +13,10 @@ import pytest
 
 from contract.log import start_logging
 from edge_agent.message import Fate, Message
+from edge_agent.outbox.options import Options
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.outbox.overflow.policy import Bounds, Overflow
-from edge_agent.outbox.storage.database import Store
+from edge_agent.outbox.storage.database import Batch, Database
 from edge_agent.sampling.sample import Sample
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from contract.status import Mark
-    from edge_agent.outbox.storage.database import Batch
 
 NS = 1_000_000_000
 START = 1_479_302_799 * NS
@@ -80,22 +80,24 @@ class Bench:
         self.said = io.StringIO()
         self.monotonic = 1000.0
         self.outbox = Outbox(
-            path,
-            destination="d",
-            board=board,
-            bounds=Bounds(
-                max_rows=max_rows,
-                max_bytes=max_bytes,
-                min_free_bytes=min_free_bytes,
-                memory_rows=memory_rows,
+            Options(
+                path=path,
+                destination="d",
+                board=board,
+                boot=boot,
+                bounds=Bounds(
+                    max_rows=max_rows,
+                    max_bytes=max_bytes,
+                    min_free_bytes=min_free_bytes,
+                    memory_rows=memory_rows,
+                    overflow=overflow,
+                ),
+                wait=wait,
+                interval=1.0,
+                rate=rate,
             ),
-            overflow=overflow,
-            log=start_logging("agent", stream=self.said),
             clock=self.clock,
-            wait=wait,
-            interval=1.0,
-            rate=rate,
-            boot=boot,
+            log=start_logging("agent", stream=self.said),
             monotonic=lambda: self.monotonic,
         )
         self.messages: list[Message] = []
@@ -111,7 +113,7 @@ class Bench:
         self.pass_by(1.0)
         self.outbox.turn(self.monotonic)
         end = time.monotonic() + 20
-        while self.outbox._keeper._writer.busy:  # noqa: SLF001 what is waited for
+        while self.outbox._storage._committer.busy:  # noqa: SLF001 what is waited for
             assert time.monotonic() < end
             time.sleep(0.001)
             self.outbox.turn(self.monotonic)
@@ -152,10 +154,10 @@ class Bench:
 
     def kill(self) -> None:
         """End as by kill -9: nothing more is written, and the system closes the files."""
-        keeper = self.outbox._keeper  # noqa: SLF001 a crash is no method of an outbox
-        keeper.settle(20.0)
-        keeper.batch.__init__()  # type: ignore[misc]
-        keeper.close(0.1)
+        storage = self.outbox._storage  # noqa: SLF001 a crash is no method of an outbox
+        storage.settle(20.0)
+        storage._batch = Batch()  # noqa: SLF001 the same
+        storage.close(0.1)
 
     @property
     def lines(self) -> list[str]:
@@ -178,9 +180,9 @@ def is_gap(record: dict[str, Any]) -> bool:
 @contextlib.contextmanager
 def unable_to_apply(name: str = "SQLITE_FULL") -> Iterator[None]:
     """Meanwhile each commit fails at its end, by default as on a full disk; salvage does not."""
-    apply = Store.apply
+    apply = Database.apply
 
-    def fail(store: Store, batch: Batch) -> None:
+    def fail(store: Database, batch: Batch) -> None:
         if store.path.suffix == ".salvage":
             apply(store, batch)
             return
@@ -189,5 +191,5 @@ def unable_to_apply(name: str = "SQLITE_FULL") -> Iterator[None]:
         raise error
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Store, "apply", fail)
+        patch.setattr(Database, "apply", fail)
         yield

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 from contract.log import start_logging
 from contract.tasks import Tasks
-from edge_agent.outbox.storage.committer import Outcome, Writer
-from edge_agent.outbox.storage.database import Batch, Store
+from edge_agent.outbox.storage.committer import Committer, Outcome
+from edge_agent.outbox.storage.database import Batch, Database
 from tests.support import await_true
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class _Deadly:
         raise SystemExit(wrote)
 
 
-def _outcome(writer: Writer) -> Outcome:
+def _outcome(writer: Committer) -> Outcome:
     assert select.select([writer.fileno()], [], [], PATIENCE)[0]
     outcome = writer.poll(PATIENCE)
     assert outcome is not None
@@ -33,14 +33,14 @@ def _outcome(writer: Writer) -> Outcome:
 def test_a_writer_that_ends_gives_its_batch_back_and_is_started_again(tmp_path: Path) -> None:
     told = io.StringIO()
     tasks = Tasks(start_logging("agent", stream=told))
-    writer = Writer(tasks)
+    writer = Committer(tasks)
     batch = Batch(facts={"a": 1})
-    writer.start(cast("Store", _Deadly()), batch)
+    writer.start(cast("Database", _Deadly()), batch)
     outcome = _outcome(writer)
     assert outcome.batch is batch
     assert outcome.error is not None
     assert tasks.ends == 1
-    store = Store(tmp_path / "outbox.db")
+    store = Database(tmp_path / "outbox.db")
     writer.start(store, batch)
     assert _outcome(writer).error is None
     await_true(lambda: not tasks.faults(), "the task to count as running again")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edge_agent.outbox.inspect import Lookup
+from edge_agent.outbox.inspect import Inspection
 from tests.edge_agent.support.outbox_bench import Bench, names, seqs, unable_to_apply
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def test_a_second_agent_that_came_in_between_costs_no_reading_and_no_name(
     disk = [seq for _, epoch, seq in found if epoch == bench.outbox.mark.epoch]
     assert sorted(disk) == list(range(1, len(disk) + 1))
     bench.close()
-    with Lookup(path) as lookup:
+    with Inspection(path) as lookup:
         assert lookup.saved.rows == 0
 
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from edge_agent.message import Fate
-from edge_agent.outbox.inspect import Lookup
-from edge_agent.outbox.storage.database import Batch, Store
-from edge_agent.outbox.storage.row_counts import Held
+from edge_agent.outbox.inspect import Inspection
+from edge_agent.outbox.storage.database import Batch, Database
+from edge_agent.outbox.storage.row_counts import RowCounts
 from tests.edge_agent.support.outbox_bench import Bench, is_gap, names, unable_to_apply
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def test_what_was_in_it_is_taken_over_and_no_name_is_given_twice(
     bench.commit()
     # It is on disk, under its old names, and counted right: the next start finds it.
     bench.kill()
-    with Lookup(path) as lookup:
+    with Inspection(path) as lookup:
         assert lookup.saved.rows == 1_204
         assert list(lookup.faults()) == []
     again = Bench(path)
@@ -144,7 +144,7 @@ def test_what_was_sent_before_is_not_sent_again(path: Path) -> None:
     assert _said(bench, LOST) == 0
     assert bench.outbox.rows == 0
     bench.close()
-    with Lookup(path) as lookup:
+    with Inspection(path) as lookup:
         assert lookup.saved.rows == 0
 
 
@@ -182,7 +182,7 @@ def test_a_file_that_was_cut_costs_what_cannot_be_read_and_that_is_declared(path
     bench = Bench(path)
     bench.put("a", "b", ticks=2_000)
     bench.commit()
-    store = bench.outbox._keeper._opened.store  # type: ignore[union-attr]  # noqa: SLF001 what is cut
+    store = bench.outbox._storage._opened.store  # type: ignore[union-attr]  # noqa: SLF001 what is cut
     store._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # noqa: SLF001 all of it into the file
     store._reader.execute("PRAGMA cache_size=0")  # noqa: SLF001 nothing of it in memory
     bench.put("a", "b")
@@ -273,7 +273,7 @@ def test_a_lock_that_was_removed_stands_again_before_a_second_agent_comes(path: 
     bench.commit()
     bench.commit()
     assert lock.exists()
-    with Lookup(path) as lookup:
+    with Inspection(path) as lookup:
         assert lookup.in_use
     _one_epoch(bench.drain(), "a", 2)
     bench.close()
@@ -332,7 +332,7 @@ def test_rows_of_an_earlier_life_are_counted_little_by_little_while_some_go(
     bench.commit()
     bench.close()
     monkeypatch.setattr("edge_agent.outbox.storage.database.COUNT_ROWS", 3)
-    store = Store(path)
+    store = Database(path)
     saved = store.load()
     rows, _ = store.read(saved.first_id, saved.last_id, 100)
     (low, *_, high) = [entry.id for entry in rows]
@@ -348,7 +348,7 @@ def test_rows_of_an_earlier_life_are_counted_little_by_little_while_some_go(
         pass
     (left,) = store._reader.execute("SELECT count(*) FROM entry").fetchone()  # noqa: SLF001 the file's own word
     assert store.held.rows == left == 15
-    lost = store.held.lost(Held(), [])
+    lost = store.held.lost(RowCounts(), [])
     assert {key: span.rows for key, span in lost.items()} == Counter(
         (entry.guid, entry.epoch) for entry in store.read(low, high + 1, 100)[0]
     )
@@ -365,9 +365,9 @@ def test_a_filesystem_that_numbers_its_files_anew_is_no_other_file(path: Path) -
             # The same in all that can be seen, under another number.
             shutil.copy2(file, path.with_name("copy"))
             path.with_name("copy").replace(file)
-        assert bench.outbox._keeper._in_place()  # noqa: SLF001 what is asked with each commit
+        assert bench.outbox._storage._in_place()  # noqa: SLF001 what is asked with each commit
     _put_backup_back(path)
-    assert not bench.outbox._keeper._in_place()  # noqa: SLF001 the same
+    assert not bench.outbox._storage._in_place()  # noqa: SLF001 the same
     bench.close()
 
 
@@ -399,7 +399,7 @@ def test_what_a_damaged_file_cost_is_declared_also_where_the_first_commit_fails(
     bench.put("a", ticks=8_000)
     bench.commit()
     assert bench.outbox.rows == 8_000
-    keeper = bench.outbox._keeper  # noqa: SLF001 what is damaged
+    keeper = bench.outbox._storage  # noqa: SLF001 what is damaged
     store = keeper._opened.store  # type: ignore[union-attr]  # noqa: SLF001 the same
     store._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # noqa: SLF001 all of it into the file
     data = bytearray(path.read_bytes())
@@ -443,7 +443,7 @@ def test_what_was_on_its_way_when_its_row_was_lost_is_counted_or_declared(
     if earlier:
         bench.kill()
         bench = Bench(path)
-    store = bench.outbox._keeper._opened.store  # type: ignore[union-attr]  # noqa: SLF001 what is cut
+    store = bench.outbox._storage._opened.store  # type: ignore[union-attr]  # noqa: SLF001 what is cut
     store._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # noqa: SLF001 all of it into the file
     store._reader.execute("PRAGMA cache_size=0")  # noqa: SLF001 nothing of it in memory
     bench.put("a")
