@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
-
-if TYPE_CHECKING:
-    from edge_agent.settings.agent import AgentSettings
+from typing import Final, Protocol
 
 SYSFS: Final = Path("/sys")
 
@@ -72,14 +69,3 @@ class Site:
     state: str
     hardware: Hardware
     sysfs: Path = SYSFS
-
-
-def hardware_of(settings: AgentSettings) -> Hardware:
-    """The board's real buses, or the mocks that the settings ask for."""
-    if settings.hardware == "mock":
-        from edge_agent.mocks import MockHardware  # noqa: PLC0415 only where it is asked for
-
-        return MockHardware()
-    from edge_agent.hardware import BoardHardware  # noqa: PLC0415 the same
-
-    return BoardHardware()

@@ -32,7 +32,7 @@ def probes(config: str | None) -> None:
     Chips on I2C are looked for by reading the addresses that ours can have. Change each guid: it
     names the sensor for ever.
     """
-    from edge_agent.site import hardware_of  # noqa: PLC0415 only where it is needed
+    from edge_agent.sampling.places import hardware_of  # noqa: PLC0415 only where it is needed
     from edge_agent.survey import i2c_buses, survey  # noqa: PLC0415 the same
 
     tables: dict[str, Any] = {} if config is None else agent_file(config)

@@ -30,6 +30,7 @@ class Clone:
     def __init__(self, identity: Identity, storage: Persistence, log: Log) -> None:
         self._identity = identity
         self._storage = storage
+        self._queue = storage.queue
         self._log = log
         self._warned = False
         self._status: tuple[Mark | None] | None = None
@@ -56,7 +57,7 @@ class Clone:
                 "a retained status claims this outbox's epoch, and was not written with it: it is "
                 "not believed; see who may publish to our status topic"
             )
-        self._storage.note(self._identity.facts())
+        self._queue.note(self._identity.facts())
 
     def leave_epoch(self, in_flight: Collection[int]) -> Mapping[int, Entry] | None:
         """Move what the broker did not confirm to be ours; wait for the disk, if it serves.
@@ -81,7 +82,7 @@ class Clone:
         if not self._storage.rename(moved.values(), successor.stamper.seqs, facts):
             return None
         identity.take(successor)
-        self._storage.note(identity.facts())
+        self._queue.note(identity.facts())
         self._found = False
         self._log.warning(
             "another store went on with this outbox's epoch: a new one begins", moved=len(moved)

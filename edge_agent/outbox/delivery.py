@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from contract.log import Log
     from edge_agent.outbox.overflow.eviction import Eviction
     from edge_agent.outbox.scheduler import Flight, Scheduler
-    from edge_agent.outbox.storage.persistence import Persistence
+    from edge_agent.outbox.storage.write_queue import WriteQueue
     from edge_agent.trouble import Troubles
 
 UNHEARD: Final = "nobody gets the readings, no subscriber: they are kept"
@@ -39,7 +39,7 @@ class Delivery:
     """What is on its way: gives the publisher its messages, and learns what became of them.
 
     Args:
-        storage: has the entries, and deletes those that were taken.
+        queue: takes the entries that are to be deleted, as they were taken.
         scheduler: chooses what goes next.
         eviction: knows the gaps that may still grow.
         troubles: gets the beginning and end of it, when nobody listens or the broker refuses.
@@ -49,7 +49,7 @@ class Delivery:
 
     def __init__(
         self,
-        storage: Persistence,
+        queue: WriteQueue,
         scheduler: Scheduler,
         eviction: Eviction,
         *,
@@ -57,7 +57,7 @@ class Delivery:
         log: Log,
         clock: Callable[[], float],
     ) -> None:
-        self._storage = storage
+        self._queue = queue
         self._scheduler = scheduler
         self._eviction = eviction
         self._troubles = troubles
@@ -138,7 +138,7 @@ class Delivery:
         """The next message; None where nothing may be sent now."""
         if not self._breaker.lets(len(self._flights)):
             return None
-        if not self._storage.safe and not self._scheduler.live_count:
+        if not self._queue.safe and not self._scheduler.live_count:
             self._scheduler.add_live(self._eviction.seal_unsaved())
         most = max(1, min(PACKET_BYTES, self._largest()))
         found = self._scheduler.next(most, backlog=not self._live_only) or self._next_refused(most)
@@ -213,7 +213,7 @@ class Delivery:
 
     def _put_back(self, flight: Flight) -> list[int]:
         """What is in memory only goes first again; the ids of the rest."""
-        unsaved, on_disk = self._storage.part(flight.ids)
+        unsaved, on_disk = self._queue.part(flight.ids)
         self._scheduler.put_back(unsaved)
         return on_disk
 
@@ -223,7 +223,7 @@ class Delivery:
         self._troubles.end(UNHEARD)
         if not self._refusals.ids:
             self._troubles.end(REFUSED)
-        self._storage.remove(flight.ids)
+        self._queue.remove(flight.ids)
         self._settled += len(flight.ids)
 
     def _refused(self, ids: list[int], flight: Flight, reason: str) -> None:
@@ -236,7 +236,7 @@ class Delivery:
 
     def _set_aside(self, number: int, reason: str) -> None:
         self._aside += 1
-        self._storage.set_aside(number, reason)
+        self._queue.set_aside(number, reason)
         if self._aside <= SHOWN:
             self._log.error("a reading is set aside: it alone is refused", id=number, why=reason)
         if self._aside == SHOWN:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from contract.fields import is_guid
 from contract.tasks import Tasks
@@ -17,12 +17,12 @@ from edge_agent.outbox.clone import Clone
 from edge_agent.outbox.delivery import Delivery
 from edge_agent.outbox.entry import Entry, Lost
 from edge_agent.outbox.identity import Identity
-from edge_agent.outbox.options import Options
 from edge_agent.outbox.overflow.eviction import Eviction
 from edge_agent.outbox.scheduler import LIVE_ROWS, Scheduler
 from edge_agent.outbox.storage.id_ranges import spans
-from edge_agent.outbox.storage.persistence import Hooks, Memory, Persistence
+from edge_agent.outbox.storage.persistence import Hooks, Persistence
 from edge_agent.outbox.storage.row_counts import Span
+from edge_agent.outbox.storage.write_queue import Memory
 from edge_agent.trouble import Troubles
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from edge_agent.outbox.clock import BoardClock
     from edge_agent.outbox.delivery import LostInFlight
     from edge_agent.outbox.identity import Stamper
-    from edge_agent.outbox.options import OutboxSettings
+    from edge_agent.outbox.options import Options
     from edge_agent.outbox.storage.committer import Outcome
     from edge_agent.outbox.storage.database import Batch
     from edge_agent.outbox.storage.recovery import Opened
@@ -101,6 +101,7 @@ class Outbox:
             log=log,
             clock=monotonic,
         )
+        self._queue = self._storage.queue
         self._scheduler = Scheduler(
             self._storage,
             self._timeline,
@@ -116,7 +117,7 @@ class Outbox:
             new_id=self._new_id,
         )
         self._delivery = Delivery(
-            self._storage,
+            self._queue,
             self._scheduler,
             self._eviction,
             troubles=troubles,
@@ -125,17 +126,6 @@ class Outbox:
         )
         self._clone = Clone(self._identity, self._storage, log)
         self._storage.open()
-
-    @classmethod
-    def from_settings(
-        cls, settings: OutboxSettings, clock: BoardClock, log: Log, tasks: Tasks
-    ) -> Self:
-        """The outbox of a device.
-
-        Raises:
-            OutboxInUseError: another agent has its file.
-        """
-        return cls(Options.from_settings(settings), clock=clock, log=log, tasks=tasks)
 
     @property
     def mark(self) -> Mark:
@@ -160,7 +150,7 @@ class Outbox:
     @property
     def in_memory(self) -> bool:
         """Whether readings go on in memory, as the disk does not serve."""
-        return not self._storage.safe
+        return not self._queue.safe
 
     @property
     def fates(self) -> Mapping[Fate, int]:
@@ -190,7 +180,7 @@ class Outbox:
     @property
     def lost_at_end(self) -> int:
         """Entries that are lost if the process ends now: neither acknowledged nor on disk."""
-        return self._storage.at_risk
+        return self._queue.at_risk + self._storage.stranded
 
     def fits(self, largest: Callable[[], int]) -> None:
         """Let it ask for the largest payload that the broker takes, bytes."""
@@ -247,7 +237,7 @@ class Outbox:
 
     def note(self, name: str, value: str) -> None:
         """Keep a fact in the file, with the next commit; see `edge_agent.broker_note`."""
-        self._storage.note({name: value})
+        self._queue.note({name: value})
 
     def seen(self, status: Mark | None) -> None:
         """What the retained status says, None where there is none: whether our names are ours."""
@@ -264,23 +254,22 @@ class Outbox:
         self._storage.close(timeout)
 
     def _names(self) -> Stamper:
-        return self._identity.stamper(safe=self._storage.safe)
+        return self._identity.stamper(safe=self._queue.safe)
 
     def _new_id(self) -> int:
         number = self._identity.new_id()
-        self._storage.note({"last_id": number})
+        self._queue.note({"last_id": number})
         return number
 
     def _take_in(self, taken: Sequence[Entry], names: Stamper) -> None:
         """Have what was named just now wait, and make room for it."""
-        storage = self._storage
-        storage.note({"last_id": self._identity.last_id})
-        storage.add(taken, names.seqs)
+        self._queue.note({"last_id": self._identity.last_id})
+        self._queue.add(taken, names.seqs)
         self._rows += len(taken)
-        if storage.safe:
+        if self._queue.safe:
             self._fresh.update((entry.id, entry) for entry in taken)
         else:
-            self._scheduler.add_live(taken, most=storage.unsaved + LIVE_ROWS)
+            self._scheduler.add_live(taken, most=self._queue.unsaved + LIVE_ROWS)
         evicted = self._eviction.make_room(self.rows, names, now=taken[-1], fresh=self._fresh)
         if evicted is not None:
             self._rows += evicted.gaps - len(evicted.readings)
@@ -295,8 +284,8 @@ class Outbox:
         if timeline.noted is not None:
             self._troubles.end(NO_CLOCK)
             self._troubles.end(OLD_CLOCK)
-            self._storage.note_offsets({self._boot: timeline.noted})
-            if not self._storage.safe:
+            self._queue.note_offsets({self._boot: timeline.noted})
+            if not self._queue.safe:
                 timeline.keep()
         elif timeline.waiting:
             self._troubles.begin(NO_CLOCK)
@@ -340,7 +329,7 @@ class Outbox:
         sent = self._delivery.without_rows(
             missing, lambda number: before is not None and not before.names(number)
         )
-        beside = self._storage.rows_beside(missing)
+        beside = self._queue.rows_beside(missing)
         self._rows = rows + beside + sent + self._delivery.settled + self._storage.damaged
         lost = sum(span.rows for span in outcome.lost.values())
         if not lost:
@@ -382,7 +371,7 @@ class Outbox:
             self._timeline.keep()
         fresh = [self._fresh.pop(n) for n in sorted(batch.entries) if n in self._fresh]
         self._scheduler.move_to_backlog(n for n in batch.entries if self._eviction.is_open(n))
-        if self._storage.safe and not self._timeline.waiting:
+        if self._queue.safe and not self._timeline.waiting:
             self._scheduler.add_live(fresh)
         else:
             self._scheduler.move_to_backlog(entry.id for entry in fresh)
@@ -408,13 +397,13 @@ class Outbox:
         in_flight = self._rejoin(known, epoch) if names.rejoined else 0
         if names.moved:
             self._log.warning("the outbox was another board's: a new epoch begins")
-        storage.begin_epoch(fresh=names.begins)
-        storage.note(names.facts())
+        self._queue.begin_epoch(fresh=names.begins)
+        self._queue.note(names.facts())
         self._timeline.learn(saved.offsets)
-        storage.note_offsets(self._timeline.offsets)
+        self._queue.note_offsets(self._timeline.offsets)
         self._scheduler.set_backlog(saved.first_id, saved.last_id)
         self._scheduler.remove_from_backlog(self._delivery.beside_backlog)
-        rows, to_delete = saved.rows + storage.at_risk, storage.to_delete
+        rows, to_delete = saved.rows + self.lost_at_end, self._queue.to_delete
         for first, last in spans(to_delete):
             rows -= len(storage.read(first, last, last - first + 1) or ())
         self._scheduler.remove_from_backlog(to_delete)
@@ -441,15 +430,15 @@ class Outbox:
                 return entry
             return entry._replace(epoch=disk.epoch, seq=disk.next(entry.guid))
 
-        scheduler.add_live(self._eviction.seal_unsaved(), most=storage.unsaved + LIVE_ROWS)
+        scheduler.add_live(self._eviction.seal_unsaved(), most=self._queue.unsaved + LIVE_ROWS)
         # What is committed is in the file, unless the other life sent it.
-        live = [entry for entry in scheduler.live if storage.is_unsaved(entry.id)]
+        live = [entry for entry in scheduler.live if self._queue.is_unsaved(entry.id)]
         fresh = {number + by if number > known else number for number in self._fresh}
-        storage.renumber(known, by)
-        storage.restamp(known, name)
+        self._queue.renumber(known, by)
+        self._queue.restamp(known, name)
         delivery.renumber(known, by)
         scheduler.replace_live(entry._replace(id=entry.id + by) for entry in live)
-        waiting = storage.unwritten
+        waiting = self._queue.unwritten
         self._fresh = {number: waiting[number] for number in fresh if number in waiting}
         self._log.warning("another agent used the outbox meanwhile: what it left is taken in")
         missing = {n for n in delivery.in_flight if n <= known and not storage.read(n, n, 1)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from edge_agent.outbox.entry import encoded
 from edge_agent.outbox.storage.id_ranges import Ranges, spans
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from edge_agent.outbox.clock import Timeline
     from edge_agent.outbox.entry import Entry
+    from edge_agent.outbox.storage.persistence import Persistence
 
 PACKET_BYTES: Final = 65_536
 """The most that one message carries, unless a single reading is larger."""
@@ -37,23 +38,11 @@ class Flight(NamedTuple):
     suspect: bool = False
 
 
-class Stored(Protocol):
-    """What the scheduler needs to know of entries on disk."""
-
-    def read(self, first: int, last: int, limit: int) -> Sequence[Entry] | None:
-        """Entries from a first to a last id, at most `limit`; None where none can be read now."""
-        ...
-
-    def pending(self, number: int) -> bool:
-        """Whether an entry is not committed yet as it is, and must not be sent."""
-        ...
-
-
 class Scheduler:
     """Chooses the next message. Within each lane entries go in the order of their ids.
 
     Args:
-        stored: the entries on disk.
+        storage: has the entries on disk.
         timeline: gives event times; an entry that waits for the clock holds its lane up.
         destination: whom the readings are for.
         rate: entries of the backlog per second.
@@ -62,15 +51,15 @@ class Scheduler:
 
     def __init__(
         self,
-        stored: Stored,
+        storage: Persistence,
         timeline: Timeline,
         *,
         destination: str,
         rate: float,
         clock: Callable[[], float],
     ) -> None:
-        self._stored = stored
-        self._read = stored.read
+        self._read = storage.read
+        self._queue = storage.queue
         self._timeline = timeline
         self._destination = destination
         self._rate = rate
@@ -217,7 +206,7 @@ class Scheduler:
         size = -1
         for entry in entries:
             found = self._timeline.time(entry)
-            if found is None or self._stored.pending(entry.id):
+            if found is None or self._queue.pending(entry.id):
                 break
             time, trust = found
             line = encoded(entry, destination=self._destination, event_time=time, clock=trust)

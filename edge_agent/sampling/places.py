@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from edge_agent.errors import MissingExtraError
 from edge_agent.fault import Fault, ProbeError
 from edge_agent.probe import driver
-from edge_agent.site import Site, hardware_of
+from edge_agent.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edge_agent.probe import Driver, Probe, ProbeSettings
-    from edge_agent.settings.agent import AgentSettings
+    from edge_agent.site import Hardware
 
 TIMEOUT: Final = 4.0
 """Seconds that a read may take: five DS18B20 on parasite power take turns of 750 ms."""
@@ -29,6 +29,7 @@ class Place:
         probe: gives the temperatures.
         guid: names the sensor.
         state: one of the 51 codes.
+        interval: seconds between two reads.
         timeout: seconds that a read may take.
         stuck_after: see `edge_agent.sampling.sampler.Judge`.
         blocks: whether a read may take time, and so needs a thread of its own.
@@ -38,10 +39,34 @@ class Place:
     probe: Probe
     guid: str
     state: str
+    interval: float = 1.0
     timeout: float = TIMEOUT
     stuck_after: int = 0
     blocks: bool = True
     settings: ProbeSettings | None = None
+
+
+class SamplingSettings(Protocol):
+    """The rows of the agent's settings that reading its probes uses; see their table."""
+
+    @property
+    def probes(self) -> tuple[ProbeSettings, ...]:
+        """One for each."""
+        ...
+
+    @property
+    def sysfs(self) -> str:
+        """Where the kernel's sysfs is."""
+        ...
+
+    @property
+    def hardware(self) -> str:
+        """Whether the buses are the board's own, or mocks."""
+        ...
+
+    def state_of(self, probe: ProbeSettings) -> str:
+        """Where a probe is, one of the 51 codes."""
+        ...
 
 
 class Unopened:
@@ -69,6 +94,17 @@ class Unopened:
         return self._probe.read()
 
 
+def hardware_of(settings: SamplingSettings) -> Hardware:
+    """The board's real buses, or the mocks that the settings ask for."""
+    if settings.hardware == "mock":
+        from edge_agent.mocks import MockHardware  # noqa: PLC0415 only where it is asked for
+
+        return MockHardware()
+    from edge_agent.hardware import BoardHardware  # noqa: PLC0415 the same
+
+    return BoardHardware()
+
+
 def _opened(kind: Driver, settings: ProbeSettings, site: Site) -> Probe:
     try:
         return kind.open(settings, site)
@@ -76,7 +112,7 @@ def _opened(kind: Driver, settings: ProbeSettings, site: Site) -> Probe:
         return Unopened(kind, settings, site)
 
 
-def places(settings: AgentSettings, kept: Iterable[Place] = ()) -> list[Place]:
+def places(settings: SamplingSettings, kept: Iterable[Place] = ()) -> list[Place]:
     """The probes of the configuration, opened; one that cannot be opened has a fault at each read.
 
     Args:
@@ -97,6 +133,7 @@ def places(settings: AgentSettings, kept: Iterable[Place] = ()) -> list[Place]:
             probe=_opened(kind, probe, site),
             guid=probe.guid,
             state=state,
+            interval=probe.interval,
             timeout=probe.timeout,
             stuck_after=probe.stuck_after,
             blocks=kind.blocks,

@@ -7,20 +7,23 @@ import math
 import socket
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from contract.fields import is_temperature
 from edge_agent.degrees import fahrenheit
 from edge_agent.fault import Fault
 from edge_agent.probe_status import ProbeRecord, ProbeStatus
+from edge_agent.sampling.places import places
 from edge_agent.sampling.reader import Answer, Reader
 from edge_agent.sampling.sample import Sample
+from edge_agent.sampling.schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from contract.log import Log
-    from edge_agent.sampling.places import Place
+    from edge_agent.outbox.clock import BoardClock
+    from edge_agent.sampling.places import Place, SamplingSettings
 
 
 class Judge:
@@ -91,6 +94,7 @@ class Sampler:
     ) -> None:
         self._places = self.places = places
         self._monotonic = monotonic
+        self._schedule = Schedule([place.interval for place in places], monotonic())
         if before is None:
             self._woken, self._waker = socket.socketpair()
             self._woken.setblocking(False)
@@ -125,6 +129,41 @@ class Sampler:
         self.faults: int = 0 if before is None else before.faults
         if before is not None:
             self._carry_on(before)
+
+    @classmethod
+    def from_settings(
+        cls,
+        settings: SamplingSettings,
+        clock: BoardClock,
+        log: Log,
+        before: Sampler | None = None,
+    ) -> Self:
+        """The probes of the configuration; arguments as for the class."""
+        return cls(
+            places(settings, () if before is None else before.places),
+            before=before,
+            log=log,
+            clock=clock.wall,
+            uptime=clock.uptime,
+        )
+
+    def due(self, now: float) -> list[int]:
+        """The probes whose tick has come, at `now` of the monotonic clock; each tick only once."""
+        return self._schedule.due(now)
+
+    @property
+    def next_tick(self) -> float:
+        """When the next probe is due, seconds of the same clock."""
+        return self._schedule.next_tick
+
+    @property
+    def drivers(self) -> dict[str, str]:
+        """How each probe is read, by its guid."""
+        return {
+            place.guid: place.settings.driver
+            for place in self._places
+            if place.settings is not None
+        }
 
     def start(self, due: Iterable[int]) -> None:
         """Begin to read the probes at these places, but for those that are still being read."""

@@ -7,52 +7,40 @@ from typing import TYPE_CHECKING, Any
 
 from contract.status import Mark, ProbeState, Status
 from contract.version import VERSION
+from edge_agent.outbox.clock import boot_id
 from edge_agent.reporting.metrics import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Hashable
 
     from contract.tasks import Tasks
+    from edge_agent.connection import Connection
     from edge_agent.outbox.outbox import Outbox
-    from edge_agent.publisher import Publisher
-    from edge_agent.rival import Rival
-    from edge_agent.service.loop import Board
+    from edge_agent.reporting.guarded import Guard
+    from edge_agent.service.loop import Loop
 
 
-class Facts:
-    """See the module; reads the parts of a board, in its main loop.
+class DeviceState:
+    """See the module; reads the parts of the agent, in its main loop.
 
     Args:
-        board: has the sampler, another one after each reload.
+        loop: has the sampler, another one after each reload.
         outbox: of the readings.
-        publisher: of both.
-        drivers: how each probe is read, by guid; the service changes it at each reload.
+        connection: to the broker.
+        guard: counts how often a part that is not needed has failed.
         tasks: the background threads.
-        failures: how often a part that is not needed has failed.
-        rival: knows of another agent with our device.id.
-        boot: this start of the board, 32 hex digits.
     """
 
     def __init__(
-        self,
-        board: Board,
-        outbox: Outbox,
-        publisher: Publisher,
-        *,
-        drivers: Mapping[str, str],
-        tasks: Tasks,
-        failures: Callable[[], int],
-        rival: Rival,
-        boot: str,
+        self, loop: Loop, outbox: Outbox, connection: Connection, *, guard: Guard, tasks: Tasks
     ) -> None:
-        self._board = board
+        self._loop = loop
         self._outbox = outbox
-        self._publisher = publisher
-        self._drivers = drivers
+        self._publisher = connection.publisher
+        self._rival = connection.rival
+        self._guard = guard
         self._tasks = tasks
-        self._failures = failures
-        self._rival = rival
-        self._boot = boot
+        self._boot = boot_id()
 
     @property
     def life(self) -> str:
@@ -97,8 +85,8 @@ class Facts:
         """What is worth a new status when it changes."""
         outbox = self._outbox
         return (
-            id(self._board.sampler),
-            self._board.sampler.changes,
+            id(self._loop.sampler),
+            self._loop.sampler.changes,
             outbox.in_memory,
             outbox.trust,
             outbox.mark.epoch,
@@ -111,7 +99,7 @@ class Facts:
 
     def line(self) -> str:
         """For systemd."""
-        probes = self._board.sampler.status()
+        probes = self._loop.sampler.status()
         ill = sum(probe.fault is not None for probe in probes.values())
         broker = "connected" if self._publisher.connected else "no broker"
         if self._rival.here:
@@ -131,8 +119,8 @@ class Facts:
             in_memory=self._outbox.in_memory,
             fates=dict(self._outbox.fates),
             task_ends=self._tasks.ends,
-            part_failures=self._failures(),
-            probes=self._board.sampler.status(),
+            part_failures=self._guard.failures,
+            probes=self._loop.sampler.status(),
             aside=self._outbox.aside,
             rival=self._rival.here,
             promised=self._publisher.promised,
@@ -152,14 +140,15 @@ class Facts:
         }
 
     def _probes(self) -> tuple[ProbeState, ...]:
+        drivers = self._loop.sampler.drivers
         return tuple(
             ProbeState(
                 guid=guid,
-                driver=self._drivers[guid],
+                driver=drivers[guid],
                 fault=None if probe.fault is None else probe.fault.value,
                 since=probe.since,
                 readings=probe.readings,
                 faults={fault.value: count for fault, count in probe.faults.items()},
             )
-            for guid, probe in self._board.sampler.status().items()
+            for guid, probe in self._loop.sampler.status().items()
         )

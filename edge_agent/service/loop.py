@@ -3,65 +3,65 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from edge_agent.mqtt import MqttLink
     from edge_agent.publisher import Publisher
+    from edge_agent.reporting.guarded import Duty
     from edge_agent.sampling.sample import Sample
     from edge_agent.sampling.sampler import Sampler
-    from edge_agent.sampling.schedule import Schedule
     from edge_agent.service.signals import Stop
 
 
-class Duty(Protocol):
-    """Something that wants to be looked after once in a while."""
-
-    def turn(self, now: float) -> float:
-        """Do what is due at `now`, seconds of the monotonic clock; never blocks.
-
-        Returns:
-            Seconds after which it wants to be called again at the latest.
-        """
-        ...
-
-
-class Board:
+class Loop:
     """What turns; see `run`.
 
     Args:
         sampler: reads the probes.
-        schedule: says which are due.
         keep: takes what they gave, on its way to the outbox.
         publisher: sends them, and the notices.
         link: the connection, to wait on.
         clock: seconds, monotonic.
-
-    Attributes:
-        duties: what else wants its turn; they come before the publisher.
-        wakers: descriptors that can be read when a duty has something to do.
     """
 
     def __init__(
         self,
         sampler: Sampler,
-        schedule: Schedule,
         *,
         keep: Callable[[Sequence[Sample]], None],
         publisher: Publisher,
         link: MqttLink,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.sampler = sampler
-        self.schedule = schedule
+        self._sampler = sampler
         self._keep = keep
         self._publisher = publisher
         self._link = link
-        self.duties: Sequence[Duty] = ()
-        self.wakers: Sequence[int] = ()
+        self._duties: Sequence[Duty] = ()
+        self._wakers: Sequence[int] = ()
         self._clock = clock
+
+    @property
+    def sampler(self) -> Sampler:
+        """What reads the probes; another one after each reload."""
+        return self._sampler
+
+    def replace_sampler(self, sampler: Sampler) -> None:
+        """Read with another one from now on; what the one before still has goes to the outbox."""
+        before, self._sampler = self._sampler, sampler
+        self._keep(before.close())
+
+    def attend(self, duties: Sequence[Duty], wakers: Sequence[int] = ()) -> None:
+        """Give these their turn from now on, before the publisher.
+
+        Args:
+            duties: in this order.
+            wakers: descriptors that can be read when a duty has something to do.
+        """
+        self._duties, self._wakers = duties, wakers
 
     def run(self, stop: Stop, reload: Callable[[], None]) -> None:
         """Read and publish until SIGINT or SIGTERM; call `reload` at each SIGHUP."""
@@ -69,12 +69,13 @@ class Board:
             if stop.hung_up():
                 reload()
             now = self._clock()
-            self.sampler.start(self.schedule.due(now))
-            self._keep(self.sampler.collect())
+            sampler = self._sampler
+            sampler.start(sampler.due(now))
+            self._keep(sampler.collect())
             timeout = self._turn(now)
-            look = min(self.schedule.next_tick, self.sampler.next_look) - self._clock()
-            self._link.wait(min(timeout, look), stop.fileno(), self.sampler.fileno(), *self.wakers)
-        self._keep(self.sampler.close())
+            look = min(sampler.next_tick, sampler.next_look) - self._clock()
+            self._link.wait(min(timeout, look), stop.fileno(), sampler.fileno(), *self._wakers)
+        self._keep(self._sampler.close())
 
     def drain(self, until: Callable[[], bool], seconds: float) -> bool:
         """Go on sending, without reading, while the broker takes it.
@@ -87,9 +88,9 @@ class Board:
             now = self._clock()
             if now >= deadline or not self._publisher.connected:
                 return False
-            self._link.wait(min(self._turn(now), deadline - now), *self.wakers)
+            self._link.wait(min(self._turn(now), deadline - now), *self._wakers)
         return True
 
     def _turn(self, now: float) -> float:
-        times = [duty.turn(now) for duty in self.duties]
+        times = [duty.turn(now) for duty in self._duties]
         return min([self._publisher.turn(), *times])

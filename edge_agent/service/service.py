@@ -2,47 +2,38 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
 
 from contract.errors import EXIT_FINE, IsothermError
 from contract.tasks import Tasks, where
-from contract.topics import readings_topic, status_topic
-from contract.version import VERSION
-from edge_agent.broker_note import BrokerNotes
-from edge_agent.connect import connect
+from contract.topics import readings_topic
+from edge_agent.connection import Connection
 from edge_agent.message import Fate
-from edge_agent.outbox.clock import SystemClock, boot_id
+from edge_agent.outbox.clock import SystemClock
+from edge_agent.outbox.options import Options
 from edge_agent.outbox.outbox import Outbox
-from edge_agent.publisher import Publisher
-from edge_agent.reporting.home_assistant import HomeAssistant, Sensor
-from edge_agent.reporting.http import Observer, listening
+from edge_agent.reporting.guarded import Guard
+from edge_agent.reporting.home_assistant import Sensor
+from edge_agent.reporting.reporting import Reporting
 from edge_agent.reporting.retained import Notices
-from edge_agent.reporting.status import Reporter
-from edge_agent.reporting.systemd import Supervisor
-from edge_agent.rival import Rival
-from edge_agent.sampling.places import places
 from edge_agent.sampling.sampler import Sampler
-from edge_agent.sampling.schedule import Schedule
-from edge_agent.service.device import Facts
-from edge_agent.service.guarded import Guarded, Idle
-from edge_agent.service.loop import Board
+from edge_agent.service.device import DeviceState
+from edge_agent.service.loop import Loop
 from edge_agent.service.signals import Stop
 from edge_agent.settings.agent import needs_restart, reloaded
-from edge_agent.will import LastWill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
     from contract.log import Log
+    from edge_agent.reporting.guarded import Duty
     from edge_agent.sampling.sample import Sample
-    from edge_agent.service.loop import Duty
     from edge_agent.settings.agent import AgentSettings
 
 LAST_READINGS: Final = 1.0
 """Seconds for which the outbox is emptied after SIGTERM, if the broker is there."""
-LAST_WORDS: Final = 0.5
-"""Seconds for which the goodbye is awaited then."""
+FAREWELL: Final = 0.5
+"""Seconds for which its last status may take then."""
 
 
 class Service:
@@ -60,88 +51,33 @@ class Service:
         self._settings = settings
         self._load = load
         self._log = log
-        device = settings.client_id
-        self._link = connect(
-            settings,
-            client_id=device,
-            keepalive=settings.keepalive,
-            status_topic=status_topic(device),
-        )
         self._clock = SystemClock(trust=settings.clock_trust)
-        self._tasks = Tasks(log)
-        self._failures = 0
-        self._outbox = Outbox.from_settings(settings, self._clock, log, self._tasks)
-        self._notices = Notices(self._outbox, log)
-        will = LastWill(
-            status_topic(device),
-            lambda: self._reporter.will(),  # noqa: PLW0108 there is no reporter yet
-            log=log,
-            clock=time.monotonic,
+        self._tasks = tasks = Tasks(log)
+        options = Options.from_settings(settings)
+        self._outbox = Outbox(options, clock=self._clock, log=log, tasks=tasks)
+        self._retained = Notices(self._outbox, log)
+        self._connection = connection = Connection.from_settings(
+            settings,
+            self._retained,
+            lambda: self._reporting.will(),  # noqa: PLW0108 it is made below
+            log,
         )
-        rival = Rival(device, log=log, clock=time.monotonic)
-        self._publisher = Publisher(
-            self._link,
-            self._notices,
-            topic=readings_topic(device),
-            window=settings.window,
-            will=will,
-            rival=rival,
-            log=log,
-        )
-        self._drivers: dict[str, str] = {}
-        self._signs: Hashable = None
-        self._home = None
-        if settings.home_assistant is not None:
-            self._home = HomeAssistant(
-                self._notices,
-                greeting=lambda: self._publisher.greeting,
-                prefix=settings.home_assistant,
-                device=device,
-                version=VERSION,
-            )
-        self._board = Board(
-            self._sampler(settings),
-            self._schedule(settings),
+        self._loop = Loop(
+            Sampler.from_settings(settings, self._clock, log),
             keep=self._keep,
-            publisher=self._publisher,
-            link=self._link,
+            publisher=connection.publisher,
+            link=connection.link,
         )
-        self._facts = facts = Facts(
-            self._board,
-            self._outbox,
-            self._publisher,
-            drivers=self._drivers,
-            tasks=self._tasks,
-            failures=lambda: self._failures,
-            rival=rival,
-            boot=boot_id(),
+        guard = Guard(log)
+        self._device = DeviceState(self._loop, self._outbox, connection, guard=guard, tasks=tasks)
+        self._reporting = Reporting(
+            settings, self._device, self._retained, connection, guard=guard, tasks=tasks, log=log
         )
-        self._reporter = Reporter(
-            facts,
-            self._notices,
-            topic=status_topic(device),
-            greeting=lambda: self._publisher.greeting,
-            interval=settings.status_interval,
-            takes=self._publisher.takes,
-            rival=rival,
-            log=log,
-        )
-        self._supervisor = Supervisor(facts.line)
-        self._observer = Observer(facts.view, self._tasks)
-        self._outbox.fits(lambda: self._publisher.largest)
-        notes = BrokerNotes(self._publisher, will=will, rival=rival, note=self._outbox.note)
-        self._home_part = self._guarded("home assistant", self._home or Idle())
-        duties: list[Duty] = [
-            self._guarded("status", self._reporter),
-            self._guarded("broker notes", notes),
-            self._outbox,
-            self._guarded("systemd", self._supervisor),
-            self._home_part,
-        ]
-        if settings.metrics is not None:
-            duties.append(self._guarded("metrics", self._observer))
-        self._board.duties = duties
-        self._board.wakers = [self._outbox.fileno()]
+        self._signs: Hashable = None
+        self._outbox.fits(lambda: connection.publisher.largest)
+        notes = guard.part("broker notes", connection.notes(self._outbox.note))
+        duties: list[Duty] = [*self._reporting.duties, notes, self._outbox]
+        self._loop.attend(duties, [self._outbox.fileno()])
         self._introduce()
 
     def run(self) -> int:
@@ -152,92 +88,65 @@ class Service:
         """
         settings = self._settings
         topic = readings_topic(settings.client_id)
-        observed = listening(
-            settings.metrics, self._observer, self._log, hosts=settings.metrics_hosts
-        )
-        with Stop(hangup=True) as stop, observed:
+        with Stop(hangup=True) as stop, self._reporting.listening():
             self._log.info("started", probes=len(settings.probes), topic=topic, mqtt=settings.mqtt)
             try:
-                self._board.run(stop, self._reload)
+                self._loop.run(stop, self._reload)
                 self._end()
             except BaseException:
-                self._publisher.close(vanish=True)
+                self._connection.publisher.close(vanish=True)
                 raise
             finally:
                 self._outbox.close()
         self._account()
         return EXIT_FINE
 
-    def _guarded(self, name: str, duty: Duty) -> Guarded:
-        def failed() -> None:
-            self._failures += 1
-
-        return Guarded(name, duty, self._log, failed)
-
     def _end(self) -> None:
-        self._supervisor.stopping()
+        self._reporting.stopping()
         self._outbox.stop()
-        self._board.drain(lambda: not self._outbox.unsent, LAST_READINGS)
-        self._board.duties, self._board.wakers = (), ()
-        self._reporter.farewell()
-        told = self._board.drain(lambda: not self._notices.unsettled, LAST_WORDS)
+        self._loop.drain(lambda: not self._outbox.unsent, LAST_READINGS)
+        self._loop.attend(())
+        self._reporting.farewell()
+        sent = self._loop.drain(lambda: not self._retained.unsettled, FAREWELL)
         # Whoever could not say goodbye has the broker say it.
-        self._publisher.close(vanish=not told)
+        self._connection.publisher.close(vanish=not sent)
 
     def _keep(self, samples: Sequence[Sample]) -> None:
         self._outbox.put(samples)
-        home = self._home
-        if home is not None:
-            self._home_part.do(lambda: home.show(samples, self._newly_faulty()))
+        self._reporting.show(samples, self._newly_faulty)
 
     def _newly_faulty(self) -> list[str]:
-        signs = self._facts.signs()
+        signs = self._device.signs()
         if signs == self._signs:
             return []
         self._signs = signs
-        probes = self._board.sampler.status()
+        probes = self._loop.sampler.status()
         return [guid for guid, probe in probes.items() if probe.fault is not None]
 
     def _reload(self) -> None:
         """Take over what may change while it runs: the probes, and where they are."""
-        self._supervisor.reloading(time.monotonic())
+        self._reporting.reloading()
         try:
             new = self._load()
             settings = reloaded(self._settings, new)
-            before, sampler = self._board.sampler, self._sampler(settings, self._board.sampler)
+            sampler = Sampler.from_settings(
+                settings, self._clock, self._log, before=self._loop.sampler
+            )
         except Exception as error:  # noqa: BLE001 a running agent outlives any configuration
             why = error if isinstance(error, IsothermError) else where(error)
             self._log.error("the new configuration is refused, the old one stays", why=why)
             return
         later = needs_restart(self._settings, new)
         self._settings = settings
-        self._board.sampler = sampler
-        self._keep(before.close())
-        self._board.schedule = self._schedule(settings)
+        self._loop.replace_sampler(sampler)
         self._introduce()
         self._log.info("configuration read again", probes=len(settings.probes))
         if later:
             self._log.warning("what changed here needs a restart", keys=",".join(later))
 
     def _introduce(self) -> None:
-        self._drivers.clear()
-        self._drivers.update({probe.guid: probe.driver for probe in self._settings.probes})
-        home = self._home
-        if home is not None:
-            sensors = [Sensor(probe.guid, probe.interval) for probe in self._settings.probes]
-            self._home_part.do(lambda: home.introduce(sensors))
-
-    def _schedule(self, settings: AgentSettings) -> Schedule:
-        return Schedule([probe.interval for probe in settings.probes], time.monotonic())
-
-    def _sampler(self, settings: AgentSettings, before: Sampler | None = None) -> Sampler:
-        return Sampler(
-            places(settings, () if before is None else before.places),
-            before=before,
-            log=self._log,
-            clock=self._clock.wall,
-            uptime=self._clock.uptime,
-        )
+        places = self._loop.sampler.places
+        self._reporting.introduce([Sensor(place.guid, place.interval) for place in places])
 
     def _account(self) -> None:
         outbox = self._outbox
@@ -250,7 +159,7 @@ class Service:
             "dropped": outbox.dropped,
             "kept": outbox.rows - lost,
             "lost_from_memory": lost,
-            "faults": self._board.sampler.faults,
+            "faults": self._loop.sampler.faults,
         }
         troubles = ("refused", "dropped", "lost_from_memory", "nobody_got")
         bad = any(facts[trouble] for trouble in troubles)

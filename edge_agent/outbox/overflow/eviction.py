@@ -55,6 +55,7 @@ class Eviction:
         new_id: Callable[[], int],
     ) -> None:
         self._storage = storage
+        self._queue = storage.queue
         self._scheduler = scheduler
         self._overflow = bounds.overflow
         self._troubles = troubles
@@ -108,9 +109,8 @@ class Eviction:
             now: an entry of this moment.
             fresh: ids of the readings that are not committed yet.
         """
-        storage = self._storage
-        if not storage.safe:
-            excess = storage.unsaved - self._room.bounds.memory_rows
+        if not self._queue.safe:
+            excess = self._queue.unsaved - self._room.bounds.memory_rows
             dropped = self._from_memory(excess) if excess > 0 else []
             gaps = self._memory_gaps
         else:
@@ -119,17 +119,17 @@ class Eviction:
             gaps = self._gaps
         if not dropped:
             return None
-        why = self._room.why if storage.safe else "the disk does not serve"
+        why = self._room.why if self._queue.safe else "the disk does not serve"
         self._troubles.begin(FULL, len(dropped), bound=why, overflow=self._overflow.value)
         self._dropped += len(dropped)
         before = len(gaps)
-        storage.add(gaps.drop(dropped, names, now=now, new_id=self._new_id), names.seqs)
+        self._queue.add(gaps.drop(dropped, names, now=now, new_id=self._new_id), names.seqs)
         return Evicted(dropped, len(gaps) - before)
 
     def _from_disk(self, excess: int, fresh: Iterable[int]) -> list[Entry]:
         if self._overflow is Overflow.DROP_NEWEST:
             # Only what no commit has in hand: another batch may be on its way to the disk.
-            return self._storage.cancel(sorted(fresh), excess)
+            return self._queue.cancel(sorted(fresh), excess)
         if self._overflow is Overflow.THIN:
             # What came last is thinned like what came before it.
             self._scheduler.spill_all()
@@ -152,7 +152,7 @@ class Eviction:
     def _take(self, chosen: list[Entry]) -> list[Entry]:
         ids = [entry.id for entry in chosen]
         self._scheduler.remove_from_backlog(ids)
-        self._storage.remove(ids)
+        self._queue.remove(ids)
         return chosen
 
     def _walk(self, start: int, chunk: int = WALK) -> Iterator[Entry]:
@@ -167,8 +167,8 @@ class Eviction:
                 at = entries[-1].id + 1
 
     def _from_memory(self, excess: int) -> list[Entry]:
-        storage, live = self._storage, self._scheduler.live
-        mine = [entry for entry in live if entry.lost is None and storage.is_unsaved(entry.id)]
+        queue, live = self._queue, self._scheduler.live
+        mine = [entry for entry in live if entry.lost is None and queue.is_unsaved(entry.id)]
         match self._overflow:
             case Overflow.DROP_NEWEST:
                 chosen = mine[-excess:]
@@ -179,5 +179,5 @@ class Eviction:
         gone = {entry.id for entry in chosen}
         self._scheduler.replace_live(entry for entry in live if entry.id not in gone)
         # They may be on their way to the disk, if it is just coming back.
-        storage.remove(gone)
+        queue.remove(gone)
         return chosen

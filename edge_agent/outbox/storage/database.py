@@ -117,7 +117,7 @@ class Batch:
     known: set[int] = field(default_factory=set)
 
     @property
-    def hurries(self) -> bool:
+    def urgent(self) -> bool:
         """Whether something waits for it to be committed."""
         return bool(self.entries or self.offsets or self.aside)
 

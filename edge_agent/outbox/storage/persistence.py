@@ -18,9 +18,10 @@ from edge_agent.outbox.storage.committer import Committer, GoneError, commit
 from edge_agent.outbox.storage.database import Batch, Database, Saved, is_damage
 from edge_agent.outbox.storage.files import make_folder
 from edge_agent.outbox.storage.recovery import FileLock, Opened, open_store, set_aside
+from edge_agent.outbox.storage.write_queue import WriteQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from contract.log import Log
@@ -28,27 +29,10 @@ if TYPE_CHECKING:
     from edge_agent.outbox.entry import Entry
     from edge_agent.outbox.storage.committer import Outcome
     from edge_agent.outbox.storage.row_counts import RowCounts
+    from edge_agent.outbox.storage.write_queue import Memory
 
 STALL: Final = 5.0
 """Seconds that a commit may take before readings go on in memory."""
-
-
-class Memory(NamedTuple):
-    """What memory knows, for a file that follows one that was taken away.
-
-    Attributes:
-        facts: of the store; see `Saved`.
-        seqs: the last sequence number given, by guid.
-        offsets: of the clocks, by boot, nanoseconds.
-        entries: that wait in memory too.
-        in_flight: ids of the entries that are on their way.
-    """
-
-    facts: Mapping[str, str | int]
-    seqs: Mapping[str, int]
-    offsets: Mapping[str, int]
-    entries: Iterable[Entry]
-    in_flight: Collection[int]
 
 
 class Hooks(NamedTuple):
@@ -92,6 +76,7 @@ class Persistence:
         clock: Callable[[], float],
     ) -> None:
         self._path = path
+        self._queue = WriteQueue()
         self._hooks = hooks
         self._interval = interval
         self._log = log
@@ -105,25 +90,19 @@ class Persistence:
         self._backoff = Backoff(first=1.0, longest=30.0)
         self._lock: FileLock | None = None
         self._opened: Opened | None = None
-        self._batch = Batch()
-        # What is being committed.
-        self._under_way: Batch | None = None
-        # What waits in memory alone, while the disk does not serve.
-        self._unsaved: dict[int, Entry] = {}
         self._damage = ""
         self._started = 0.0
         self._entered = 0.0
         self._retry_at = 0.0
-        self._safe = True
         self._used = 0
         self._free: int | None = None
         self._commits = 0
         self._wrong = 0
 
     @property
-    def safe(self) -> bool:
-        """Whether entries go to the disk; else memory has to do."""
-        return self._safe
+    def queue(self) -> WriteQueue:
+        """What is to be written."""
+        return self._queue
 
     @property
     def used(self) -> int:
@@ -165,97 +144,10 @@ class Persistence:
         """Readable when a commit is done."""
         return self._committer.fileno()
 
-    def add(self, entries: Iterable[Entry], seqs: Mapping[str, int]) -> None:
-        """Have entries written with the next commit; one that is there already is replaced.
-
-        Args:
-            entries: what waits from now on; in memory alone while the disk does not serve.
-            seqs: the last sequence number given, by guid, of their sensors at least.
-        """
-        if not self._safe:
-            self._unsaved.update((entry.id, entry) for entry in entries)
-            return
-        batch = self._batch
-        for entry in entries:
-            batch.entries[entry.id] = entry
-            batch.seqs[entry.guid] = seqs[entry.guid]
-
-    def remove(self, ids: Collection[int]) -> None:
-        """Have entries deleted with the next commit: they were taken, or are dropped."""
-        self._batch.gone += ids
-        if self._unsaved:
-            for number in ids:
-                self._unsaved.pop(number, None)
-
-    def cancel(self, ids: Iterable[int], most: int) -> list[Entry]:
-        """Take back entries that no commit has in hand: the last of these, `most` of them."""
-        waiting = self._batch.entries
-        return [waiting.pop(number) for number in [n for n in ids if n in waiting][-most:]]
-
-    def set_aside(self, number: int, why: str) -> None:
-        """Have it noted that an entry is not sent until the next start."""
-        self._batch.aside[number] = why
-
-    def note(self, facts: Mapping[str, str | int]) -> None:
-        """Have facts written with the next commit; see `Saved`."""
-        self._batch.facts.update(facts)
-
-    def note_offsets(self, offsets: Mapping[str, int]) -> None:
-        """Have the offsets of the clocks written, by boot, nanoseconds."""
-        self._batch.offsets.update(offsets)
-
-    def begin_epoch(self, *, fresh: bool) -> None:
-        """Have the sequence numbers forgotten that the file has, if its epoch is another now."""
-        self._batch.fresh = fresh
-
-    def pending(self, number: int) -> bool:
-        """Whether an entry is to be written, or written anew, and is not committed yet."""
-        return any(number in batch.entries for batch in self._uncommitted())
-
-    def is_unsaved(self, number: int) -> bool:
-        """Whether an entry waits in memory alone, as the disk does not serve."""
-        return number in self._unsaved
-
     @property
-    def unsaved(self) -> int:
-        """How many such entries there are."""
-        return len(self._unsaved)
-
-    def part(self, ids: Iterable[int]) -> tuple[list[Entry], list[int]]:
-        """The entries of these ids that wait in memory alone, and the ids of all others."""
-        unsaved = self._unsaved
-        if not unsaved:
-            return [], list(ids)
-        rest = [number for number in ids if number not in unsaved]
-        return [unsaved[number] for number in ids if number in unsaved], rest
-
-    @property
-    def to_delete(self) -> list[int]:
-        """Ids of entries that were taken or dropped, and may still be on disk."""
-        return sorted(number for batch in self._uncommitted() for number in batch.gone)
-
-    @property
-    def unwritten(self) -> dict[int, Entry]:
-        """Entries that are to be written or are being written, by id."""
-        under_way = {} if self._under_way is None else self._under_way.entries
-        return {**self._batch.entries, **under_way}
-
-    def rows_beside(self, missing: Collection[int]) -> int:
-        """How many entries wait beside the rows of the file, as of a commit just now.
-
-        Args:
-            missing: ids that are in no file; to delete them changes nothing.
-        """
-        settled = sum(number not in missing for number in self._batch.gone)
-        return len(self._batch.entries.keys() | self._unsaved.keys()) - settled
-
-    @property
-    def at_risk(self) -> int:
-        """Entries that are lost if the process ends now: neither acknowledged nor on disk."""
-        uncommitted = sum(len(batch.entries) for batch in self._uncommitted())
-        # Those in a file that has no name any more, and in no other yet.
-        stranded = 0 if self._source is None else self._source.held.rows
-        return len(self._unsaved) + uncommitted + stranded
+    def stranded(self) -> int:
+        """Entries in a file that has no name any more, and in no other yet."""
+        return 0 if self._source is None else self._source.held.rows
 
     def turn(self, now: float) -> float:
         """Begin and hear of commits; never blocks.
@@ -266,16 +158,16 @@ class Persistence:
         if (outcome := self._committer.poll()) is not None:
             self._hear(outcome)
         if self._committer.busy:
-            if self._safe and now - self._started > STALL:
+            if self._queue.safe and now - self._started > STALL:
                 self._fail(TimeoutError(f"a commit takes longer than {STALL:.0f} s"))
             return STALL
-        if not self._safe:
+        if not self._queue.safe:
             if now >= self._retry_at:
                 self._retry()
             return max(0.0, self._retry_at - now)
-        if not self._batch:
+        if self._queue.empty:
             return STALL
-        if self._batch.hurries:
+        if self._queue.urgent:
             due = self._entered + self._interval
         else:
             # Deletes ride with the next entries, if these come soon.
@@ -294,13 +186,13 @@ class Persistence:
             try:
                 entries, wrong = self._opened.store.read(first, last, limit)
             except sqlite3.Error as error:
-                if self._safe:
+                if self._queue.safe:
                     self._fail(error)
                 return None
             if not wrong:
                 break
             self._wrong += len(wrong)
-            self._batch.gone += wrong
+            self._queue.remove(wrong)
             self._log.error("damaged rows in the outbox are lost", rows=len(wrong))
             first = max(wrong) + 1
         return entries
@@ -309,7 +201,12 @@ class Persistence:
         self, entries: Iterable[Entry], seqs: dict[str, int], facts: dict[str, str | int]
     ) -> bool:
         """Write a new epoch and entries that move to it, at once; False where the disk fails."""
-        if self._opened is None or not self._safe or self._committer.busy or not self._in_place():
+        if (
+            self._opened is None
+            or not self._queue.safe
+            or self._committer.busy
+            or not self._in_place()
+        ):
             return False
         batch = Batch(
             entries={entry.id: entry for entry in entries}, seqs=seqs, facts=facts, fresh=True
@@ -322,10 +219,15 @@ class Persistence:
     def flush(self, timeout: float) -> bool:
         """Commit what there is, for so many seconds at most for each commit; whether it is done."""
         self.settle(timeout)
-        if self._safe and self._batch and not self._committer.busy and self._locked():
+        if (
+            self._queue.safe
+            and not self._queue.empty
+            and not self._committer.busy
+            and self._locked()
+        ):
             self._start(self._clock())
             self.settle(timeout)
-        return self._safe and not self._committer.busy
+        return self._queue.safe and not self._committer.busy
 
     def flush_soon(self) -> None:
         """From now on commit as soon as the last commit is done."""
@@ -349,47 +251,12 @@ class Persistence:
         if self._lock is not None:
             self._lock.release()
 
-    def renumber(self, beyond: int, by: int) -> None:
-        """Give higher ids to all that is uncommitted; sequence numbers are forgotten.
-
-        Args:
-            beyond: ids up to this one stay: their rows are committed.
-            by: so much is added.
-        """
-
-        def new(number: int) -> int:
-            return number + by if number > beyond else number
-
-        for batch in self._uncommitted():
-            entries = [entry._replace(id=new(entry.id)) for entry in batch.entries.values()]
-            batch.entries = {entry.id: entry for entry in entries}
-            batch.gone = [new(number) for number in batch.gone]
-            batch.aside = {new(number): why for number, why in batch.aside.items()}
-            batch.seqs.clear()
-        unsaved = [entry._replace(id=new(entry.id)) for entry in self._unsaved.values()]
-        self._unsaved = {entry.id: entry for entry in unsaved}
-
-    def restamp(self, beyond: int, names: Callable[[Entry], Entry]) -> None:
-        """Name anew what is uncommitted and has an id beyond this one; `renumber` it first."""
-        # In the order of the ids: so were they measured.
-        for batch in reversed(self._uncommitted()):
-            for number in sorted(number for number in batch.entries if number > beyond):
-                if batch is self._under_way and number in self._batch.entries:
-                    # The later one is what is written.
-                    continue
-                entry = batch.entries[number] = names(batch.entries[number])
-                batch.seqs[entry.guid] = entry.seq
-
-    def _uncommitted(self) -> list[Batch]:
-        return [batch for batch in (self._batch, self._under_way) if batch is not None]
-
     def _start(self, now: float) -> None:
         assert self._opened is not None
         self._started = now
-        if self._batch.hurries:
+        if self._queue.urgent:
             self._entered = now
-        self._under_way, self._batch = self._batch, Batch()
-        self._committer.start(self._opened.store, self._under_way)
+        self._committer.start(self._opened.store, self._queue.take())
 
     def _hear(self, outcome: Outcome) -> None:
         if outcome.error is not None:
@@ -397,19 +264,13 @@ class Persistence:
             return
         self._commits += 1
         self._used, self._free = outcome.used, outcome.free
-        self._under_way = None
-        for number, entry in outcome.batch.entries.items():
-            # A gap may have grown since.
-            if self._unsaved.get(number) is entry:
-                del self._unsaved[number]
+        self._queue.committed(outcome.batch)
         self._hooks.committed(outcome.batch)
         if outcome.batch.before is not None:
             self._take_stock(outcome)
-        if not self._safe:
-            self._safe = True
+        if not self._queue.safe:
+            self._queue.go_to_disk()
             self._backoff.reset()
-            # What came while this was being committed follows with the next commit.
-            self._batch.entries.update(self._unsaved)
             self._log.warning("over: the outbox is on disk again")
 
     def _locked(self) -> bool:
@@ -444,9 +305,9 @@ class Persistence:
         if isinstance(error, GoneError):
             # Nothing to wait for: another file can be made at once.
             self._retry_at = self._clock()
-        if not self._safe:
+        if not self._queue.safe:
             return
-        self._safe = False
+        self._queue.go_to_memory()
         if isinstance(error, GoneError):
             self._log.error(
                 "the outbox was taken away under the agent: it is opened anew",
@@ -467,23 +328,10 @@ class Persistence:
             self._hindrance = str(error)
             return
         self._hindrance = ""
-        if self._batch.fresh:
-            # These numbers belong to the epoch that ended with the file.
-            for batch in self._uncommitted():
-                batch.seqs.clear()
-        whole = self._under_way or Batch()
-        whole.entries.update(self._batch.entries)
-        whole.entries.update(self._unsaved)
-        whole.seqs.update(self._batch.seqs)
-        whole.gone += self._batch.gone
-        whole.aside.update(self._batch.aside)
-        whole.offsets.update(self._batch.offsets)
-        whole.facts.update(self._batch.facts)
-        whole.fresh = whole.fresh or self._batch.fresh
+        whole = self._queue.merge()
         whole.source, whole.before = self._source, self._before
-        self._batch = whole
         if whole.before is not None:
-            self._write_memory(whole)
+            self._queue.add_memory(self._hooks.memory())
         self._start(self._clock())
 
     def _reopen(self) -> None:
@@ -539,20 +387,6 @@ class Persistence:
                 found.close()
         aside = set_aside(self._path, "found", time.time())
         self._log.warning("what stood in the outbox's place is set aside", file=aside)
-
-    def _write_memory(self, batch: Batch) -> None:
-        """Another file follows the one that was lost: it shall know what memory knows."""
-        memory = self._hooks.memory()
-        batch.seqs.update(memory.seqs)
-        batch.facts.update(memory.facts)
-        batch.offsets.update(memory.offsets)
-        settled = set(batch.gone)
-        batch.entries.update(
-            (entry.id, entry)
-            for entry in memory.entries
-            if entry.id not in settled and entry.id not in batch.entries
-        )
-        batch.known = {*batch.entries, *settled, *memory.in_flight}
 
     def _in_place(self) -> bool:
         """Whether the file that is open is the one that has the name."""

@@ -118,7 +118,7 @@ def test_memory_is_bounded_and_what_it_drops_is_a_gap(path: Path) -> None:
                 bench.put("a")
                 bench.commit()
             assert _said(bench, IN_MEMORY) == 1
-            assert len(bench.outbox._storage._unsaved) <= 22  # noqa: SLF001 what is bounded
+            assert bench.outbox._queue.unsaved <= 22  # noqa: SLF001 what is bounded
         bench.pass_by(60)
         records = bench.drain()
         lost = sum(r["payload"]["data"]["count"] for r in records if is_gap(r))

@@ -156,7 +156,7 @@ class Bench:
         """End as by kill -9: nothing more is written, and the system closes the files."""
         storage = self.outbox._storage  # noqa: SLF001 a crash is no method of an outbox
         storage.settle(20.0)
-        storage._batch = Batch()  # noqa: SLF001 the same
+        storage.queue._batch = Batch()  # noqa: SLF001 the same
         storage.close(0.1)
 
     @property

@@ -4,7 +4,7 @@ import io
 import math
 
 from contract.log import start_logging
-from edge_agent.service.guarded import REST, Guarded, Idle
+from edge_agent.reporting.guarded import REST, Guarded, Idle
 
 
 class _Part:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from contract.tasks import where
 
@@ -11,14 +11,49 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from contract.log import Log
-    from edge_agent.service.loop import Duty
 
 REST: Final = 30.0
 """Seconds for which a part that failed is left alone."""
 
 
+class Duty(Protocol):
+    """Something that wants to be looked after once in a while, in the main loop."""
+
+    def turn(self, now: float) -> float:
+        """Do what is due at `now`, seconds of the monotonic clock; never blocks.
+
+        Returns:
+            Seconds after which it wants to be called again at the latest.
+        """
+        ...
+
+
+class Guard:
+    """Keeps parts that the agent can do without from ending it, and counts their failures.
+
+    Args:
+        log: see `Guarded`.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._failures = 0
+
+    @property
+    def failures(self) -> int:
+        """How often a part has failed."""
+        return self._failures
+
+    def part(self, name: str, duty: Duty) -> Guarded:
+        """A part, by the name that the log gives it."""
+        return Guarded(name, duty, self._log, self._failed)
+
+    def _failed(self) -> None:
+        self._failures += 1
+
+
 class Guarded:
-    """A duty of the board whose failures are said once, counted, and go no further.
+    """A duty whose failures are said once, counted, and go no further.
 
     Args:
         name: of the part, for the log.
