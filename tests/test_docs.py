@@ -22,8 +22,9 @@ from contract.topics import (
 )
 from contract.verdict import MAX_BYTES, MAX_DEPTH
 from docs.write import DOCS, PAGES, configuration, contract, metrics, probes
-from edge_agent.fault import Fault
-from edge_agent.probe import ProbeSettings, driver, driver_names
+from edge_agent.probes.driver import ProbeSettings
+from edge_agent.probes.fault import Fault
+from edge_agent.probes.registry import driver, driver_names
 from tests.golden import cases
 
 ROOT = Path(__file__).parents[1]

@@ -65,7 +65,7 @@ def simulate(count: int, *, no_origin: bool, **flags: Any) -> None:
 
     The same options give the same bytes on any machine.
     """
-    from edge_agent.simulation import Workload, lines  # noqa: PLC0415 only where it is needed
+    from edge_agent.probes.simulation import Workload, lines  # noqa: PLC0415 only where it is needed
 
     chosen = load(SimulateSettings, SIMULATE_PREFIX, environ=os.environ, flags=flags)
     workload = Workload(

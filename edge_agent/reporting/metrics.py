@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from contract.exposition import Metric, Sample
 from contract.version import VERSION
-from edge_agent.fault import Fault
+from edge_agent.probes.fault import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from edge_agent.message import Fate
-    from edge_agent.probe_status import ProbeStatus
+    from edge_agent.probes.status import ProbeStatus
 
 PREFIX: Final = "isotherm_agent_"
 

@@ -10,9 +10,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, Self
 
 from contract.fields import is_temperature
-from edge_agent.degrees import fahrenheit
-from edge_agent.fault import Fault
-from edge_agent.probe_status import ProbeRecord, ProbeStatus
+from edge_agent.probes.fault import Fault
+from edge_agent.probes.status import ProbeRecord, ProbeStatus
+from edge_agent.probes.temperature import fahrenheit
 from edge_agent.sampling.places import places
 from edge_agent.sampling.reader import Answer, Reader
 from edge_agent.sampling.sample import Sample
@@ -288,13 +288,13 @@ class Sampler:
         if isinstance(found, Fault):
             self._faulty(number, found, answer.why)
             return
-        self._records[number].well()
+        self._records[number].reading()
         place = self._places[number]
         self._gathered.append(Sample(place.guid, place.state, found, answer.wall, answer.uptime))
 
     def _faulty(self, number: int, fault: Fault, why: str = "") -> None:
         self.faults += 1
-        self._records[number].faulty(fault, why)
+        self._records[number].failure(fault, why)
 
     def _release(self) -> list[Sample]:
         samples, self._gathered = self._gathered, []

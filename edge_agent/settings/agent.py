@@ -33,14 +33,15 @@ from edge_agent.parsers import (
     rate,
     state,
 )
-from edge_agent.probe import ProbeSettings, driver
+from edge_agent.probes.registry import driver
+from edge_agent.probes.simulation import DESTINATION
 from edge_agent.publisher import WINDOW
-from edge_agent.simulation import DESTINATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from contract.address import Address
+    from edge_agent.probes.driver import ProbeSettings
 
 PREFIX: Final = "ISOTHERM_AGENT"
 

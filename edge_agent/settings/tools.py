@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from contract.settings import duration, optional, setting, text, whole
 from edge_agent.parsers import MAX_WINDOW, device_id, moment, mqtt_url, rate
+from edge_agent.probes.simulation import RATE, SENSORS
 from edge_agent.publisher import WINDOW
-from edge_agent.simulation import RATE, SENSORS
 
 if TYPE_CHECKING:
     from contract.address import Address

@@ -16,9 +16,9 @@ from deploy.demo.fleet import BOARD_STATE, W1_ADDRESS, board_config, fleet_confi
 from deploy.demo.plan import PERIOD, Happening, due
 from deploy.demo.pulse import pulse
 from deploy.demo.stranger import turn
-from edge_agent.fault import Fault
+from edge_agent.probes.driver import read_once
+from edge_agent.probes.fault import Fault
 from edge_agent.sampling.places import places
-from edge_agent.sampling.reader import read_once
 from edge_agent.settings.agent import load_agent
 
 MQTT = "mqtt://127.0.0.1:1883"

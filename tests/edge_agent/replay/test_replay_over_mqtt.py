@@ -10,7 +10,7 @@ import pytest
 
 from contract.topics import readings_topic
 from deploy.local import Stack
-from edge_agent.simulation import Workload, lines
+from edge_agent.probes.simulation import Workload, lines
 from tests.edge_agent.support.subscriber import Subscriber
 
 pytestmark = pytest.mark.integration

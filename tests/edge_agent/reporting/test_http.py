@@ -4,9 +4,9 @@ import re
 
 from contract.log import Log
 from contract.tasks import Tasks
-from edge_agent.fault import Fault
 from edge_agent.message import Fate
-from edge_agent.probe_status import ProbeStatus
+from edge_agent.probes.fault import Fault
+from edge_agent.probes.status import ProbeStatus
 from edge_agent.reporting.http import FRESH, STUCK, Observer
 from edge_agent.reporting.metrics import METRICS, PREFIX, View
 

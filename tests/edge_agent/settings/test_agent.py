@@ -5,14 +5,15 @@ import pytest
 
 from contract.errors import SettingsError
 from contract.settings import load, rows
-from edge_agent.probe import ProbeSettings, driver, driver_names
-from edge_agent.probes.simulated import SimulatedSettings
+from edge_agent.probes.driver import ProbeSettings
+from edge_agent.probes.drivers.simulated import SimulatedSettings
+from edge_agent.probes.registry import driver, driver_names
+from edge_agent.probes.simulation import START
 from edge_agent.settings.agent import load_agent, needs_restart, reloaded
 from edge_agent.settings.sample import sample_config
 from edge_agent.settings.tools import REPLAY_PREFIX, SIMULATE_PREFIX
 from edge_agent.settings.tools import ReplaySettings as Replay
 from edge_agent.settings.tools import SimulateSettings as Simulate
-from edge_agent.simulation import START
 
 
 def _probe(**more: Any) -> dict[str, Any]:
