@@ -103,7 +103,7 @@ def replay(file: str, **flags: Any) -> int:
     from edge_agent.publisher import Publisher  # noqa: PLC0415 the same
     from edge_agent.replay.lines import LineReader  # noqa: PLC0415 only where it is needed
     from edge_agent.replay.progress import Progress  # noqa: PLC0415 the same
-    from edge_agent.replay.rate_limit import Pace  # noqa: PLC0415 the same
+    from edge_agent.replay.rate_limit import RateLimit  # noqa: PLC0415 the same
     from edge_agent.replay.replay import LONGEST_BACKOFF, Replay, run  # noqa: PLC0415 the same
     from edge_agent.service.signals import Stop  # noqa: PLC0415 the same
     from edge_agent.size_limit import MOST  # noqa: PLC0415 the same
@@ -116,7 +116,7 @@ def replay(file: str, **flags: Any) -> int:
     link = connect(chosen, client_id=f"isotherm-replay-{secrets.token_hex(4)}")
     with _opened(file) as descriptor, Stop() as stop:
         reader = LineReader(descriptor, file)
-        source = Replay(reader, pace=Pace(chosen.rate), batch=chosen.batch, log=log)
+        source = Replay(reader, pace=RateLimit(chosen.rate), batch=chosen.batch, log=log)
         publisher = Publisher(
             link,
             source,

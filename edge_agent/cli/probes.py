@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
-import select
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from contract.errors import EXIT_FINE, EXIT_OTHER
-from contract.log import start_logging
 from contract.settings import load
 from edge_agent.settings.agent import PREFIX, AgentSettings, agent_file, load_agent
 
@@ -20,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from edge_agent.probes.status import ProbeStatus
-    from edge_agent.sampling.places import Place
-    from edge_agent.sampling.sample import Sample
 
 
 @click.command()
@@ -57,6 +51,7 @@ def read(config: str | None) -> int:
     Exit code 0: each gave a temperature. 1: at least one has a fault.
     """
     from edge_agent.sampling.places import places  # noqa: PLC0415 only where it is needed
+    from edge_agent.sampling.read_all import read_all  # noqa: PLC0415 the same
 
     settings = load_agent(agent_file(config), os.environ)
     samples, status = read_all(places(settings))
@@ -64,27 +59,6 @@ def read(config: str | None) -> int:
     drivers = {probe.guid: probe.driver for probe in settings.probes}
     print(table(drivers, temperatures, status))
     return EXIT_FINE if len(temperatures) == len(status) else EXIT_OTHER
-
-
-def read_all(places: Sequence[Place]) -> tuple[list[Sample], dict[str, ProbeStatus]]:
-    """One reading of each probe, and how it went; takes as long as the slowest, or its timeout."""
-    from edge_agent.sampling.sampler import Sampler  # noqa: PLC0415 only where it is needed
-
-    # Nothing is logged: the table says it all.
-    sampler = Sampler(
-        places,
-        log=start_logging("read", stream=io.StringIO()),
-        clock=time.time_ns,
-        uptime=time.monotonic_ns,
-    )
-    sampler.start(range(len(places)))
-    samples = sampler.collect()
-    while not all(one.readings or one.faults for one in sampler.status().values()):
-        timeout = max(0.0, sampler.next_look - time.monotonic())
-        select.select([sampler.fileno()], [], [], timeout)
-        samples += sampler.collect()
-    status = sampler.status()
-    return samples + sampler.close(), status
 
 
 def table(

@@ -11,16 +11,16 @@ from contract.doctor.secrets import check_secrets
 from contract.errors import SettingsError
 from contract.kernel_clock import kernel_in_sync
 from edge_agent.broker_note import FACT, decode_note
-from edge_agent.cli.probes import read_all
 from edge_agent.connect import check_files
 from edge_agent.doctor.broker import check_broker, check_note
 from edge_agent.doctor.broker_session import ask_broker
-from edge_agent.doctor.last_words import last_words
+from edge_agent.doctor.last_will import last_will
 from edge_agent.doctor.outbox import check_outbox, look_at_outbox
 from edge_agent.doctor.probes import check_probes
 from edge_agent.doctor.unit import check_unit, unit_facts
 from edge_agent.outbox.clock import boot_id
 from edge_agent.sampling.places import places
+from edge_agent.sampling.read_all import read_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ def _broker(settings: AgentSettings, outbox: OutboxFacts) -> Iterator[Finding]:
         if outbox.in_use and name:
             yield from check_note(note, url=url, device=device, window=window, name=name)
             return
-        facts = ask_broker(settings, last_words(outbox.facts))
+        facts = ask_broker(settings, last_will(outbox.facts))
     except SettingsError as error:
         yield fail("mqtt", str(error))
         return

@@ -8,7 +8,7 @@ BURST: Final = 0.1
 """After a pause at most this many seconds' worth of messages go at once."""
 
 
-class Pace:
+class RateLimit:
     """Lets messages go at a steady rate; the first goes at once.
 
     Args:

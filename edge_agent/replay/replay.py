@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from edge_agent.publisher import Publisher
     from edge_agent.replay.lines import Line, LineReader
     from edge_agent.replay.progress import Progress
-    from edge_agent.replay.rate_limit import Pace
+    from edge_agent.replay.rate_limit import RateLimit
     from edge_agent.service.signals import Stop
 
 LAST_WAIT: Final = 2.0
@@ -47,7 +47,7 @@ class Replay:
         self,
         reader: LineReader,
         *,
-        pace: Pace,
+        pace: RateLimit,
         log: Log,
         batch: int = 1,
         clock: Callable[[], float] = time.monotonic,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from edge_agent.link import Up
-    from edge_agent.reporting.retained import Notices
+    from edge_agent.reporting.retained import RetainedMessages
     from edge_agent.sampling.sample import Sample
 
 PATIENCE: Final = 3
@@ -103,7 +103,7 @@ class HomeAssistant:
 
     def __init__(
         self,
-        notices: Notices,
+        notices: RetainedMessages,
         *,
         greeting: Callable[[], Up | None],
         prefix: str,

@@ -22,7 +22,7 @@ STUCK: Final = 10.0
 """Seconds without a turn of the main loop after which the agent does not count as healthy."""
 
 
-class Observer:
+class HttpReporter:
     """A duty of the board (see `Board`): what other threads may look at.
 
     Args:
@@ -68,7 +68,7 @@ class Observer:
 
 @contextmanager
 def listening(
-    address: Address | None, observer: Observer, log: Log, *, hosts: str | None = None
+    address: Address | None, observer: HttpReporter, log: Log, *, hosts: str | None = None
 ) -> Iterator[None]:
     """Answer at an address for the time of the context, if there is one.
 

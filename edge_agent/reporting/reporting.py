@@ -10,9 +10,9 @@ from contract.topics import status_topic
 from contract.version import VERSION
 from edge_agent.reporting.guarded import Idle
 from edge_agent.reporting.home_assistant import HomeAssistant, Sensor
-from edge_agent.reporting.http import Observer, listening
-from edge_agent.reporting.status import Device, Reporter
-from edge_agent.reporting.systemd import Supervisor
+from edge_agent.reporting.http import HttpReporter, listening
+from edge_agent.reporting.status import Device, StatusReporter
+from edge_agent.reporting.systemd import SystemdNotifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from edge_agent.connection import Connection
     from edge_agent.reporting.guarded import Guard, Guarded
     from edge_agent.reporting.metrics import View
-    from edge_agent.reporting.retained import Notices
+    from edge_agent.reporting.retained import RetainedMessages
     from edge_agent.sampling.sample import Sample
 
 
@@ -89,7 +89,7 @@ class Reporting:
         self,
         settings: ReportingSettings,
         device: Reported,
-        retained: Notices,
+        retained: RetainedMessages,
         connection: Connection,
         *,
         guard: Guard,
@@ -97,7 +97,7 @@ class Reporting:
         log: Log,
     ) -> None:
         publisher, topic = connection.publisher, status_topic(settings.client_id)
-        self._status = Reporter(
+        self._status = StatusReporter(
             device,
             retained,
             topic=topic,
@@ -117,8 +117,8 @@ class Reporting:
                 version=VERSION,
             )
         self._home_part = guard.part("home assistant", self._home or Idle())
-        self._systemd = Supervisor(device.line)
-        observer = Observer(device.view, tasks)
+        self._systemd = SystemdNotifier(device.line)
+        observer = HttpReporter(device.view, tasks)
         self._listening = functools.partial(
             listening, settings.metrics, observer, log, hosts=settings.metrics_hosts
         )

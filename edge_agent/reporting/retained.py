@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from edge_agent.message import Source
 
 
-class Notices:
+class RetainedMessages:
     """A source in front of the readings' own: notices go first, and never pile up.
 
     Args:

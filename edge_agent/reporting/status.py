@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from contract.log import Log
     from edge_agent.link import Up
-    from edge_agent.reporting.retained import Notices
+    from edge_agent.reporting.retained import RetainedMessages
     from edge_agent.rival import Rival
 
 GAP: Final = 5.0
@@ -46,7 +46,7 @@ class Device(Protocol):
         ...
 
 
-class Reporter:
+class StatusReporter:
     """Keeps the status at the broker up to date; a duty of the board (see `Board`).
 
     Its turn must come before the publisher's: what the broker knew is handed to the device before
@@ -66,7 +66,7 @@ class Reporter:
     def __init__(
         self,
         device: Device,
-        notices: Notices,
+        notices: RetainedMessages,
         *,
         topic: str,
         greeting: Callable[[], Up | None],

@@ -22,7 +22,7 @@ _MOST_DIGITS: Final = 20
 """Of an integer of 64 bits."""
 
 
-class Supervisor:
+class SystemdNotifier:
     """A duty of the board (see `Board`): the watchdog is fed in the main loop, and nowhere else.
 
     Without NOTIFY_SOCKET it does nothing.

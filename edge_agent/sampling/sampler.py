@@ -7,7 +7,7 @@ import math
 import socket
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from contract.fields import is_temperature
 from edge_agent.probes.fault import Fault
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from contract.log import Log
-    from edge_agent.outbox.clock import BoardClock
     from edge_agent.sampling.places import Place, SamplingSettings
 
 
@@ -58,13 +57,25 @@ MOST_HUNG: Final = 3
 HANGS: Final = f"{MOST_HUNG} reads of earlier configurations still hang: start the agent again"
 
 
+class Clocks(Protocol):
+    """The clocks of a board."""
+
+    def wall(self) -> int:
+        """The system clock, nanoseconds since 1970."""
+        ...
+
+    def uptime(self) -> int:
+        """Nanoseconds since the board started."""
+        ...
+
+
 class Sampler:
     """Reads probes, none of which keeps another one waiting.
 
     `start` begins the reads, `collect` takes what has come since; in between wait until `fileno`
     can be read, at most until `next_look`. A read that takes longer than its probe's timeout is
     `Fault.TIMEOUT`; what it gives later is thrown away, since nobody knows when that was measured.
-    A fault is told when it begins and when it ends, is counted, and gives no sample: no reading
+    A fault is logged when it begins and when it ends, is counted, and gives no sample: no reading
     was lost by it.
 
     Args:
@@ -134,7 +145,7 @@ class Sampler:
     def from_settings(
         cls,
         settings: SamplingSettings,
-        clock: BoardClock,
+        clock: Clocks,
         log: Log,
         before: Sampler | None = None,
     ) -> Self:
@@ -232,7 +243,7 @@ class Sampler:
         return self._release()
 
     def hand_over(self) -> None:
-        """Another sampler carries on; what was read until now is still to be had from `close`."""
+        """Another sampler carries on; what was read until now is given by `close`."""
         self._absorb()
         self._handed_over = True
 

@@ -15,7 +15,7 @@ from edge_agent.outbox.outbox import Outbox
 from edge_agent.reporting.guarded import Guard
 from edge_agent.reporting.home_assistant import Sensor
 from edge_agent.reporting.reporting import Reporting
-from edge_agent.reporting.retained import Notices
+from edge_agent.reporting.retained import RetainedMessages
 from edge_agent.sampling.sampler import Sampler
 from edge_agent.service.device import DeviceState
 from edge_agent.service.loop import Loop
@@ -55,7 +55,7 @@ class Service:
         self._tasks = tasks = Tasks(log)
         options = Options.from_settings(settings)
         self._outbox = Outbox(options, clock=self._clock, log=log, tasks=tasks)
-        self._retained = Notices(self._outbox, log)
+        self._retained = RetainedMessages(self._outbox, log)
         self._connection = connection = Connection.from_settings(
             settings,
             self._retained,

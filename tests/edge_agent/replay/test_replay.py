@@ -7,7 +7,7 @@ from contract.log import start_logging
 from edge_agent.message import Fate, Message
 from edge_agent.replay import lines
 from edge_agent.replay.lines import LineReader
-from edge_agent.replay.rate_limit import Pace
+from edge_agent.replay.rate_limit import RateLimit
 from edge_agent.replay.replay import SHOWN, Replay
 
 
@@ -21,7 +21,7 @@ def _replay(
     ticks = count()
     replay = Replay(
         reader,
-        pace=Pace(rate),
+        pace=RateLimit(rate),
         batch=batch,
         log=start_logging("replay", stream=told),
         clock=lambda: next(ticks) * step,

@@ -18,7 +18,7 @@ from edge_agent.reporting.home_assistant import (
     latest,
     object_id,
 )
-from edge_agent.reporting.retained import Notices
+from edge_agent.reporting.retained import RetainedMessages
 from edge_agent.sampling.sample import Sample
 from tests.edge_agent.support.no_readings import NoReadings
 
@@ -28,7 +28,7 @@ GUIDS = st.text(min_size=1, max_size=128).filter(is_guid)
 class _Rig:
     def __init__(self) -> None:
         self.up: Up | None = None
-        self._notices = Notices(NoReadings(), start_logging("agent", stream=io.StringIO()))
+        self._notices = RetainedMessages(NoReadings(), start_logging("agent", stream=io.StringIO()))
         self.home = HomeAssistant(
             self._notices, greeting=lambda: self.up, prefix="ha", device="porch", version="1"
         )

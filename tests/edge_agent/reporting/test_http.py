@@ -7,7 +7,7 @@ from contract.tasks import Tasks
 from edge_agent.message import Fate
 from edge_agent.probes.fault import Fault
 from edge_agent.probes.status import ProbeStatus
-from edge_agent.reporting.http import FRESH, STUCK, Observer
+from edge_agent.reporting.http import FRESH, STUCK, HttpReporter
 from edge_agent.reporting.metrics import METRICS, PREFIX, View
 
 
@@ -18,7 +18,7 @@ class _Loop:
         self.now = 100.0
         self.rows = 1
         self.tasks = Tasks(Log("agent"))
-        self.observer = Observer(self._view, self.tasks, lambda: self.now)
+        self.observer = HttpReporter(self._view, self.tasks, lambda: self.now)
 
     def _view(self) -> View:
         probe = ProbeStatus(Fault.CRC, "", 0, 7, {Fault.CRC: 2}, 1)

@@ -3,7 +3,7 @@ from collections import deque
 
 from contract.log import start_logging
 from edge_agent.message import Fate, Message
-from edge_agent.reporting.retained import Notices
+from edge_agent.reporting.retained import RetainedMessages
 
 
 class _Readings:
@@ -21,12 +21,12 @@ class _Readings:
         self.settled.append((message.payload, Fate.REFUSED, reason))
 
 
-def _notices(*payloads: bytes) -> tuple[Notices, _Readings, io.StringIO]:
+def _notices(*payloads: bytes) -> tuple[RetainedMessages, _Readings, io.StringIO]:
     readings, told = _Readings(*payloads), io.StringIO()
-    return Notices(readings, start_logging("agent", stream=told)), readings, told
+    return RetainedMessages(readings, start_logging("agent", stream=told)), readings, told
 
 
-def _all(notices: Notices) -> list[Message]:
+def _all(notices: RetainedMessages) -> list[Message]:
     found = []
     while (message := notices.next()) is not None:
         found.append(message)

@@ -8,8 +8,8 @@ from contract.log import start_logging
 from contract.status import Mark, ProbeState, Status, encode_status
 from edge_agent.link import Up
 from edge_agent.message import Fate
-from edge_agent.reporting.retained import Notices
-from edge_agent.reporting.status import GAP, Reporter
+from edge_agent.reporting.retained import RetainedMessages
+from edge_agent.reporting.status import GAP, StatusReporter
 from edge_agent.rival import Rival
 from tests.edge_agent.support.no_readings import NoReadings
 
@@ -56,8 +56,8 @@ class _Rig:
         self.most = 1 << 20
         log = start_logging("agent", stream=self.told)
         self.rival = Rival("pi", log=log, clock=lambda: 0.0)
-        self.notices = Notices(NoReadings(), log)
-        self.reporter = Reporter(
+        self.notices = RetainedMessages(NoReadings(), log)
+        self.reporter = StatusReporter(
             self.device,
             self.notices,
             topic="t",

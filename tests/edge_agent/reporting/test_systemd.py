@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.reporting.systemd import STATUS_GAP, Supervisor
+from edge_agent.reporting.systemd import STATUS_GAP, SystemdNotifier
 
 
 @pytest.fixture(params=("path", "abstract"))
@@ -37,7 +37,7 @@ def test_ready_comes_with_the_first_turn_and_the_watchdog_is_fed_in_time(
     listener: tuple[str, socket.socket],
 ) -> None:
     name, sock = listener
-    supervisor = Supervisor(
+    supervisor = SystemdNotifier(
         lambda: "all well", {"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "20000000"}
     )
     assert _heard(sock) == []
@@ -54,7 +54,7 @@ def test_a_status_is_told_when_it_changes_but_not_too_often(
 ) -> None:
     name, sock = listener
     status = "one"
-    supervisor = Supervisor(lambda: status, {"NOTIFY_SOCKET": name})
+    supervisor = SystemdNotifier(lambda: status, {"NOTIFY_SOCKET": name})
     supervisor.turn(0.0)
     status = "two"
     supervisor.turn(STATUS_GAP - 0.1)
@@ -68,7 +68,7 @@ def test_a_reload_ends_with_ready_and_a_stop_is_told(
     listener: tuple[str, socket.socket],
 ) -> None:
     name, sock = listener
-    supervisor = Supervisor(lambda: "s", {"NOTIFY_SOCKET": name})
+    supervisor = SystemdNotifier(lambda: "s", {"NOTIFY_SOCKET": name})
     supervisor.turn(0.0)
     _heard(sock)
     supervisor.reloading(1.5)
@@ -80,7 +80,7 @@ def test_a_reload_ends_with_ready_and_a_stop_is_told(
 
 @pytest.mark.parametrize("name", ("", "vsock:2:1234", "relative"))
 def test_without_a_socket_that_we_can_reach_nothing_is_told(name: str) -> None:
-    supervisor = Supervisor(lambda: "s", {"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "1000000"})
+    supervisor = SystemdNotifier(lambda: "s", {"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "1000000"})
     assert supervisor.turn(0.0) == math.inf
     supervisor.reloading(0.0)
     supervisor.stopping()
@@ -88,12 +88,12 @@ def test_without_a_socket_that_we_can_reach_nothing_is_told(name: str) -> None:
 
 def test_a_watchdog_for_another_process_is_not_fed(tmp_path: Path) -> None:
     other = {"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": str(os.getpid() + 1)}
-    supervisor = Supervisor(lambda: "s", {"NOTIFY_SOCKET": str(tmp_path / "n"), **other})
+    supervisor = SystemdNotifier(lambda: "s", {"NOTIFY_SOCKET": str(tmp_path / "n"), **other})
     assert supervisor.turn(0.0) == math.inf
 
 
 def test_a_supervisor_that_does_not_listen_costs_nothing(tmp_path: Path) -> None:
     environ = {"NOTIFY_SOCKET": str(tmp_path / "nobody"), "WATCHDOG_USEC": "1000000"}
-    supervisor = Supervisor(lambda: "s", environ)
+    supervisor = SystemdNotifier(lambda: "s", environ)
     supervisor.turn(0.0)
     supervisor.stopping()

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def last_words(facts: Mapping[str, Any]) -> bytes:
-    """It, by what the outbox's file says; should the broker publish it, it is true.
+def last_will(facts: Mapping[str, Any]) -> bytes:
+    """That payload, from what the outbox's file says: true, should the broker publish it.
 
     Args:
         facts: of the store; see `edge_agent.outbox.storage.database.Saved`.
