@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
-SIMULATE = "from edge_agent.cli.main import main; main()"
+SIMULATE = "from edge_agent.cli import main; main()"
 BAD = {
     b"not json": "not_json",
     b"\xff\xfe": "not_utf8",
