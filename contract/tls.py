@@ -7,12 +7,16 @@ else.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from contract.errors import SettingsError
 
 if TYPE_CHECKING:
     import ssl
+
+
+MQTT_TLS: Final = frozenset({"mqtts", "wss"})
+"""The schemes of brokers' addresses that mean TLS."""
 
 
 class TlsFiles(NamedTuple):
@@ -62,7 +66,7 @@ def check_mqtt(
         SettingsError: they cannot.
     """
     check_pair(files)
-    if scheme != "mqtts":
+    if scheme not in MQTT_TLS:
         refuse(files.given(), "has no effect without TLS; write mqtt.url = mqtts://HOST:PORT")
     if password_file and not username:
         raise SettingsError("mqtt.password_file", password_file, "set mqtt.username too")

@@ -26,13 +26,14 @@ MAY_IMPORT = {
     "deploy": {"contract"},
 }
 EXTRAS = {
-    "edge_agent": ("agent",),
+    "edge_agent": ("agent", "proxy"),
     "bridge": ("bridge",),
     "aggregator": ("aggregator", "dashboard"),
     "deploy": ("all",),
 }
 IMPORT_NAMES = {
     "paho-mqtt": "paho",
+    "PySocks": "socks",
     "kafka-python": "kafka",
     "confluent-kafka": "confluent_kafka",
 }

@@ -18,8 +18,9 @@ from contract.settings import load, option, rows
 from contract.topics import readings_topic
 from edge_agent.cli.outbox import outbox
 from edge_agent.cli.probes import probes, read
-from edge_agent.connect import check, check_files, connect
+from edge_agent.cli.run import Arguments, run_service
 from edge_agent.errors import InputError
+from edge_agent.mqtt.options import check, check_files, connect
 from edge_agent.settings.agent import PREFIX, AgentSettings, agent_file, load_agent
 from edge_agent.settings.sample import sample_config
 from edge_agent.settings.tools import (
@@ -100,13 +101,13 @@ def replay(file: str, **flags: Any) -> int:
     Exit code 0: somebody got each line. 1: some were refused, or had no subscriber. 3: the broker
     could not be had. 130 or 143: stopped by Ctrl-C or SIGTERM.
     """
-    from edge_agent.publisher import Publisher  # noqa: PLC0415 the same
+    from edge_agent.mqtt.broker.size_limit import MOST  # noqa: PLC0415 the same
+    from edge_agent.mqtt.publisher import Publisher  # noqa: PLC0415 the same
     from edge_agent.replay.lines import LineReader  # noqa: PLC0415 only where it is needed
     from edge_agent.replay.progress import Progress  # noqa: PLC0415 the same
     from edge_agent.replay.rate_limit import RateLimit  # noqa: PLC0415 the same
     from edge_agent.replay.replay import LONGEST_BACKOFF, Replay, run  # noqa: PLC0415 the same
     from edge_agent.service.signals import Stop  # noqa: PLC0415 the same
-    from edge_agent.size_limit import MOST  # noqa: PLC0415 the same
 
     chosen = load(ReplaySettings, REPLAY_PREFIX, environ=os.environ, flags=flags)
     progress = Progress(sys.stderr)
@@ -154,14 +155,7 @@ def run(config: str | None, *, verbose: bool, **flags: Any) -> int:
     the board's power. Readings that were taken before the system clock was in sync wait for it, and
     get their time corrected.
     """
-    from edge_agent.service.service import Service  # noqa: PLC0415 only where it is needed
-
-    log = start_logging("agent", verbose=verbose)
-
-    def load_again() -> AgentSettings:
-        return load_agent(agent_file(config), os.environ, flags)
-
-    return Service(load_again(), load_again, log).run()
+    return run_service(Arguments(config, verbose, flags))
 
 
 @agent.command()

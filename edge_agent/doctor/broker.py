@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from contract.doctor.finding import Finding
-    from edge_agent.broker_note import BrokerNote
+    from edge_agent.mqtt.broker.note import BrokerNote
 
 _LONGEST_TIME: Final = 40
 

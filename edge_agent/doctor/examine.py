@@ -10,14 +10,14 @@ from contract.doctor.finding import fail, ok
 from contract.doctor.secrets import check_secrets
 from contract.errors import SettingsError
 from contract.kernel_clock import kernel_in_sync
-from edge_agent.broker_note import FACT, decode_note
-from edge_agent.connect import check_files
 from edge_agent.doctor.broker import check_broker, check_note
 from edge_agent.doctor.broker_session import ask_broker
 from edge_agent.doctor.last_will import last_will
 from edge_agent.doctor.outbox import check_outbox, look_at_outbox
 from edge_agent.doctor.probes import check_probes
 from edge_agent.doctor.unit import check_unit, unit_facts
+from edge_agent.mqtt.broker.note import FACT, decode_note
+from edge_agent.mqtt.options import check_files
 from edge_agent.outbox.clock import boot_id
 from edge_agent.sampling.places import places
 from edge_agent.sampling.read_all import read_all

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from edge_agent.message import Fate, Message
+from edge_agent.mqtt.message import Fate, Message
 from edge_agent.outbox.retry import Breaker, Refusals
 from edge_agent.outbox.scheduler import PACKET_BYTES
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from contract.fields import Clock as Trust
     from contract.log import Log
     from contract.status import Mark
-    from edge_agent.message import Fate, Message
+    from edge_agent.mqtt.message import Fate, Message
     from edge_agent.outbox.clock import BoardClock
     from edge_agent.outbox.delivery import LostInFlight
     from edge_agent.outbox.identity import Stamper
@@ -236,7 +236,7 @@ class Outbox:
             self._lose(lost)
 
     def note(self, name: str, value: str) -> None:
-        """Keep a fact in the file, with the next commit; see `edge_agent.broker_note`."""
+        """Keep a fact in the file, with the next commit; see `edge_agent.mqtt.broker.note`."""
         self._queue.note({name: value})
 
     def seen(self, status: Mark | None) -> None:

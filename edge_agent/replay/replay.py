@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from contract.errors import EXIT_FINE, EXIT_OTHER
 from contract.verdict import MAX_BYTES
 from edge_agent.errors import BrokerError, BrokerRefusedError
-from edge_agent.message import Fate, Message
+from edge_agent.mqtt.message import Fate, Message
 from edge_agent.replay.lines import MAX_LINE
 from edge_agent.service.signals import EXIT_BASE
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from contract.log import Log
-    from edge_agent.mqtt import MqttLink
-    from edge_agent.publisher import Publisher
+    from edge_agent.mqtt.client import MqttLink
+    from edge_agent.mqtt.publisher import Publisher
     from edge_agent.replay.lines import Line, LineReader
     from edge_agent.replay.progress import Progress
     from edge_agent.replay.rate_limit import RateLimit

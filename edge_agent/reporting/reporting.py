@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from contract.address import Address
     from contract.log import Log
     from contract.tasks import Tasks
-    from edge_agent.connection import Connection
+    from edge_agent.mqtt.connection import Connection
     from edge_agent.reporting.guarded import Guard, Guarded
     from edge_agent.reporting.metrics import View
     from edge_agent.reporting.retained import RetainedMessages

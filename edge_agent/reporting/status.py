@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable
 
     from contract.log import Log
-    from edge_agent.link import Up
+    from edge_agent.mqtt.broker.rival import Rival
+    from edge_agent.mqtt.events import Up
     from edge_agent.reporting.retained import RetainedMessages
-    from edge_agent.rival import Rival
 
 GAP: Final = 5.0
 """Seconds between two statuses at least, however fast things change."""

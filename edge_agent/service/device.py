@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from contract.tasks import Tasks
-    from edge_agent.connection import Connection
+    from edge_agent.mqtt.connection import Connection
     from edge_agent.outbox.outbox import Outbox
     from edge_agent.reporting.guarded import Guard
     from edge_agent.service.loop import Loop

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from contract.errors import EXIT_FINE, IsothermError
 from contract.tasks import Tasks, where
 from contract.topics import readings_topic
-from edge_agent.connection import Connection
-from edge_agent.message import Fate
+from edge_agent.mqtt.connection import Connection
+from edge_agent.mqtt.message import Fate
 from edge_agent.outbox.clock import SystemClock
 from edge_agent.outbox.options import Options
 from edge_agent.outbox.outbox import Outbox

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_agent.message import Fate
+from edge_agent.mqtt.message import Fate
 from edge_agent.outbox.overflow.policy import Overflow
 from edge_agent.outbox.storage.persistence import STALL
 from tests.edge_agent.support.outbox_bench import Bench, is_gap, names, seqs

@@ -10,7 +10,7 @@ import pytest
 
 from contract.verdict import decode
 from edge_agent.errors import OutboxInUseError
-from edge_agent.message import Fate
+from edge_agent.mqtt.message import Fate
 from edge_agent.outbox.scheduler import BACKFILL_PACKETS, PACKET_BYTES
 from tests.edge_agent.support.outbox_bench import Bench, names, seqs
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_agent.message import Fate
+from edge_agent.mqtt.message import Fate
 from edge_agent.outbox.overflow.policy import FEWEST_ROWS, Bounds, Overflow, Room
 from tests.edge_agent.support.outbox_bench import Bench, is_gap, seqs
 

@@ -4,7 +4,7 @@ from itertools import count
 import pytest
 
 from contract.log import start_logging
-from edge_agent.message import Fate, Message
+from edge_agent.mqtt.message import Fate, Message
 from edge_agent.replay import lines
 from edge_agent.replay.lines import LineReader
 from edge_agent.replay.rate_limit import RateLimit

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from contract.fields import is_guid
 from contract.log import start_logging
 from contract.topics import latest_topic, status_topic
-from edge_agent.link import Up
+from edge_agent.mqtt.events import Up
 from edge_agent.reporting.home_assistant import (
     HomeAssistant,
     Sensor,
@@ -34,17 +34,15 @@ class _Rig:
         )
 
     def connect(self) -> None:
-        self.up = Up(session=False, receive_maximum=10, maximum_packet=None)
+        self.up = Up(receive_maximum=10, maximum_packet=None)
         self.home.turn(0.0)
 
     def posted(self) -> dict[str, Any]:
         """By topic; None for what is taken back."""
         found = {}
         while (message := self._notices.next()) is not None:
-            assert message.framer is not None
-            head, _, payload = message.framer.frame(1, message.payload).partition(b"\0\x01\0")
-            topic = re.sub(rb"^.{2,5}?\0.", b"", head, count=1, flags=re.DOTALL).decode()
-            found[topic] = json.loads(payload) if payload else None
+            assert message.topic is not None
+            found[message.topic] = json.loads(message.payload) if message.payload else None
         return found
 
 

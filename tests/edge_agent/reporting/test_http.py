@@ -4,7 +4,7 @@ import re
 
 from contract.log import Log
 from contract.tasks import Tasks
-from edge_agent.message import Fate
+from edge_agent.mqtt.message import Fate
 from edge_agent.probes.fault import Fault
 from edge_agent.probes.status import ProbeStatus
 from edge_agent.reporting.http import FRESH, STUCK, HttpReporter

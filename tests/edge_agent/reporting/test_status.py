@@ -6,11 +6,11 @@ from typing import Any
 
 from contract.log import start_logging
 from contract.status import Mark, ProbeState, Status, encode_status
-from edge_agent.link import Up
-from edge_agent.message import Fate
+from edge_agent.mqtt.broker.rival import Rival
+from edge_agent.mqtt.events import Up
+from edge_agent.mqtt.message import Fate
 from edge_agent.reporting.retained import RetainedMessages
 from edge_agent.reporting.status import GAP, StatusReporter
-from edge_agent.rival import Rival
 from tests.edge_agent.support.no_readings import NoReadings
 
 
@@ -79,7 +79,7 @@ class _Rig:
 
 
 def _up(**more: Any) -> Up:
-    return Up(session=False, receive_maximum=10, maximum_packet=None, **more)
+    return Up(receive_maximum=10, maximum_packet=None, **more)
 
 
 def test_each_connection_begins_with_what_the_broker_knew_and_a_birth() -> None:

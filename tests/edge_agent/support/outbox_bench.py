@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from contract.log import start_logging
-from edge_agent.message import Fate, Message
+from edge_agent.mqtt.message import Fate, Message
 from edge_agent.outbox.options import Options
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.outbox.overflow.policy import Bounds, Overflow

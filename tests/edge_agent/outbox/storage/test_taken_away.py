@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edge_agent.message import Fate
+from edge_agent.mqtt.message import Fate
 from edge_agent.outbox.inspect import Inspection
 from edge_agent.outbox.storage.database import Batch, Database
 from edge_agent.outbox.storage.row_counts import RowCounts

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from contract.log import Log
-    from edge_agent.link import Down
+    from edge_agent.mqtt.events import Down
 
 TOO_LARGE: Final = 0x95
 NO_RETAIN: Final = 0x9A

@@ -7,7 +7,7 @@ import random
 
 from contract.backoff import Backoff
 from contract.log import start_logging
-from edge_agent.rival import FIRST_PAUSE, LONGEST_PAUSE, QUIET, TAKEN_OVER, Rival
+from edge_agent.mqtt.broker.rival import FIRST_PAUSE, LONGEST_PAUSE, QUIET, TAKEN_OVER, Rival
 
 
 class _Rig:

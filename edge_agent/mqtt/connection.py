@@ -6,18 +6,18 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from contract.topics import readings_topic, status_topic
-from edge_agent.broker_note import BrokerNotes
-from edge_agent.connect import BrokerSettings, connect
-from edge_agent.publisher import Publisher
-from edge_agent.rival import Rival
-from edge_agent.will import LastWill
+from edge_agent.mqtt.broker.note import BrokerNotes
+from edge_agent.mqtt.broker.rival import Rival
+from edge_agent.mqtt.broker.will import LastWill
+from edge_agent.mqtt.options import BrokerSettings, connect
+from edge_agent.mqtt.publisher import Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from contract.log import Log
-    from edge_agent.message import Source
-    from edge_agent.mqtt import MqttLink
+    from edge_agent.mqtt.client import MqttLink
+    from edge_agent.mqtt.message import Source
 
 
 class ConnectionSettings(BrokerSettings, Protocol):
