@@ -3,9 +3,9 @@
 Arrow's JSON reader makes columns of thousands of records without a Python object for each. It
 takes things that the contract does not (NaN, bytes that are not UTF-8 in fields that nobody reads,
 two objects in one record), so every record that could be such a one is left to
-`contract.fast.judge_row`, which alone gives reasons, and alone knows gaps. As there, this module
+`isotherm.contract.fast.judge_row`, which alone gives reasons, and alone knows gaps. As there, this module
 may be slow about a strange record, but never of another opinion: what it accepts, the contract
-accepts too, with the same values (tests/aggregator/test_accept.py draws records until one differs).
+accepts too, with the same values (tests/aggregator/stream/workers/test_columnar.py draws records until one differs).
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import json as arrow_json
-
-from contract.fields import (
+from isotherm.contract.event_time import EVENT_TIME_PATTERN, is_event_time
+from isotherm.contract.fields import (
     CLOCKS,
     EPOCH_PATTERN,
     FORMAT,
@@ -24,9 +23,9 @@ from contract.fields import (
     MAX_TEMPERATURE,
     MIN_TEMPERATURE,
 )
-from contract.moment import EVENT_TIME_PATTERN, is_event_time
-from contract.states import STATES
-from contract.verdict import MAX_DEPTH
+from isotherm.contract.states import STATES
+from isotherm.contract.verdict import MAX_DEPTH
+from pyarrow import json as arrow_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

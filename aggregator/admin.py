@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 from py4j.protocol import Py4JJavaError
 
 from aggregator.errors import KafkaAccessError
-from aggregator.java_access import java_options, java_refusal, java_words
-from aggregator.kafka import Extent, Presence, files_of_access
+from aggregator.kafka.availability import Extent, Presence, files_of_access
+from aggregator.kafka.java import java_options, java_refusal, java_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from contract.access import KafkaAccess
+    from isotherm.kafka.access import KafkaAccess
 
 _TIMEOUT_MS: Final = "3000"
 _UNRESOLVED: Final = "bootstrap"
@@ -36,7 +36,7 @@ class AdminTopic:
         self._topic = topic
 
     def look(self) -> Presence:
-        """See `aggregator.kafka.Look`."""
+        """See `aggregator.kafka.availability.Look`."""
         try:
             with self._admin() as admin:
                 admin.describeTopics([self._topic]).allTopicNames().get()
@@ -49,7 +49,7 @@ class AdminTopic:
         return Presence.READY
 
     def survey(self) -> Extent | None:
-        """See `aggregator.kafka.Survey`."""
+        """See `aggregator.kafka.availability.Survey`."""
         spec = self._view.org.apache.kafka.clients.admin.OffsetSpec
         try:
             with self._admin() as admin:

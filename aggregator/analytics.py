@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aggregator.beyond import NOTHING
+from aggregator.ledger.overflow import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import duckdb
 
-    from aggregator.beyond import Beyond
-    from aggregator.population import Population
+    from aggregator.ledger.overflow import Beyond
+    from aggregator.ledger.population import Population
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

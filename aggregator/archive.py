@@ -10,10 +10,10 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 _PARTS: Final = (
     "contract/*.py",
     "aggregator/__init__.py",
-    "aggregator/accept.py",
-    "aggregator/grouping.py",
-    "aggregator/partials.py",
-    "aggregator/rejects.py",
+    "aggregator/stream/workers/columnar.py",
+    "aggregator/stream/workers/grouping.py",
+    "aggregator/stream/workers/partial_sums.py",
+    "aggregator/stream/workers/rejects.py",
 )
 
 

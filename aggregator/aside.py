@@ -16,22 +16,23 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+from isotherm.contract.fast import judge_row
+from isotherm.contract.reasons import Reason
+from isotherm.contract.row import GapRow, Row
+from isotherm.tasks import where
 
 from aggregator.errors import AggregatorError, LedgerError
-from aggregator.partials import GAPS
-from aggregator.stopping import StoppingError
-from contract.fast import judge_row
-from contract.reasons import Reason
-from contract.row import GapRow, Row
-from contract.tasks import where
+from aggregator.stream.shutdown import StoppingError
+from aggregator.stream.workers.partial_sums import GAPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from threading import Event
 
-    from aggregator.dead_letters import DeadLetters, Reader
-    from aggregator.letters import Flood, Source
-    from contract.log import Log
+    from isotherm.log import Log
+
+    from aggregator.dead_letters.letter import Flood, Source
+    from aggregator.dead_letters.writer import DeadLetters, Reader
 
 MOST_TRIALS: Final = 400
 """Of one batch. What is not told apart by then is set aside whole."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import astuple, fields
 from typing import TYPE_CHECKING, Final
 
-from aggregator.audit import Counts
-from aggregator.scopes import SINCE_START, WINDOW
+from aggregator.analytics.audit import Counts
+from aggregator.analytics.scopes import SINCE_START, WINDOW
 
 if TYPE_CHECKING:
     import duckdb
 
-    from aggregator.tally import Tally
+    from aggregator.analytics.tally import Tally
 
 _PROVEN: Final = """
 SELECT (SELECT coalesce(sum(last_seq), 0) FROM sensor)

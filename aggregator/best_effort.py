@@ -6,13 +6,14 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from contract.backoff import Backoff
-from contract.tasks import Tasks
+from isotherm.backoff import Backoff
+from isotherm.tasks import Tasks
 
 if TYPE_CHECKING:
-    from aggregator.sinks import Sink
-    from aggregator.snapshot import Snapshot
-    from contract.log import Log
+    from isotherm.log import Log
+
+    from aggregator.analytics.snapshot import Snapshot
+    from aggregator.sinks.files import Sink
 
 _LAST_WORDS_S: Final = 5.0
 

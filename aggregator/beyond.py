@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
-from aggregator import sketch
+from aggregator.ledger import hyperloglog as sketch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

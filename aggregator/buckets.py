@@ -12,15 +12,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aggregator.analytics import Analytics, compute_ledger
-from aggregator.population import Moved, Population
-from aggregator.tables import EVENT_TABLES
-from contract.moment import format_event_time
+from isotherm.contract.event_time import format_event_time
+
+from aggregator.analytics.analytics import Analytics, compute_ledger
+from aggregator.ledger.database import EVENT_TABLES
+from aggregator.ledger.population import Moved, Population
 
 if TYPE_CHECKING:
     import duckdb
 
-    from aggregator.scopes import Sliding
+    from aggregator.analytics.scopes import Sliding
 
 _MICRO: Final = 1_000_000
 _FIRST: Final = -62_135_596_800 * _MICRO

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from aggregator.dead_letters.letter import Flood
 from aggregator.errors import CheckpointError
-from aggregator.letters import Flood
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

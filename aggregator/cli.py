@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from contract.errors import EXIT_DEPENDENCY
+from isotherm.errors import EXIT_DEPENDENCY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,14 +32,14 @@ def job() -> int:
 
 
 def _main() -> int:
-    from aggregator.commands import group, invoke  # noqa: PLC0415 may lack its packages
+    from aggregator.cli.commands import group, invoke  # noqa: PLC0415 may lack its packages
 
     return invoke(group)
 
 
 def _job() -> int:
-    from aggregator.commands import invoke, job_command  # noqa: PLC0415 may lack its packages
-    from aggregator.session import java_stderr  # noqa: PLC0415 the same
+    from aggregator.cli.commands import invoke, job_command  # noqa: PLC0415 may lack its packages
+    from aggregator.stream.session import java_stderr  # noqa: PLC0415 the same
 
     sys.stderr = java_stderr() or sys.stderr
     return invoke(job_command)

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from isotherm.doctor.finding import tell
+from isotherm.errors import EXIT_FINE, EXIT_OTHER, IsothermError
+from isotherm.log import start_logging
+from isotherm.settings.table import boolean, load, option, read_file, rows
 
-from aggregator.history import history
-from aggregator.java_access import check_access
-from aggregator.ledger_commands import ledger_group
+from aggregator.cli.history import history
+from aggregator.cli.ledger import ledger_group
+from aggregator.kafka.java import check_access
 from aggregator.settings import PREFIX, AggregatorSettings
-from aggregator.submit import require_java, spark_submit
-from contract.doctor.finding import tell
-from contract.errors import EXIT_FINE, EXIT_OTHER, IsothermError
-from contract.log import start_logging
-from contract.settings import boolean, load, option, read_file, rows
+from aggregator.stream.submit import require_java, spark_submit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,11 +68,11 @@ def job_command(config: str | None, *, anew: bool, **flags: Any) -> None:
     check_access(settings.access)
     log = start_logging("aggregator")
     if anew:
-        from aggregator.rebuild import rebuild  # noqa: PLC0415 --help must not wait for Spark
+        from aggregator.cli.rebuild import rebuild  # noqa: PLC0415 --help must not wait for Spark
 
         rebuild(settings, log)
         return
-    from aggregator.run import run  # noqa: PLC0415 the same
+    from aggregator.cli.run import run  # noqa: PLC0415 the same
 
     run(settings, log)
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from aggregator.scopes import EVENT, SINCE_START
-from contract.moment import NS_PER_SECOND
+from isotherm.contract.event_time import NS_PER_SECOND
+
+from aggregator.analytics.scopes import EVENT, SINCE_START
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aggregator.analytics import Analytics
-    from aggregator.beyond import Approximate
-    from aggregator.buckets import EventWindow
-    from aggregator.snapshot import Snapshot
+    from aggregator.analytics.analytics import Analytics
+    from aggregator.analytics.snapshot import Snapshot
+    from aggregator.ledger.event_window import EventWindow
+    from aggregator.ledger.overflow import Approximate
 
 _RULE: Final = "-" * 43
 _DAY: Final = len("2016-11-16")

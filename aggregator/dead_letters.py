@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from aggregator.errors import DeadLetterError, LetterTooLargeError
-from aggregator.letters import (
+from isotherm.contract.reasons import Reason, Rejection
+
+from aggregator.dead_letters.letter import (
     LEAST_PART_BYTES,
     NO_MARK,
     PART_BYTES,
@@ -18,15 +19,15 @@ from aggregator.letters import (
     remaining,
     split,
 )
-from aggregator.stopping import StoppingError
-from contract.reasons import Reason, Rejection
+from aggregator.errors import DeadLetterError, LetterTooLargeError
+from aggregator.stream.shutdown import StoppingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from threading import Event
     from typing import Any
 
-    from contract.log import Log
+    from isotherm.log import Log
 
 MOST_RECORDS: Final = 10_000
 """In one transaction."""

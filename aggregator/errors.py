@@ -21,7 +21,7 @@ AggregatorError
 
 from __future__ import annotations
 
-from contract.errors import EXIT_DEPENDENCY, EXIT_OTHER, EXIT_USAGE, IsothermError
+from isotherm.errors import EXIT_DEPENDENCY, EXIT_OTHER, EXIT_USAGE, IsothermError
 
 
 class AggregatorError(IsothermError):

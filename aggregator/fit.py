@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aggregator import refusals
+from aggregator.ledger import compatibility as refusals
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aggregator.checkpoint import Checkpoint
+    from aggregator.kafka.checkpoint import Checkpoint
 
 
 def require_fit(

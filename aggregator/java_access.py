@@ -10,13 +10,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from contract.errors import SettingsError
-from contract.refusal import refusal
+from isotherm.errors import SettingsError
+from isotherm.settings.refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from contract.access import KafkaAccess
+    from isotherm.kafka.access import KafkaAccess
 
 _LOGIN: Final = "org.apache.kafka.common.security"
 _MODULES: Final = {

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
+from isotherm.errors import SettingsError
+
 from aggregator.errors import KafkaAccessError, KafkaUnavailableError
-from contract.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from threading import Event
 
-    from contract.log import Log
+    from isotherm.log import Log
 
 _PAUSE: Final = 1.0
 

@@ -1,4 +1,4 @@
-"""The dead-letter topic in Kafka, on librdkafka; `aggregator.marks` keeps the mark beside it.
+"""The dead-letter topic in Kafka, on librdkafka; `aggregator.dead_letters.progress` keeps the mark beside it.
 
 The mark is a record in the transaction that holds the letters. A consumer group's offsets would
 need no topic, but librdkafka may wait for ever for a group coordinator that was started again (its
@@ -12,20 +12,21 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
+from isotherm.kafka.clients import QUIET, Heard, client_settings
+from isotherm.mqtt.topics import MARKS_SUFFIX
 
+from aggregator.dead_letters.letter import PART_BYTES
+from aggregator.dead_letters.progress import Marks, mark_record
 from aggregator.errors import DeadLetterError, FencedError, LetterTooLargeError
-from aggregator.letters import PART_BYTES
-from aggregator.librdkafka import QUIET, Heard, client_settings
-from aggregator.marks import Marks, mark_record
-from aggregator.stopping import StoppingError
-from contract.topics import MARKS_SUFFIX
+from aggregator.stream.shutdown import StoppingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
     from threading import Event
 
-    from aggregator.letters import Mark, Record
-    from contract.access import KafkaAccess
+    from isotherm.kafka.access import KafkaAccess
+
+    from aggregator.dead_letters.letter import Mark, Record
 
 PREFIX: Final = "isotherm-aggregator-"
 """Of the transactional id; the query's id follows."""
@@ -43,7 +44,7 @@ _FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOC
 
 
 class KafkaBox:
-    """See `aggregator.dead_letters.Box`.
+    """See `aggregator.dead_letters.writer.Box`.
 
     Args:
         access: the way into Kafka.

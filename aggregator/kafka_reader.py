@@ -5,25 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from isotherm.kafka.clients import QUIET, Heard, consumer_settings
 
+from aggregator.dead_letters.letter import Source
 from aggregator.errors import DeadLetterError
-from aggregator.letters import Source
-from aggregator.librdkafka import QUIET, Heard, consumer_settings
-from aggregator.stopping import StoppingError
+from aggregator.stream.shutdown import StoppingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from threading import Event
 
-    from aggregator.letters import Flood
-    from contract.access import KafkaAccess
+    from isotherm.kafka.access import KafkaAccess
+
+    from aggregator.dead_letters.letter import Flood
 
 _TURN_S: Final = 0.25
 _READ: Final = 5_000
 
 
 class KafkaReader:
-    """See `aggregator.dead_letters.Reader`.
+    """See `aggregator.dead_letters.writer.Reader`.
 
     Args:
         access: the way into Kafka.

@@ -6,16 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaException, Producer
+from isotherm.kafka.clients import QUIET, Heard, client_settings
 
+from aggregator.analytics.snapshot import to_json
 from aggregator.errors import SinkError
-from aggregator.librdkafka import QUIET, Heard, client_settings
-from aggregator.snapshot import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aggregator.snapshot import Snapshot
-    from contract.access import KafkaAccess
+    from isotherm.kafka.access import KafkaAccess
+
+    from aggregator.analytics.snapshot import Snapshot
 
 _TIMEOUT_S: Final = 5.0
 

@@ -10,16 +10,16 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
+from isotherm.backoff import Backoff
+from isotherm.kafka.clients import QUIET, Heard, consumer_settings
 
 from aggregator.errors import KafkaAccessError
-from aggregator.librdkafka import QUIET, Heard, consumer_settings
-from contract.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from contract.access import KafkaAccess
-    from contract.tasks import Tasks
+    from isotherm.kafka.access import KafkaAccess
+    from isotherm.tasks import Tasks
 
 _EVERY_S: Final = 1.0
 _TIMEOUT_S: Final = 3.0

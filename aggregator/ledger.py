@@ -13,27 +13,30 @@ from typing import TYPE_CHECKING, Final, Self
 
 import duckdb
 
-from aggregator import balance, beyond, ledger_file, refusals, sequences
-from aggregator.analytics import Analytics, compute_ledger
-from aggregator.audit import EventTime
-from aggregator.buckets import Buckets
+from aggregator.analytics.analytics import Analytics, compute_ledger
+from aggregator.analytics.audit import EventTime
+from aggregator.analytics.scopes import SINCE_START
 from aggregator.errors import LedgerWriteError
-from aggregator.fit import require_fit
-from aggregator.population import Moved, Offline, Population, offline, population, text
-from aggregator.scopes import SINCE_START
-from aggregator.sensors import Sensors
-from aggregator.tables import PROGRESS, SCHEMA, TABLES
+from aggregator.ledger import audit as balance
+from aggregator.ledger import compatibility as refusals
+from aggregator.ledger import ledger_file, sequences
+from aggregator.ledger import overflow as beyond
+from aggregator.ledger.database import PROGRESS, SCHEMA, TABLES
+from aggregator.ledger.event_window import Buckets
+from aggregator.ledger.fit import require_fit
+from aggregator.ledger.population import Moved, Offline, Population, offline, population, text
+from aggregator.ledger.sensors import Sensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from aggregator.audit import Counts
-    from aggregator.beyond import Approximate, Beyond
-    from aggregator.buckets import EventWindow
-    from aggregator.checkpoint import Checkpoint
-    from aggregator.scopes import Sliding
-    from aggregator.tally import Tally
+    from aggregator.analytics.audit import Counts
+    from aggregator.analytics.scopes import Sliding
+    from aggregator.analytics.tally import Tally
+    from aggregator.kafka.checkpoint import Checkpoint
+    from aggregator.ledger.event_window import EventWindow
+    from aggregator.ledger.overflow import Approximate, Beyond
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 a TIMESTAMP of DuckDB has no zone
 
@@ -52,7 +55,7 @@ class Ledger:
     Args:
         path: the DuckDB file; made where there is none.
         capacity: how many sensors get rows of their own; None for all. Of the others there are
-            totals and estimates (`aggregator.beyond`).
+            totals and estimates (`aggregator.ledger.overflow`).
         sliding: the event window; None where there is none to keep.
 
     Raises:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from isotherm.errors import SettingsError
 
-from aggregator.checkpoint import read_checkpoint
 from aggregator.errors import BrokenLedgerError
-from aggregator.ledger_report import exported, opened, problems, status
+from aggregator.kafka.checkpoint import read_checkpoint
+from aggregator.ledger.report import exported, opened, problems, status
 from aggregator.settings import ledger_beside
-from contract.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

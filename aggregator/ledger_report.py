@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
-from aggregator import beyond, refusals
 from aggregator.errors import LedgerError
-from aggregator.tables import SCHEMA
+from aggregator.ledger import compatibility as refusals
+from aggregator.ledger import overflow as beyond
+from aggregator.ledger.database import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from aggregator.checkpoint import Checkpoint
+    from aggregator.kafka.checkpoint import Checkpoint
 
 _EXPORT: Final = """
 SELECT guid, state, epoch, readings, total / readings AS average_temperature,

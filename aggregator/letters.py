@@ -6,11 +6,11 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow.compute as pc
+from isotherm.contract.event_time import format_event_time
+from isotherm.contract.fast import judge_row
+from isotherm.contract.reasons import Reason, Rejection
 
-from aggregator.rejects import COLUMNS
-from contract.fast import judge_row
-from contract.moment import format_event_time
-from contract.reasons import Reason, Rejection
+from aggregator.stream.workers.rejects import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,14 +6,14 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError
+from isotherm.settings.refusal import refusal
 
-from aggregator.kafka import files_of_access
-from contract.refusal import refusal
+from aggregator.kafka.availability import files_of_access
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from contract.access import KafkaAccess
+    from isotherm.kafka.access import KafkaAccess
 
 QUIET: Final = logging.getLogger("isotherm.librdkafka")
 """For every client: it would repeat itself while Kafka is away; our errors say it once."""

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # its stub
+from isotherm.contract.foreign_json import ForeignJsonError, decode_object, natural
+from isotherm.kafka.clients import QUIET, client_settings, consumer_settings
 
+from aggregator.dead_letters.letter import NO_MARK, Mark
 from aggregator.errors import DeadLetterError
-from aggregator.letters import NO_MARK, Mark
-from aggregator.librdkafka import QUIET, client_settings, consumer_settings
-from aggregator.stopping import StoppingError
-from contract.foreign_json import ForeignJsonError, decode_object, natural
+from aggregator.stream.shutdown import StoppingError
 
 if TYPE_CHECKING:
     from collections.abc import Container
     from threading import Event
 
-    from contract.access import KafkaAccess
+    from isotherm.kafka.access import KafkaAccess
 
 _TURN_S: Final = 0.25
 _ANSWER_S: Final = 5.0

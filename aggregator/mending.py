@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from aggregator.checkpoint import REMEDY, last_number
+from isotherm.files import write_whole
+
 from aggregator.errors import CheckpointError
-from aggregator.files import write_whole
+from aggregator.kafka.checkpoint import REMEDY, last_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from contract.log import Log
+    from isotherm.log import Log
 
 _COMMIT: Final = b'v1\n{"nextBatchWatermarkMs":0}'
 """What Spark writes for a query without a watermark of its own: the same for every batch."""

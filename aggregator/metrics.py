@@ -6,20 +6,21 @@ import math
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
-from aggregator.audit import Audit
-from aggregator.kafka import Presence
-from aggregator.scopes import EVENT, SINCE_START, WINDOW
-from aggregator.state_metrics import STATE_METRICS
-from aggregator.view import missing
-from contract.exposition import Metric, Sample
-from contract.reasons import Reason
-from contract.version import VERSION
+from isotherm.contract.reasons import Reason
+from isotherm.http.prometheus import Metric, Sample
+
+from aggregator.analytics.audit import Audit
+from aggregator.analytics.scopes import EVENT, SINCE_START, WINDOW
+from aggregator.kafka.availability import Presence
+from aggregator.monitoring.state_metrics import STATE_METRICS
+from aggregator.monitoring.view import missing
+from isotherm import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from aggregator.best_effort import BestEffortSink
-    from aggregator.view import View
+    from aggregator.monitoring.view import View
+    from aggregator.sinks.best_effort import BestEffortSink
 
 PREFIX: Final = "isotherm_aggregator_"
 

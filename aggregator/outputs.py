@@ -12,21 +12,22 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
-from aggregator.best_effort import BestEffortSink
-from aggregator.console import render
 from aggregator.settings import OFF, TABLE
-from aggregator.sinks import ConsoleSink, HistorySink, JsonLinesSink, LatestSink
-from aggregator.table import render_table, terminal_width
+from aggregator.sinks.best_effort import BestEffortSink
+from aggregator.sinks.console import render
+from aggregator.sinks.files import ConsoleSink, HistorySink, JsonLinesSink, LatestSink
+from aggregator.sinks.table import render_table, terminal_width
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
 
+    from isotherm.log import Log
+    from isotherm.tasks import Tasks
+
+    from aggregator.analytics.snapshot import Snapshot
     from aggregator.settings import AggregatorSettings
-    from aggregator.sinks import Sink
-    from aggregator.snapshot import Snapshot
-    from contract.log import Log
-    from contract.tasks import Tasks
+    from aggregator.sinks.files import Sink
 
 ROOM: Final = 100
 """Snapshots that wait for a slow sink: five minutes of them."""
@@ -67,7 +68,7 @@ def make_sinks(
             BestEffortSink("latest", LatestSink(Path(settings.latest)), log, room=1, tasks=tasks)
         )
     if settings.analytics is not None:
-        from aggregator.kafka_sink import KafkaSink  # noqa: PLC0415 only where it is wanted
+        from aggregator.sinks.kafka import KafkaSink  # noqa: PLC0415 only where it is wanted
 
         kafka = KafkaSink(settings.access, settings.analytics)
         sinks.append(BestEffortSink("kafka", kafka, log, room=ROOM, tasks=tasks))

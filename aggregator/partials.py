@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
+from isotherm.contract.event_time import NS_PER_SECOND, format_event_time, parse_event_time
+from isotherm.contract.fast import judge_row
+from isotherm.contract.reasons import Reason
+from isotherm.contract.row import GapRow, Row
 
-from aggregator import rejects
-from aggregator.accept import accept
-from aggregator.grouping import group
-from aggregator.rejects import Rejects
-from contract.fast import judge_row
-from contract.moment import NS_PER_SECOND, format_event_time, parse_event_time
-from contract.reasons import Reason
-from contract.row import GapRow, Row
+from aggregator.stream.workers import rejects
+from aggregator.stream.workers.columnar import accept
+from aggregator.stream.workers.grouping import group
+from aggregator.stream.workers.rejects import Rejects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -63,7 +63,7 @@ A gap has the `reason` `GAPS`, one row for each: its own `state`, `guid`, `epoch
 it tells: `lost` readings of `lost_epoch` between `lost_first` and `lost_last`.
 
 Rejected records have a `reason` of the contract, and in `readings` how many they are. Beside
-these there are rows with an `offset`, for letters: they count nothing (`aggregator.rejects`)."""
+these there are rows with an `offset`, for letters: they count nothing (`aggregator.stream.workers.rejects`)."""
 
 SCHEMA: Final = pa.schema([(name, arrow) for name, _, arrow in COLUMNS])
 DDL: Final = ", ".join(f"{name} {spark}" for name, spark, _ in COLUMNS)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql.streaming.listener import StreamingQueryListener
 
 if TYPE_CHECKING:
-    from aggregator.observed import Observed
+    from aggregator.monitoring.counters import Observed
 
 
 class ProgressListener(StreamingQueryListener):

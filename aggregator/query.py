@@ -19,25 +19,25 @@ from aggregator.errors import (
     QueryError,
     WorkerError,
 )
-from aggregator.heartbeat import Heartbeat
-from aggregator.java_access import java_refusal
-from aggregator.kafka import Presence
-from aggregator.mending import keep
-from aggregator.session import silence, speak
-from aggregator.source import sensors
-from aggregator.standing import CHOICE
-from aggregator.stopping import StoppingError
+from aggregator.kafka.availability import Presence
+from aggregator.kafka.checkpoint_repair import keep
+from aggregator.kafka.java import java_refusal
+from aggregator.kafka.topic_identity import CHOICE
+from aggregator.stream.heartbeat import Heartbeat
+from aggregator.stream.session import silence, speak
+from aggregator.stream.shutdown import StoppingError
+from aggregator.stream.source import sensors
 
 if TYPE_CHECKING:
+    from isotherm.log import Log
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming.query import StreamingQuery
 
-    from aggregator.kafka import Attendance
+    from aggregator.kafka.availability import Attendance
+    from aggregator.kafka.topic_identity import Standing
     from aggregator.settings import AggregatorSettings
-    from aggregator.standing import Standing
-    from aggregator.stopping import Gate
-    from aggregator.trigger import Triggers
-    from contract.log import Log
+    from aggregator.stream.shutdown import Gate
+    from aggregator.stream.trigger import Triggers
 
 _LOOK: Final = 0.1
 """Seconds between two looks at the query."""

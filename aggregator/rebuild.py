@@ -8,30 +8,31 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from aggregator import refusals
-from aggregator.admin import AdminTopic
-from aggregator.checkpoint import read_checkpoint
+from isotherm.files import keep_from_others
+
+from aggregator.analytics.tally import tally
 from aggregator.errors import BrokenLedgerError, LedgerError
-from aggregator.files import keep_from_others
-from aggregator.java_access import spark_options
-from aggregator.kafka import Attendance, wait_for_topic
-from aggregator.ledger import Ledger
-from aggregator.ledger_report import opened, problems
-from aggregator.partials import Punctuality
-from aggregator.session import jvm, spark_session
-from aggregator.source import OPTIONS, summing
-from aggregator.standing import noted_topic, require_all
-from aggregator.tally import tally
+from aggregator.kafka.admin import AdminTopic
+from aggregator.kafka.availability import Attendance, wait_for_topic
+from aggregator.kafka.checkpoint import read_checkpoint
+from aggregator.kafka.java import spark_options
+from aggregator.kafka.topic_identity import noted_topic, require_all
+from aggregator.ledger import compatibility as refusals
+from aggregator.ledger.ledger import Ledger
+from aggregator.ledger.report import opened, problems
+from aggregator.stream.session import jvm, spark_session
+from aggregator.stream.source import OPTIONS, summing
+from aggregator.stream.workers.partial_sums import Punctuality
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from isotherm.log import Log
     from pyspark.sql import DataFrame, SparkSession
 
-    from aggregator.kafka import Extent
+    from aggregator.kafka.availability import Extent
     from aggregator.settings import AggregatorSettings
-    from contract.log import Log
 
 PORTION: Final = 2_000_000
 """Offsets that are read at a time: what the driver holds of them is about 50 MB."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from contract.backoff import Backoff
+from isotherm.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from threading import Event
 
+    from isotherm.log import Log
+
     from aggregator.errors import AggregatorError
-    from contract.log import Log
 
 
 class Restarts:

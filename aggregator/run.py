@@ -9,48 +9,49 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from isotherm.contract.states import STATES
+from isotherm.files import keep_from_others
+from isotherm.http.endpoint import Endpoint, json_page, verdict
+from isotherm.http.endpoint import metrics as page
+from isotherm.http.prometheus import exposition
+from isotherm.tasks import Tasks
 
-from aggregator.admin import AdminTopic
-from aggregator.aside import Aside
-from aggregator.best_effort import BestEffortSink
-from aggregator.checkpoint import Checkpoint, read_checkpoint, read_offsets, read_ranges
-from aggregator.dead_letters import DeadLetters
+from aggregator.dead_letters.kafka_topic import KafkaBox
+from aggregator.dead_letters.refetch import KafkaReader
+from aggregator.dead_letters.set_aside import Aside
+from aggregator.dead_letters.writer import DeadLetters
 from aggregator.errors import AggregatorError, CheckpointError
-from aggregator.files import keep_from_others
-from aggregator.kafka import Attendance, wait_for_topic
-from aggregator.kafka_box import KafkaBox
-from aggregator.kafka_reader import KafkaReader
-from aggregator.lag import KafkaEnds, Lag
-from aggregator.ledger import Ledger
-from aggregator.ledger_report import opened, status
-from aggregator.mending import mend
-from aggregator.metrics import METRICS, PREFIX
-from aggregator.observed import Observed
-from aggregator.outputs import make_sinks
-from aggregator.partials import Punctuality
-from aggregator.progress import ProgressListener
-from aggregator.query import Run
-from aggregator.restarts import Restarts
-from aggregator.sensors import as_json
-from aggregator.session import jvm, spark_session
-from aggregator.source import adding
-from aggregator.standing import Standing
-from aggregator.stopping import Gate, heed_signals
-from aggregator.trigger import Triggers
-from aggregator.view import View, missing, notes
-from contract.endpoint import Endpoint, json_page, verdict
-from contract.endpoint import metrics as page
-from contract.exposition import exposition
-from contract.states import STATES
-from contract.tasks import Tasks
+from aggregator.kafka.admin import AdminTopic
+from aggregator.kafka.availability import Attendance, wait_for_topic
+from aggregator.kafka.checkpoint import Checkpoint, read_checkpoint, read_offsets, read_ranges
+from aggregator.kafka.checkpoint_repair import mend
+from aggregator.kafka.lag import KafkaEnds, Lag
+from aggregator.kafka.topic_identity import Standing
+from aggregator.ledger.ledger import Ledger
+from aggregator.ledger.report import opened, status
+from aggregator.ledger.sensors import as_json
+from aggregator.monitoring.counters import Observed
+from aggregator.monitoring.metrics import METRICS, PREFIX
+from aggregator.monitoring.progress import ProgressListener
+from aggregator.monitoring.view import View, missing, notes
+from aggregator.sinks.best_effort import BestEffortSink
+from aggregator.sinks.factory import make_sinks
+from aggregator.stream.query import Run
+from aggregator.stream.restarts import Restarts
+from aggregator.stream.session import jvm, spark_session
+from aggregator.stream.shutdown import Gate, heed_signals
+from aggregator.stream.source import adding
+from aggregator.stream.trigger import Triggers
+from aggregator.stream.workers.partial_sums import Punctuality
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aggregator.beyond import Approximate
+    from isotherm.http.endpoint import Page
+    from isotherm.log import Log
+
+    from aggregator.ledger.overflow import Approximate
     from aggregator.settings import AggregatorSettings
-    from contract.endpoint import Page
-    from contract.log import Log
 
 
 def run(settings: AggregatorSettings, log: Log) -> None:

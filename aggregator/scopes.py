@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from aggregator.spans import interval
-from contract.settings import text
+from isotherm.settings.table import text
+
+from aggregator.analytics.spans import interval
 
 WINDOW: Final = "window"
 SINCE_START: Final = "since_start"

@@ -10,7 +10,7 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from aggregator.population import text
+from aggregator.ledger.population import text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

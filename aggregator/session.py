@@ -16,8 +16,8 @@ from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
-from aggregator.archive import write_archive
 from aggregator.errors import ConnectorError, JavaMissingError
+from aggregator.stream.archive import write_archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

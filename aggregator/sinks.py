@@ -6,17 +6,18 @@ import os
 import time
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from aggregator.console import render
+from isotherm.contract.event_time import NS_PER_SECOND
+from isotherm.files import MODE, write_whole
+
+from aggregator.analytics.snapshot import to_json
 from aggregator.errors import SinkError
-from aggregator.files import MODE, write_whole
-from aggregator.snapshot import to_json
-from contract.moment import NS_PER_SECOND
+from aggregator.sinks.console import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from aggregator.snapshot import Snapshot
+    from aggregator.analytics.snapshot import Snapshot
 
 
 class Sink(Protocol):

@@ -6,16 +6,16 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.moment import format_event_time
+from isotherm.contract.event_time import format_event_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aggregator.analytics import Analytics
-    from aggregator.audit import Audit, EventTime
-    from aggregator.beyond import Approximate
-    from aggregator.buckets import EventWindow
-    from aggregator.population import Moved, Offline
+    from aggregator.analytics.analytics import Analytics
+    from aggregator.analytics.audit import Audit, EventTime
+    from aggregator.ledger.event_window import EventWindow
+    from aggregator.ledger.overflow import Approximate
+    from aggregator.ledger.population import Moved, Offline
 
 SCHEMA: Final = "isotherm.snapshot/1"
 

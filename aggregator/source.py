@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from aggregator.java_access import spark_options
-from aggregator.kafka import files_of_access
-from aggregator.partials import (
+from aggregator.kafka.availability import files_of_access
+from aggregator.kafka.java import spark_options
+from aggregator.stream.workers.partial_sums import (
     DDL,
     DDL_WITH_MOMENTS,
     SCHEMA,

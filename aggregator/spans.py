@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from contract.settings import duration
+from isotherm.settings.table import duration
 
 _SPARK_UNITS: Final = {
     **dict.fromkeys(("millisecond", "milliseconds", "ms"), "ms"),

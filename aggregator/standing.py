@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from isotherm.files import write_whole
+
 from aggregator.errors import DataLossError
-from aggregator.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from aggregator.kafka import Extent, Survey
-    from contract.log import Log
+    from isotherm.log import Log
+
+    from aggregator.kafka.availability import Extent, Survey
 
 CHOICE: Final = (
     "--accept-loss goes on with what is there and keeps the totals; the audit's `missing` shows "

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aggregator.scopes import SINCE_START
-from contract.exposition import Metric, Sample
+from isotherm.http.prometheus import Metric, Sample
+
+from aggregator.analytics.scopes import SINCE_START
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from aggregator.view import View
+    from aggregator.monitoring.view import View
 
 
 def _states(name: str) -> Callable[[View], Iterable[Sample]]:

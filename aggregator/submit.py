@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from aggregator.connector import connector_options
+from isotherm.errors import SettingsError
+from isotherm.files import keep_from_others
+
 from aggregator.errors import JavaMissingError
-from aggregator.files import keep_from_others
-from contract.errors import SettingsError
+from aggregator.stream.connector import connector_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ _OLDEST_JAVA: Final = 17
 _CONF: Final = ("spark.ui.enabled=false",)
 _LOOPBACK: Final = "127.0.0.1"
 _ALONE: Final = (f"spark.driver.host={_LOOPBACK}", f"spark.driver.bindAddress={_LOOPBACK}")
-"""As `aggregator.session.LOOPBACK`, which is for those who start spark-submit themselves."""
+"""As `aggregator.stream.session.LOOPBACK`, which is for those who start spark-submit themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

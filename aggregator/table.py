@@ -8,15 +8,16 @@ import time
 from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
-from aggregator.console import in_words, left_out_text, span_text
-from aggregator.scopes import EVENT, SINCE_START
-from contract.moment import NS_PER_SECOND
+from isotherm.contract.event_time import NS_PER_SECOND
+
+from aggregator.analytics.scopes import EVENT, SINCE_START
+from aggregator.sinks.console import in_words, left_out_text, span_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aggregator.analytics import Analytics
-    from aggregator.snapshot import Snapshot
+    from aggregator.analytics.analytics import Analytics
+    from aggregator.analytics.snapshot import Snapshot
 
 _HEAD: Final = f"{'°F':>10} sensors"
 _GAP: Final = "  "

@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS audit (
     explained HUGEINT, duplicated HUGEINT, unsynced BIGINT, late BIGINT, future BIGINT);
 
 -- By state what came of sensors that have no row, since the ledger was full; `sketch` tells how
--- many they are (aggregator/sketch.py). With a row in it no new sensor gets a row in `sensor`.
+-- many they are (aggregator/ledger/hyperloglog.py). With a row in it no new sensor gets a row in `sensor`.
 CREATE TABLE IF NOT EXISTS beyond (
     state VARCHAR PRIMARY KEY, readings BIGINT, total DOUBLE, gaps BIGINT, first_event TIMESTAMP,
     last_event TIMESTAMP, last_seen TIMESTAMP, sketch BLOB);

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 import pyarrow as pa
 
-from aggregator.analytics import Analytics, compute
-from aggregator.audit import Audit, EventTime
-from aggregator.population import Moved, moved_within
+from aggregator.analytics.analytics import Analytics, compute
+from aggregator.analytics.audit import Audit, EventTime
+from aggregator.ledger.population import Moved, moved_within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

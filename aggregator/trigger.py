@@ -6,27 +6,28 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aggregator.analytics import Analytics
-from aggregator.aside import lies_in_records
-from aggregator.audit import Audit, Counts
-from aggregator.population import Moved, Silence
-from aggregator.scopes import EVENT, SINCE_START, WINDOW
-from aggregator.snapshot import Snapshot
-from aggregator.tally import tally
-from contract.moment import NS_PER_SECOND
+from isotherm.contract.event_time import NS_PER_SECOND
+
+from aggregator.analytics.analytics import Analytics
+from aggregator.analytics.audit import Audit, Counts
+from aggregator.analytics.scopes import EVENT, SINCE_START, WINDOW
+from aggregator.analytics.snapshot import Snapshot
+from aggregator.analytics.tally import tally
+from aggregator.dead_letters.set_aside import lies_in_records
+from aggregator.ledger.population import Moved, Silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from aggregator.aside import Aside
-    from aggregator.audit import EventTime
-    from aggregator.beyond import Approximate
-    from aggregator.buckets import EventWindow
-    from aggregator.dead_letters import DeadLetters
-    from aggregator.ledger import Ledger
-    from aggregator.population import Offline
-    from aggregator.sinks import Sink
-    from aggregator.tally import Tally
+    from aggregator.analytics.audit import EventTime
+    from aggregator.analytics.tally import Tally
+    from aggregator.dead_letters.set_aside import Aside
+    from aggregator.dead_letters.writer import DeadLetters
+    from aggregator.ledger.event_window import EventWindow
+    from aggregator.ledger.ledger import Ledger
+    from aggregator.ledger.overflow import Approximate
+    from aggregator.ledger.population import Offline
+    from aggregator.sinks.files import Sink
 
 
 class Triggers:

@@ -5,20 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aggregator.kafka import Presence
+from aggregator.kafka.availability import Presence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from aggregator.aside import Aside
-    from aggregator.best_effort import BestEffortSink
-    from aggregator.dead_letters import DeadLetters
-    from aggregator.kafka import Attendance
-    from aggregator.lag import Lag
-    from aggregator.observed import Observed
-    from aggregator.sensors import Sensors
-    from contract.tasks import Tasks
+    from isotherm.tasks import Tasks
+
+    from aggregator.dead_letters.set_aside import Aside
+    from aggregator.dead_letters.writer import DeadLetters
+    from aggregator.kafka.availability import Attendance
+    from aggregator.kafka.lag import Lag
+    from aggregator.ledger.sensors import Sensors
+    from aggregator.monitoring.counters import Observed
+    from aggregator.sinks.best_effort import BestEffortSink
 
 STALE_TRIGGERS: Final = 3
 """After so many triggers without a snapshot the job is not ready; after 30 s at the least."""

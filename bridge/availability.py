@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from contract.log import Log
+    from isotherm.log import Log
 
 
 class Availability:

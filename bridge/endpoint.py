@@ -6,18 +6,20 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from isotherm.http.endpoint import Endpoint, Page, metrics, verdict
+from isotherm.http.prometheus import exposition
+
 from bridge.health import Reach, missing, stuck
 from bridge.metrics import METRICS, PREFIX, View
-from contract.endpoint import Endpoint, Page, metrics, verdict
-from contract.exposition import exposition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from isotherm.log import Log
+    from isotherm.tasks import Tasks
+
     from bridge.health import Vitals
     from bridge.settings import BridgeSettings
-    from contract.log import Log
-    from contract.tasks import Tasks
 
 
 def pages(

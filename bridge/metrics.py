@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from isotherm.contract.reasons import Reason
+from isotherm.http.prometheus import Metric, Sample
+
 from bridge.health import missing
-from contract.exposition import Metric, Sample
-from contract.reasons import Reason
-from contract.version import VERSION
+from isotherm import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from isotherm.tasks import Tasks
+
     from bridge.health import Vitals
-    from contract.tasks import Tasks
 
 PREFIX: Final = "isotherm_bridge_"
 

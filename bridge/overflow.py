@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bridge.waiting import MAX_UNBOUNDED_BYTES
 
 if TYPE_CHECKING:
-    from contract.log import Log
+    from isotherm.log import Log
 
 
 class Overflow:

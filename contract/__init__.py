@@ -1,9 +1,9 @@
 """The reading that agent, bridge and aggregator share; needs the standard library only."""
 
-from contract.errors import IsothermError, SettingsError
-from contract.reading import Clock, Gap, Origin, Reading, encode
-from contract.reasons import Reason, Rejection
-from contract.verdict import decode, judge
+from isotherm.contract.reading import Clock, Gap, Origin, Reading, encode
+from isotherm.contract.reasons import Reason, Rejection
+from isotherm.contract.verdict import decode, judge
+from isotherm.errors import IsothermError, SettingsError
 
 __all__ = [
     "Clock",

@@ -14,16 +14,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.address import parse_host_port
-from contract.errors import SettingsError
-from contract.parsers import choice, optional, text
-from contract.settings import rows, setting
-from contract.tls import TlsFiles, check_pair, client_context, read_secret, refuse
+from isotherm.errors import SettingsError
+from isotherm.settings.address import parse_host_port
+from isotherm.settings.parsers import choice, optional, text
+from isotherm.settings.table import rows, setting
+from isotherm.settings.tls import TlsFiles, check_pair, client_context, read_secret, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from contract.parsers import Parser
+    from isotherm.settings.parsers import Parser
 
 PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")

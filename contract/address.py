@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
-from contract.parsers import text
+from isotherm.settings.parsers import text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

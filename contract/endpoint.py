@@ -10,20 +10,20 @@ import threading
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from contract.address import Address
-from contract.backoff import Backoff
-from contract.exposition import CONTENT_TYPE
-from contract.http_server import Server, encode
-from contract.listening import is_quick, listener, why
-from contract.log import Log
-from contract.request_check import HostNames, is_foreign, is_link
-from contract.tasks import Tasks, where
+from isotherm.backoff import Backoff
+from isotherm.http.listening import is_quick, listener, why
+from isotherm.http.prometheus import CONTENT_TYPE
+from isotherm.http.request_check import HostNames, is_foreign, is_link
+from isotherm.http.server import Server, encode
+from isotherm.log import Log
+from isotherm.settings.address import Address
+from isotherm.tasks import Tasks, where
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping
 
-    from contract.http_server import Request
+    from isotherm.http.server import Request
 
 _BACKLOG: Final = 64
 _CLOSE_S: Final = 1.0

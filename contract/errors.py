@@ -2,8 +2,8 @@
 
 IsothermError
 ├── SettingsError         a setting is wrong; the message names the key, the value and the fix
-├── ReadingRejectedError  one record is not a reading (contract.reasons)
-├── ForeignJsonError      somebody else's JSON cannot be used (contract.foreign_json)
+├── ReadingRejectedError  one record is not a reading (isotherm.contract.reasons)
+├── ForeignJsonError      somebody else's JSON cannot be used (isotherm.contract.foreign_json)
 └── AgentError, BridgeError, AggregatorError, StackError: each program's own tree
 """
 

@@ -1,9 +1,9 @@
-"""The same verdicts as `contract.row`, sooner, where msgspec is installed.
+"""The same verdicts as `isotherm.contract.row`, sooner, where msgspec is installed.
 
 msgspec accepts a clean reading in one pass in C; whatever it does not accept goes to
-`contract.row.judge_row`, which alone gives reasons, and alone knows gaps. So this module may be
+`isotherm.contract.row.judge_row`, which alone gives reasons, and alone knows gaps. So this module may be
 slow about a strange record, but never of another opinion: all that must hold is that what it
-accepts, the other accepts too (tests/contract/test_fast.py draws records until it finds one that
+accepts, the other accepts too (tests/isotherm/contract/test_fast.py draws records until it finds one that
 differs).
 
 Without msgspec, as on a worker that has only Python, every record takes the other way.
@@ -13,16 +13,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from contract.fields import EPOCH_PATTERN, MAX_SEQ, MAX_TEMPERATURE, MIN_TEMPERATURE, is_guid
-from contract.moment import is_event_time
-from contract.reasons import Rejection
-from contract.row import Row
-from contract.row import judge_row as judge_row_slowly
-from contract.states import MEAN_TEMPERATURE
-from contract.verdict import MAX_BYTES, MAX_DEPTH
+from isotherm.contract.event_time import is_event_time
+from isotherm.contract.fields import (
+    EPOCH_PATTERN,
+    MAX_SEQ,
+    MAX_TEMPERATURE,
+    MIN_TEMPERATURE,
+    is_guid,
+)
+from isotherm.contract.reasons import Rejection
+from isotherm.contract.row import Row
+from isotherm.contract.row import judge_row as judge_row_slowly
+from isotherm.contract.states import MEAN_TEMPERATURE
+from isotherm.contract.verdict import MAX_BYTES, MAX_DEPTH
 
 if TYPE_CHECKING:
-    from contract.row import GapRow
+    from isotherm.contract.row import GapRow
 
 
 def _judge_guid_slowly(raw: bytes) -> str | Rejection:
@@ -84,7 +90,7 @@ else:
         return None
 
     def judge_row(raw: bytes) -> Row | GapRow | Rejection:
-        """What `contract.row.judge_row` says; pure, never raises."""
+        """What `isotherm.contract.row.judge_row` says; pure, never raises."""
         record = _accept(raw)
         if record is None:
             return judge_row_slowly(raw)

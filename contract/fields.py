@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.moment import EVENT_TIME_PATTERN, is_event_time
-from contract.reasons import Reason
-from contract.states import MEAN_TEMPERATURE, STATES
+from isotherm.contract.event_time import EVENT_TIME_PATTERN, is_event_time
+from isotherm.contract.reasons import Reason
+from isotherm.contract.states import MEAN_TEMPERATURE, STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,7 +14,7 @@ import re
 from enum import StrEnum
 from typing import Any, Final, NoReturn
 
-from contract.errors import IsothermError
+from isotherm.errors import IsothermError
 
 MAX_DEPTH: Final = 32
 """Nothing that we read has more than seven levels."""

@@ -7,10 +7,10 @@ import os
 import socket
 from typing import TYPE_CHECKING, Final
 
-from contract.request_check import is_address
+from isotherm.http.request_check import is_address
 
 if TYPE_CHECKING:
-    from contract.address import Address
+    from isotherm.settings.address import Address
 
 _ABSENT: Final = frozenset({errno.EADDRNOTAVAIL, errno.ENETDOWN, errno.ENETUNREACH, errno.ENODEV})
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from contract.fields import FORMAT, GAP_FORMAT, Clock
-from contract.moment import format_event_time
+from isotherm.contract.event_time import format_event_time
+from isotherm.contract.fields import FORMAT, GAP_FORMAT, Clock
 
 __all__ = ["Clock", "Gap", "Origin", "Reading", "encode"]
 

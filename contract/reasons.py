@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from contract.errors import IsothermError
+from isotherm.errors import IsothermError
 
 
 class Reason(StrEnum):
@@ -40,7 +40,7 @@ class Rejection:
 
 
 class ReadingRejectedError(IsothermError, ValueError):
-    """Raised by `contract.decode` for a record that is not a reading; carries the `rejection`."""
+    """Raised by `isotherm.contract.decode` for a record that is not a reading; carries the `rejection`."""
 
     def __init__(self, rejection: Rejection) -> None:
         self.rejection = rejection

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from contract.reasons import Rejection
-from contract.verdict import examine, is_gap
+from isotherm.contract.reasons import Rejection
+from isotherm.contract.verdict import examine, is_gap
 
 
 class Row(NamedTuple):

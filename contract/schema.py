@@ -1,6 +1,6 @@
 """The schema of a reading for others: JSON Schema and Spark DDL, both from the field table.
 
-`python -m contract.schema` prints the JSON Schema of a reading, `python -m contract.schema gap`
+`python -m isotherm.contract.schema` prints the JSON Schema of a reading, `python -m isotherm.contract.schema gap`
 that of a gap; `reading.schema.json` and `gap.schema.json` beside this file are its output, and a
 test holds them equal.
 """
@@ -11,7 +11,7 @@ import json
 import sys
 from typing import Any, Final
 
-from contract.fields import FIELDS, GAP_FIELDS, Field, Kind
+from isotherm.contract.fields import FIELDS, GAP_FIELDS, Field, Kind
 
 Fields = tuple[Field, ...]
 
@@ -22,7 +22,7 @@ def json_schema(fields: Fields = FIELDS, title: str = "isotherm reading v1") -> 
     """The reading, or what else has a table of fields, as JSON Schema (draft 2020-12).
 
     As strict as that language can be: it cannot say "printable" of a guid, nor hold a calendar, and
-    says nothing of bytes (size, UTF-8, depth). So `contract.judge` may reject what the schema
+    says nothing of bytes (size, UTF-8, depth). So `isotherm.contract.judge` may reject what the schema
     accepts, and never the other way round. In Python's `jsonschema` a pattern's $ also stands
     before a last line feed; ECMA 262, which JSON Schema refers to, has none of that.
     """

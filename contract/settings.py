@@ -20,8 +20,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from contract.errors import SettingsError
-from contract.parsers import (
+from isotherm.errors import SettingsError
+from isotherm.settings.parsers import (
     Parser,
     boolean,
     choice,

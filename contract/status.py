@@ -10,8 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from contract.fields import MAX_SEQ
-from contract.moment import format_event_time
+from isotherm.contract.event_time import format_event_time
+from isotherm.contract.fields import MAX_SEQ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,13 +7,13 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contract.errors import IsothermError
+from isotherm.errors import IsothermError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from contract.backoff import Backoff
-    from contract.log import Log
+    from isotherm.backoff import Backoff
+    from isotherm.log import Log
 
 
 def where(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
-from contract.errors import SettingsError
+from isotherm.errors import SettingsError
 
 if TYPE_CHECKING:
     import ssl

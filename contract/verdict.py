@@ -1,6 +1,6 @@
 """The verdict on a record: a reading, a gap, or the reason why it is neither.
 
-This is the authority. `contract.fast` gives the same verdicts sooner where msgspec is installed.
+This is the authority. `isotherm.contract.fast` gives the same verdicts sooner where msgspec is installed.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from typing import Any, Final, NoReturn
 
-from contract.fields import FIELDS, GAP_FIELDS, GAP_FORMAT, Clock, Field
-from contract.foreign_json import depth_exceeds, excerpt
-from contract.moment import parse_event_time
-from contract.reading import Gap, Origin, Reading
-from contract.reasons import ReadingRejectedError, Reason, Rejection
+from isotherm.contract.event_time import parse_event_time
+from isotherm.contract.fields import FIELDS, GAP_FIELDS, GAP_FORMAT, Clock, Field
+from isotherm.contract.foreign_json import depth_exceeds, excerpt
+from isotherm.contract.reading import Gap, Origin, Reading
+from isotherm.contract.reasons import ReadingRejectedError, Reason, Rejection
 
 MAX_BYTES: Final = 65_536
 """A record above this is `too_large`: some 300 times a plain reading, and far below what MQTT
@@ -32,7 +32,7 @@ Found = dict[tuple[str, ...], Any]
 def judge(raw: bytes) -> Reading | Gap | Rejection:
     """Decode one record, or say why it is neither a reading nor a gap.
 
-    Pure; never raises for any bytes. The first failing row of `contract.fields.FIELDS` decides, or
+    Pure; never raises for any bytes. The first failing row of `isotherm.contract.fields.FIELDS` decides, or
     of `GAP_FIELDS` where payload.format says that it is a gap.
     """
     found = examine(raw)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from contract.log import Log
+    from isotherm.log import Log
 
 
 class Troubles:

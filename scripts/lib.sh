@@ -27,7 +27,7 @@ find_python() {
 # Debian packages that are missing: by apt where it may, else the one line to type.
 install_packages() { # PYTHON KIND
     local missing sudo=()
-    missing="$(cd -- "$ROOT" && "$1" -m deploy.local.missing "$2")"
+    missing="$(cd -- "$ROOT" && "$1" -m deploy.local.services.packages "$2")"
     [[ -n $missing ]] || return 0
     local line="sudo apt-get install -y ${missing//$'\n'/ }"
     command -v apt-get >/dev/null || fail 3 "please install what Debian calls: ${missing//$'\n'/ }"

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final, Literal, TypedDict
 
-from contract.reasons import Reason
+from isotherm.contract.reasons import Reason
 
 GAP: Final = "gap"
 Verdict = Reason | Literal["gap"] | None

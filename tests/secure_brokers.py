@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
-from deploy.local.kafka import Kafka, create_topics
-from deploy.local.mosquitto import Mosquitto
+from deploy.local.services.kafka import Kafka, create_topics
+from deploy.local.services.mosquitto import Mosquitto
+
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import Guard
-from tests.certificates import Authority
+from tests.support.certificates import Authority
 
 if TYPE_CHECKING:
     from pathlib import Path

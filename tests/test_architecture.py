@@ -132,7 +132,7 @@ def test_a_device_loads_nothing_heavy(room: str) -> None:
     if room == "edge_agent":
         heavy.add("msgspec")
     else:
-        modules.remove("contract.fast")
+        modules.remove("isotherm.contract.fast")
         heavy |= {"msgspec", "click", "paho"}
     assert not heavy & loaded_by(modules)
 

@@ -4,12 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
-
-from bridge.metrics import METRICS, PREFIX
-from contract.fields import FIELDS, MAX_GUID_LENGTH, MAX_SEQ
-from contract.reasons import Reason
-from contract.settings import rows
-from contract.topics import (
+from isotherm.contract.fields import FIELDS, MAX_GUID_LENGTH, MAX_SEQ
+from isotherm.contract.reasons import Reason
+from isotherm.contract.verdict import MAX_BYTES, MAX_DEPTH
+from isotherm.mqtt.topics import (
     ANALYTICS_SUFFIX,
     DEAD_LETTER_SUFFIX,
     KAFKA_READINGS,
@@ -20,12 +18,14 @@ from contract.topics import (
     readings_topic,
     status_topic,
 )
-from contract.verdict import MAX_BYTES, MAX_DEPTH
+from isotherm.settings.table import rows
+
+from bridge.metrics import METRICS, PREFIX
 from docs.write import DOCS, PAGES, configuration, contract, metrics, probes
 from edge_agent.probes.driver import ProbeSettings
 from edge_agent.probes.fault import Fault
 from edge_agent.probes.registry import driver, driver_names
-from tests.golden import cases
+from tests.support.golden import cases
 
 ROOT = Path(__file__).parents[1]
 STALE = "stale; run: python -m docs.write"

@@ -7,30 +7,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
+from dashboard.hub.trend import MINUTES
+from dashboard.metrics import METRICS, PREFIX, age
+from dashboard.web.job_client import MOST, SensorsError
+from dashboard.web.openapi import description
+from isotherm.contract.event_time import NS_PER_SECOND
+from isotherm.contract.foreign_json import natural
+from isotherm.contract.states import STATES
+from isotherm.http.prometheus import CONTENT_TYPE, exposition
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from aggregator.dashboard.metrics import METRICS, PREFIX, age
-from aggregator.dashboard.openapi import description
-from aggregator.dashboard.sensors import MOST, SensorsError
-from aggregator.dashboard.trend import MINUTES
-from contract.exposition import CONTENT_TYPE, exposition
-from contract.foreign_json import natural
-from contract.moment import NS_PER_SECOND
-from contract.states import STATES
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from dashboard.hub.hub import Hub
+    from dashboard.web.job_client import Job
     from starlette.requests import Request
     from starlette.routing import BaseRoute
     from starlette.types import Message, Receive, Scope, Send
-
-    from aggregator.dashboard.hub import Hub
-    from aggregator.dashboard.sensors import Job
 
 STATIC: Final = Path(__file__).parent / "static"
 EVENTS: Final = "/events"

@@ -20,7 +20,7 @@ from urllib.request import (
     build_opener,
 )
 
-from contract.tls import TlsFiles, client_context
+from isotherm.settings.tls import TlsFiles, client_context
 
 if TYPE_CHECKING:
     import ssl

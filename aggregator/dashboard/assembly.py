@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aggregator.dashboard.incoming import Snapshot
+    from dashboard.feeds.incoming import Snapshot
 
 PATIENCE_S: Final = 0.3
 """How long a snapshot waits for further scopes where nobody knows how many it has."""

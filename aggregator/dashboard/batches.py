@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from contract.moment import parse_event_time
+from isotherm.contract.event_time import parse_event_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

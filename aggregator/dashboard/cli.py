@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import EXIT_DEPENDENCY, IsothermError
+from isotherm.errors import EXIT_DEPENDENCY, IsothermError
 
 try:
     import click
@@ -22,9 +22,9 @@ except ImportError as missing:
 import os
 from pathlib import Path
 
-from aggregator.dashboard.settings import PREFIX, DashboardSettings
-from contract.log import start_logging
-from contract.settings import load, option, read_file, rows, sample
+from dashboard.settings import PREFIX, DashboardSettings
+from isotherm.log import start_logging
+from isotherm.settings.table import load, option, read_file, rows, sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ def _load(config: Path | None, flags: dict[str, Any]) -> DashboardSettings:
 @_options
 def run(config: Path | None, **flags: Any) -> None:
     """Serve the page until SIGTERM or Ctrl-C."""
-    from aggregator.dashboard.serve import serve  # noqa: PLC0415 --help need not wait for it
+    from dashboard.web.server import serve  # noqa: PLC0415 --help need not wait for it
 
     serve(_load(config, flags), start_logging("dashboard"))
 
@@ -72,7 +72,7 @@ def run(config: Path | None, **flags: Any) -> None:
 def check_config(config: Path | None, **flags: Any) -> None:
     """Read the settings as `run` would, and show them; nothing is connected."""
     settings = _load(config, flags)
-    from aggregator.dashboard.alerts.setup import read_token  # noqa: PLC0415 as above
+    from dashboard.alerts.factory import read_token  # noqa: PLC0415 as above
 
     settings.access.check_files()
     read_token(settings.webhook_token_file)
@@ -88,7 +88,7 @@ def sample_config() -> None:
 
 
 def main() -> None:
-    """The console script; ends with the exit codes of `contract.errors`."""
+    """The console script; ends with the exit codes of `isotherm.errors`."""
     try:
         cli(standalone_mode=True)
     except IsothermError as error:

@@ -7,7 +7,7 @@ DashboardError
 
 from __future__ import annotations
 
-from contract.errors import EXIT_USAGE, IsothermError
+from isotherm.errors import EXIT_USAGE, IsothermError
 
 
 class DashboardError(IsothermError):

@@ -7,11 +7,11 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from aggregator.dashboard.assembly import key
-from contract.moment import format_event_time
+from dashboard.feeds.assembly import key
+from isotherm.contract.event_time import format_event_time
 
 if TYPE_CHECKING:
-    from aggregator.dashboard.feed import Source
+    from dashboard.feeds.base import Source
 
 
 @dataclass(frozen=True, slots=True)

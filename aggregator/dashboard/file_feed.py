@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from aggregator.dashboard.feed import Source
-from aggregator.dashboard.incoming import MAX_BYTES, read
+from dashboard.feeds.base import Source
+from dashboard.feeds.incoming import MAX_BYTES, read
 
 if TYPE_CHECKING:
     from pathlib import Path
     from threading import Event
 
-    from aggregator.dashboard.feed import Inbox
+    from dashboard.feeds.base import Inbox
 
 _LOOK_S: Final = 0.1
 _READ_BACK: Final = 32 << 20

@@ -8,23 +8,23 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from aggregator.dashboard.batches import Batches
-from aggregator.dashboard.event import envelope, event_of, message
-from aggregator.dashboard.ring import Ring
-from aggregator.dashboard.streams import Streams
-from aggregator.dashboard.trend import Trend
-from contract.foreign_json import excerpt
-from contract.moment import NS_PER_SECOND
-from contract.tasks import where
+from dashboard.hub.batches import Batches
+from dashboard.hub.event import envelope, event_of, message
+from dashboard.hub.recent import Ring
+from dashboard.hub.streams import Streams
+from dashboard.hub.trend import Trend
+from isotherm.contract.event_time import NS_PER_SECOND
+from isotherm.contract.foreign_json import excerpt
+from isotherm.tasks import where
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Sequence
 
-    from aggregator.dashboard.event import Event
-    from aggregator.dashboard.feed import Source
-    from aggregator.dashboard.streams import Stream
-    from contract.log import Log
+    from dashboard.feeds.base import Source
+    from dashboard.hub.event import Event
+    from dashboard.hub.streams import Stream
+    from isotherm.log import Log
 
 _CATCH_UP_BYTES: Final = 4 << 20
 """What a stream that was lost gets at once; where it missed more it begins anew."""

@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from aggregator.dashboard.schema import compiled
-from contract.foreign_json import decode
+from dashboard.feeds.json_schema import compiled
+from isotherm.contract.foreign_json import decode
 
 SCHEMA: Final = "isotherm.snapshot/1"
 MAX_BYTES: Final = 1 << 20

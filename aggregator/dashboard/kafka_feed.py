@@ -10,19 +10,19 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from dashboard.feeds.assembly import Assembly
+from dashboard.feeds.base import READ_BACK_S, Source
+from dashboard.feeds.incoming import read
+from isotherm.kafka.clients import QUIET, client_settings
+from isotherm.settings.refusal import refusal
 
-from aggregator.dashboard.assembly import Assembly
-from aggregator.dashboard.feed import READ_BACK_S, Source
-from aggregator.dashboard.incoming import read
 from aggregator.errors import KafkaAccessError
-from aggregator.librdkafka import QUIET, client_settings
-from contract.refusal import refusal
 
 if TYPE_CHECKING:
     from threading import Event
 
-    from aggregator.dashboard.feed import Inbox
-    from contract.access import KafkaAccess
+    from dashboard.feeds.base import Inbox
+    from isotherm.kafka.access import KafkaAccess
 
 _ANSWER_S: Final = 5.0
 _TURN_S: Final = 0.1

@@ -1,4 +1,4 @@
-"""Tasks in an event loop whose end is seen, as `contract.tasks` does it for threads."""
+"""Tasks in an event loop whose end is seen, as `isotherm.tasks` does it for threads."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from contract.backoff import Backoff
-    from contract.tasks import Tasks
+    from isotherm.backoff import Backoff
+    from isotherm.tasks import Tasks
 
 
 async def keep_running(

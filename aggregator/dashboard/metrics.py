@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from contract.exposition import Metric, Sample
-from contract.moment import NS_PER_SECOND, parse_event_time
-from contract.version import VERSION
+from isotherm.contract.event_time import NS_PER_SECOND, parse_event_time
+from isotherm.http.prometheus import Metric, Sample
+
+from isotherm import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from aggregator.dashboard.connections import Connections
-    from aggregator.dashboard.hub import Hub
-    from contract.tasks import Tasks
+    from dashboard.hub.hub import Hub
+    from dashboard.web.connections import Connections
+    from isotherm.tasks import Tasks
 
 PREFIX: Final = "isotherm_dashboard_"
 

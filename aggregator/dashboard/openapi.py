@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from contract.states import STATES
-from contract.version import VERSION
+from isotherm.contract.states import STATES
+
+from isotherm import VERSION
 
 _TIME: Final = {"type": "string", "format": "date-time"}
 _COUNT: Final = {"type": "integer", "minimum": 0}

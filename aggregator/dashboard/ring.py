@@ -6,10 +6,10 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.moment import NS_PER_SECOND
+from isotherm.contract.event_time import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from aggregator.dashboard.event import Event
+    from dashboard.hub.event import Event
 
 KEPT_NS: Final = 3600 * NS_PER_SECOND
 MOST_BYTES: Final = 64 << 20

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.foreign_json import excerpt, is_finite
-from contract.moment import is_event_time
+from isotherm.contract.event_time import is_event_time
+from isotherm.contract.foreign_json import excerpt, is_finite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

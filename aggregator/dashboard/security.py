@@ -9,8 +9,8 @@ from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
-from aggregator.dashboard.errors import TokenError
-from contract.request_check import host_name, is_foreign, is_link, is_loopback
+from dashboard.errors import TokenError
+from isotherm.http.request_check import host_name, is_foreign, is_link, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aggregator.dashboard.asking import RefusedError, ask
-from contract.foreign_json import ForeignJsonError, decode_object, excerpt, is_count, is_finite
-from contract.moment import is_event_time
-from contract.tasks import where
+from isotherm.contract.event_time import is_event_time
+from isotherm.contract.foreign_json import (
+    ForeignJsonError,
+    decode_object,
+    excerpt,
+    is_count,
+    is_finite,
+)
+from isotherm.http.client import RefusedError, ask
+from isotherm.tasks import where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

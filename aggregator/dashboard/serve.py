@@ -12,31 +12,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
-
-from aggregator.dashboard.alerts.setup import make_alerts
-from aggregator.dashboard.app import EVENTS, application
-from aggregator.dashboard.connections import Bounded, Connections
-from aggregator.dashboard.errors import AddressError
-from aggregator.dashboard.file_feed import FileFeed
-from aggregator.dashboard.hub import Hub
-from aggregator.dashboard.kafka_feed import KafkaFeed
-from aggregator.dashboard.loop_tasks import keep_running
-from aggregator.dashboard.metrics import PREFIX, SERVER_METRICS, Server
-from aggregator.dashboard.security import Guard, read_token
-from aggregator.dashboard.sensors import Job
-from contract import listening
-from contract.backoff import Backoff
-from contract.exposition import exposition
-from contract.tasks import Tasks, where
+from dashboard.alerts.factory import make_alerts
+from dashboard.errors import AddressError
+from dashboard.feeds.file import FileFeed
+from dashboard.feeds.kafka import KafkaFeed
+from dashboard.hub.hub import Hub
+from dashboard.loop_tasks import keep_running
+from dashboard.metrics import PREFIX, SERVER_METRICS, Server
+from dashboard.web.app import EVENTS, application
+from dashboard.web.auth import Guard, read_token
+from dashboard.web.connections import Bounded, Connections
+from dashboard.web.job_client import Job
+from isotherm.backoff import Backoff
+from isotherm.http import listening
+from isotherm.http.prometheus import exposition
+from isotherm.tasks import Tasks, where
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable, Iterator, Mapping
 
-    from aggregator.dashboard.feed import Feed, Inbox
-    from aggregator.dashboard.settings import DashboardSettings
-    from contract.address import Address
-    from contract.log import Log
+    from dashboard.feeds.base import Feed, Inbox
+    from dashboard.settings import DashboardSettings
+    from isotherm.log import Log
+    from isotherm.settings.address import Address
 
 _GRACE_S: Final = 2
 """What requests may take that are under way at the end."""

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
-from contract.access import KafkaAccess, access_of, access_setting, brokers
-from contract.address import Address, listen_address, parse_address
-from contract.errors import SettingsError
-from contract.request_check import is_loopback
-from contract.settings import duration, optional, setting, text, whole
-from contract.tls import TlsFiles, check_mqtt, refuse
-from contract.topics import ANALYTICS_SUFFIX, KAFKA_READINGS
+from isotherm.errors import SettingsError
+from isotherm.http.request_check import is_loopback
+from isotherm.kafka.access import KafkaAccess, access_of, access_setting, brokers
+from isotherm.mqtt.topics import ANALYTICS_SUFFIX, KAFKA_READINGS
+from isotherm.settings.address import Address, listen_address, parse_address
+from isotherm.settings.table import duration, optional, setting, text, whole
+from isotherm.settings.tls import TlsFiles, check_mqtt, refuse
 
 PREFIX: Final = "ISOTHERM_DASHBOARD"
 _PLAIN: Final = re.compile("[!-~]+")

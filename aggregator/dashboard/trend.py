@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aggregator.dashboard.assembly import Key, key
-from contract.moment import NS_PER_SECOND, format_event_time, parse_event_time
+from dashboard.feeds.assembly import Key, key
+from isotherm.contract.event_time import NS_PER_SECOND, format_event_time, parse_event_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,13 +18,13 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # its stub
     OffsetSpec,
     ResourceType,
 )
+from isotherm.doctor.topic import TopicFacts
+from isotherm.kafka.clients import QUIET, client_settings, consumer_settings
+from isotherm.settings.refusal import refusal
 
 from aggregator.doctor.kafka import KafkaFacts
 from aggregator.errors import KafkaAccessError
-from aggregator.kafka import Extent
-from aggregator.librdkafka import QUIET, client_settings, consumer_settings
-from contract.doctor.topic import TopicFacts
-from contract.refusal import refusal
+from aggregator.kafka.availability import Extent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

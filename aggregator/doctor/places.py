@@ -6,14 +6,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from contract.doctor.disk import IN_MEMORY, REMOTE, existing, filesystem, free_bytes, mib
-from contract.doctor.finding import fail, ok, warn
+from isotherm.doctor.disk import IN_MEMORY, REMOTE, existing, filesystem, free_bytes, mib
+from isotherm.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from isotherm.doctor.finding import Finding
+
     from aggregator.settings import AggregatorSettings
-    from contract.doctor.finding import Finding
 
 LEAST: Final = 512 << 20
 """Bytes: Spark's files between two stages, a ledger of some 100,000 sensors, some days of

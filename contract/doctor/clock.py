@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from contract.doctor.finding import ok, warn
+from isotherm.doctor.finding import ok, warn
 
 if TYPE_CHECKING:
-    from contract.doctor.finding import Finding
+    from isotherm.doctor.finding import Finding
 
 
 def check_clock(synced: bool | None, harm: str) -> Finding:  # noqa: FBT001 the fact itself
@@ -16,7 +16,7 @@ def check_clock(synced: bool | None, harm: str) -> Finding:  # noqa: FBT001 the 
     Kafka's protocol does not tell a broker's time, so there is nothing to compare with.
 
     Args:
-        synced: see `contract.kernel_clock.kernel_in_sync`.
+        synced: see `isotherm.kernel_clock.kernel_in_sync`.
         harm: what comes of a wrong clock, to be read after "or".
     """
     if synced:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from contract.errors import EXIT_DEPENDENCY, EXIT_FINE, EXIT_OTHER
+from isotherm.errors import EXIT_DEPENDENCY, EXIT_FINE, EXIT_OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -6,12 +6,12 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from contract.doctor.finding import fail, ok, warn
+from isotherm.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from contract.doctor.finding import Finding
+    from isotherm.doctor.finding import Finding
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 

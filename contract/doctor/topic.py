@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from contract.doctor.finding import fail, ok, warn
+from isotherm.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from contract.doctor.finding import Finding
+    from isotherm.doctor.finding import Finding
 
 
 class TopicFacts(NamedTuple):

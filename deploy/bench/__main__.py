@@ -1,6 +1,6 @@
-"""`python -m deploy.bench`; scripts/bench calls it once everything is installed."""
+"""`python -m benchmarks`; scripts/bench calls it once everything is installed."""
 
-from deploy.bench.cli import main
+from benchmarks.bridge.cli import main
 
 if __name__ == "__main__":
     main()

@@ -1,4 +1,4 @@
-"""The command line: `python -m deploy.bench`."""
+"""The command line: `python -m benchmarks`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 import click
-
-from contract.errors import EXIT_OTHER
-from deploy.bench.contenders import CONTENDERS
-from deploy.bench.publisher import chunks
-from deploy.bench.readings import messages
-from deploy.bench.recent import version_of
-from deploy.bench.rig import Rig
-from deploy.bench.show import report, run_command, spread
-from deploy.bench.trial import Result, Scenario, run
+from benchmarks.bridge.contenders import CONTENDERS
+from benchmarks.bridge.publisher import chunks
+from benchmarks.bridge.readings import messages
+from benchmarks.bridge.recent import version_of
+from benchmarks.bridge.rig import Rig
+from benchmarks.bridge.trial import Result, Scenario, run
+from benchmarks.show import report, run_command, spread
+from isotherm.errors import EXIT_OTHER
 
 _SCENARIOS: Final = {
     "drain": Scenario(name="a queued backlog, Receive Maximum 1000", readings=100_000),

@@ -57,7 +57,7 @@ def _bridge(client: str, delivery: str) -> Contender:
 def _plain(client: str) -> Contender:
     def command(task: Task) -> list[str]:
         return [
-            *(sys.executable, "-m", "deploy.bench.plain", client, str(task.mqtt_port)),
+            *(sys.executable, "-m", "benchmarks.bridge.plain", client, str(task.mqtt_port)),
             *(task.kafka, task.topic, task.client_id, str(task.window)),
         ]
 

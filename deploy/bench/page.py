@@ -15,11 +15,11 @@ from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from benchmarks.show import report, run_command
+from benchmarks.usage import cpu, peak
+from isotherm.contract.event_time import format_event_time
+from isotherm.contract.states import MEAN_TEMPERATURE, STATES
 
-from contract.moment import format_event_time
-from contract.states import MEAN_TEMPERATURE, STATES
-from deploy.bench.show import report, run_command
-from deploy.bench.usage import cpu, peak
 from deploy.errors import ProgramFailedError
 from deploy.local.ports import free_port
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _PATIENCE_S: Final = 30.0
 _EVERY_S: Final = 3.0
-_CALL: Final = "import sys; from aggregator.dashboard.cli import main; sys.exit(main())"
+_CALL: Final = "import sys; from dashboard.cli import main; sys.exit(main())"
 
 
 class Pages:

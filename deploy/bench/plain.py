@@ -3,7 +3,7 @@
 They acknowledge once Kafka has the record, as the bridge does. Beyond that they do nothing: no
 validation, no dead letters, no order under errors, no counts; and an acknowledgement that comes
 after a reconnect may go to another message. Each is run as a process of its own:
-``python -m deploy.bench.plain confluent|kafka-python MQTT_PORT KAFKA TOPIC CLIENT_ID WINDOW``.
+``python -m benchmarks.bridge.plain confluent|kafka-python MQTT_PORT KAFKA TOPIC CLIENT_ID WINDOW``.
 """
 
 from __future__ import annotations

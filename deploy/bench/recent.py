@@ -14,8 +14,8 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Final
 
-from deploy.local.jars import cache_folder
-from deploy.local.mosquitto import find_mosquitto
+from deploy.local.services.jars import cache_folder
+from deploy.local.services.mosquitto import find_mosquitto
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,10 +6,11 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
-from deploy.bench.recent import recent_mosquitto
-from deploy.local.kafka import Kafka
-from deploy.local.mosquitto import Mosquitto
+from benchmarks.bridge.recent import recent_mosquitto
+
 from deploy.local.process import Guard
+from deploy.local.services.kafka import Kafka
+from deploy.local.services.mosquitto import Mosquitto
 from deploy.local.stack import Stack
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 import click
-
-from contract.errors import IsothermError
+from isotherm.errors import IsothermError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

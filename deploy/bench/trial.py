@@ -7,16 +7,17 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from deploy.bench.contenders import Contender, Task
-from deploy.bench.plain import client
-from deploy.bench.publisher import publish
-from deploy.bench.usage import cpu, peak
-from deploy.bench.verify import Topic, Verdict, judge
+from benchmarks.bridge.contenders import Contender, Task
+from benchmarks.bridge.plain import client
+from benchmarks.bridge.publisher import publish
+from benchmarks.bridge.verify import Topic, Verdict, judge
+from benchmarks.usage import cpu, peak
+
 from deploy.errors import ProgramFailedError
 from deploy.local.process import Child, Guard, log_tail
 
 if TYPE_CHECKING:
-    from deploy.bench.rig import Rig
+    from benchmarks.bridge.rig import Rig
 
 PARTITIONS: Final = 4
 _LOOK_EVERY: Final = 0.05

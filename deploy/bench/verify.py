@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from benchmarks.bridge.readings import FIRST
 from confluent_kafka import Consumer, TopicPartition
 
-from deploy.bench.readings import FIRST
 from deploy.errors import ProgramFailedError
 
 _PARTS: Final = re.compile(rb'^{"guid":"([^"]*)".*"n":(\d+)}$')

@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-from deploy.demo.bus import Bus
-from deploy.demo.cable import Cable
-from deploy.demo.fleet import BOARD, W1_ADDRESS, board_config
-from deploy.demo.plan import Happening, due
+from deploy.demo.fleet.fleet import BOARD, W1_ADDRESS, board_config
+from deploy.demo.fleet.network import Cable
+from deploy.demo.fleet.one_wire import Bus
+from deploy.demo.fleet.scenario import Happening, due
 from deploy.local.ports import LOOPBACK
 
 if TYPE_CHECKING:

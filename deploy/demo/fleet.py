@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.states import STATES
+from isotherm.contract.states import STATES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +57,7 @@ def board_config(mqtt: str, outbox: Path, sysfs: Path) -> str:
     Args:
         mqtt: the broker's address as this board reaches it.
         outbox: where it keeps what is not acknowledged.
-        sysfs: where its 1-wire bus is; see `deploy.demo.bus`.
+        sysfs: where its 1-wire bus is; see `deploy.demo.fleet.one_wire`.
     """
     parts = _head(BOARD, BOARD_STATE, mqtt, outbox)
     parts.insert(1, f"sysfs = {json.dumps(str(sysfs))}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from contract.topics import DEAD_LETTER_SUFFIX, KAFKA_READINGS
+from isotherm.mqtt.topics import DEAD_LETTER_SUFFIX, KAFKA_READINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from contract.errors import EXIT_USAGE
+from isotherm.errors import EXIT_USAGE
+
 from deploy.errors import StackError
 
 if TYPE_CHECKING:

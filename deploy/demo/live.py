@@ -8,13 +8,14 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from contract.topics import ANALYTICS_SUFFIX, KAFKA_READINGS
-from deploy.demo.board import Board
-from deploy.demo.fleet import fleet_config
+from isotherm.mqtt.topics import ANALYTICS_SUFFIX, KAFKA_READINGS
+
+from deploy.demo.fleet.flaky_board import Board
+from deploy.demo.fleet.fleet import fleet_config
+from deploy.demo.fleet.third_party import Stranger
 from deploy.demo.pipeline import Pipeline
-from deploy.demo.pulse import pulse
 from deploy.demo.snapshots import Snapshots
-from deploy.demo.stranger import Stranger
+from deploy.demo.status_line import pulse
 
 if TYPE_CHECKING:
     from pathlib import Path

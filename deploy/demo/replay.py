@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from deploy.demo.letters import DeadLetters
-from deploy.demo.lines import count_lines
+from deploy.demo.dead_letters import DeadLetters
+from deploy.demo.input_file import count_lines
+from deploy.demo.output import analytics_text, rejected_text, times_text
 from deploy.demo.pipeline import Pipeline
-from deploy.demo.show import analytics_text, rejected_text, times_text
 from deploy.demo.snapshots import Snapshots
 from deploy.errors import ProgramFailedError
 from deploy.local.process import log_tail

@@ -8,7 +8,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
-from contract.moment import format_event_time
+from isotherm.contract.event_time import format_event_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,8 +15,8 @@ from string import Template
 from typing import TYPE_CHECKING, Final
 
 from deploy.errors import FetchError, MissingPartError
-from deploy.local.java import find_java
 from deploy.local.process import TAIL_LINES, own_file
+from deploy.local.services.java import find_java
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -11,17 +11,18 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from contract.topics import (
+from isotherm.mqtt.topics import (
     ANALYTICS_SUFFIX,
     DEAD_LETTER_SUFFIX,
     KAFKA_READINGS,
     POSITIONS_SUFFIX,
 )
+
 from deploy.errors import MissingPartError, ServiceFailedError
-from deploy.local.jars import kafka_jars
-from deploy.local.java import find_java
 from deploy.local.ports import LOOPBACK
-from deploy.local.service import Service
+from deploy.local.services.base import Service
+from deploy.local.services.jars import kafka_jars
+from deploy.local.services.java import find_java
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""`python -m deploy.local.missing [dev]`: the Debian packages that are not there yet, one a line.
+"""`python -m deploy.local.services.packages [dev]`: the Debian packages that are not there yet, one a line.
 
 With `dev` those that only the tests need, too.
 
@@ -13,10 +13,10 @@ import sys
 from typing import Final
 
 from deploy.errors import MissingPartError
-from deploy.local.java import PACKAGE as JAVA_PACKAGE
-from deploy.local.java import find_java
-from deploy.local.mosquitto import PACKAGE as MOSQUITTO_PACKAGE
-from deploy.local.mosquitto import find_mosquitto
+from deploy.local.services.java import PACKAGE as JAVA_PACKAGE
+from deploy.local.services.java import find_java
+from deploy.local.services.mosquitto import PACKAGE as MOSQUITTO_PACKAGE
+from deploy.local.services.mosquitto import find_mosquitto
 
 FOR_TESTS: Final = {"chromium": "chromium", "chromium-driver": "chromedriver"}
 """Package and program: the tests of the page look at it in a real browser."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from deploy.errors import APT, MissingPartError
 from deploy.local.ports import LOOPBACK
-from deploy.local.service import Service
+from deploy.local.services.base import Service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

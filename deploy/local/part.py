@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from deploy.local.state import AGENT, BRIDGE, JOB, PAGE
 
 if TYPE_CHECKING:
-    from deploy.local.scrape import Samples
+    from deploy.local.status.scrape import Samples
 
 UP: Final = "up"
 

@@ -15,7 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from contract.errors import IsothermError
+from isotherm.errors import IsothermError
+
 from deploy.errors import FetchError, MissingPartError
 
 if TYPE_CHECKING:

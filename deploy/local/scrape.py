@@ -27,7 +27,7 @@ class Samples:
     """The samples of one look at /metrics.
 
     Args:
-        text: Prometheus' text format, as `contract.exposition` writes it.
+        text: Prometheus' text format, as `isotherm.http.prometheus` writes it.
     """
 
     def __init__(self, text: str) -> None:

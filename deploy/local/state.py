@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from contract.foreign_json import decode_object, is_count
+from isotherm.contract.foreign_json import decode_object, is_count
+
 from deploy.local.ownership import is_plain
 from deploy.local.process import started_at
 

@@ -7,14 +7,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from deploy.local.kafka import Kafka, kafka_answers
-from deploy.local.mosquitto import Mosquitto, mqtt_answers
-from deploy.local.part import UP, Numbers, Part, numbers
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import wall_clock
-from deploy.local.scrape import Samples, ask
+from deploy.local.services.kafka import Kafka, kafka_answers
+from deploy.local.services.mosquitto import Mosquitto, mqtt_answers
 from deploy.local.stack import state_path
 from deploy.local.state import AGENT, PAGE, ServiceRecord, StackRecord, read_state
+from deploy.local.status.part import UP, Numbers, Part, numbers
+from deploy.local.status.scrape import Samples, ask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

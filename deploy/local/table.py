@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from deploy.local.part import Part
+    from deploy.local.status.part import Part
 
 _DAY_S: Final = 86_400
 _HEAD: Final = (

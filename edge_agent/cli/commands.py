@@ -10,12 +10,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 import click
+from isotherm.backoff import Backoff
+from isotherm.errors import SettingsError
+from isotherm.log import start_logging
+from isotherm.mqtt.topics import readings_topic
+from isotherm.settings.table import load, option, rows
 
-from contract.backoff import Backoff
-from contract.errors import SettingsError
-from contract.log import start_logging
-from contract.settings import load, option, rows
-from contract.topics import readings_topic
 from edge_agent.cli.outbox import outbox
 from edge_agent.cli.probes import probes, read
 from edge_agent.cli.run import Arguments, run_service
@@ -179,7 +179,8 @@ def doctor(config: str | None, **flags: Any) -> int:
 
     Exit code 0: nothing failed. 3: the broker cannot be had. 1: something else failed.
     """
-    from contract.doctor.finding import tell  # noqa: PLC0415 only where it is needed
+    from isotherm.doctor.finding import tell  # noqa: PLC0415 only where it is needed
+
     from edge_agent.doctor.examine import examine  # noqa: PLC0415 the same
 
     chosen = load_agent(agent_file(config), os.environ, flags)

@@ -6,7 +6,8 @@ import signal
 import sys
 from typing import NoReturn
 
-from contract.errors import IsothermError
+from isotherm.errors import IsothermError
+
 from edge_agent.errors import MissingExtraError
 from edge_agent.service.signals import EXIT_BASE
 

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import click
+from isotherm.errors import EXIT_FINE, EXIT_OTHER
+from isotherm.settings.table import load
 
-from contract.errors import EXIT_FINE, EXIT_OTHER
-from contract.settings import load
 from edge_agent.settings.agent import PREFIX, AgentSettings, agent_file
 
 _config = click.option("--config", metavar="FILE", help="agent.toml, if outbox.path stands there.")

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from isotherm.errors import EXIT_FINE, EXIT_OTHER
+from isotherm.settings.table import load
 
-from contract.errors import EXIT_FINE, EXIT_OTHER
-from contract.settings import load
 from edge_agent.settings.agent import PREFIX, AgentSettings, agent_file, load_agent
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from contract.log import start_logging
-from contract.settings import rows
+from isotherm.log import start_logging
+from isotherm.settings.table import rows
+
 from edge_agent.settings.agent import AgentSettings, agent_file, load_agent
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
-from contract.topics import status_topic
+from isotherm.mqtt.topics import status_topic
+
 from edge_agent.doctor.broker import BrokerFacts
 from edge_agent.mqtt.broker.will import LastWill
 from edge_agent.mqtt.events import Down, Up

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contract.doctor.clock import check_clock
-from contract.doctor.finding import fail, ok
-from contract.doctor.secrets import check_secrets
-from contract.errors import SettingsError
-from contract.kernel_clock import kernel_in_sync
+from isotherm.doctor.clock import check_clock
+from isotherm.doctor.finding import fail, ok
+from isotherm.doctor.secrets import check_secrets
+from isotherm.errors import SettingsError
+from isotherm.kernel_clock import kernel_in_sync
+
 from edge_agent.doctor.broker import check_broker, check_note
 from edge_agent.doctor.broker_session import ask_broker
 from edge_agent.doctor.last_will import last_will
@@ -25,7 +26,8 @@ from edge_agent.sampling.read_all import read_all
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from contract.doctor.finding import Finding
+    from isotherm.doctor.finding import Finding
+
     from edge_agent.doctor.outbox import OutboxFacts
     from edge_agent.settings.agent import AgentSettings
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contract.doctor.disk import (
+from isotherm.doctor.disk import (
     IN_MEMORY,
     REMOTE,
     existing,
@@ -15,14 +15,15 @@ from contract.doctor.disk import (
     mib,
     sync_seconds,
 )
-from contract.doctor.finding import fail, ok, warn
+from isotherm.doctor.finding import fail, ok, warn
+
 from edge_agent.errors import OutboxUnreadableError
 from edge_agent.outbox.inspect import Inspection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from contract.doctor.finding import Finding
+    from isotherm.doctor.finding import Finding
 
 
 @dataclass(frozen=True, kw_only=True)

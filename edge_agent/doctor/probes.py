@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from contract.doctor.finding import fail, ok
+from isotherm.doctor.finding import fail, ok
+
 from edge_agent.probes.temperature import celsius
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from contract.doctor.finding import Finding
+    from isotherm.doctor.finding import Finding
+
     from edge_agent.probes.status import ProbeStatus
 
 MOST_LINES: Final = 20

@@ -14,12 +14,12 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from isotherm.settings.refusal import refusal
+from isotherm.tasks import where
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
-from contract.refusal import refusal
-from contract.tasks import where
 from edge_agent.mqtt.events import MQTT_3, MQTT_5, Acks, Down, Event, Passed, Puback, Up
 from edge_agent.mqtt.handshake import Handshake
 from edge_agent.mqtt.reason_codes import VERSION, reason

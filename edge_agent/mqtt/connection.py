@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
-from contract.topics import readings_topic, status_topic
+from isotherm.mqtt.topics import readings_topic, status_topic
+
 from edge_agent.mqtt.broker.note import BrokerNotes
 from edge_agent.mqtt.broker.rival import Rival
 from edge_agent.mqtt.broker.will import LastWill
@@ -15,7 +16,8 @@ from edge_agent.mqtt.publisher import Publisher
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from contract.log import Log
+    from isotherm.log import Log
+
     from edge_agent.mqtt.client import MqttLink
     from edge_agent.mqtt.message import Source
 

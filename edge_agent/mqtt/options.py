@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from contract.errors import SettingsError
-from contract.tls import MQTT_TLS, TlsFiles, check_mqtt, client_context, read_secret
+from isotherm.errors import SettingsError
+from isotherm.settings.tls import MQTT_TLS, TlsFiles, check_mqtt, client_context, read_secret
+
 from edge_agent.errors import MissingExtraError
 
 if TYPE_CHECKING:
     import ssl
 
-    from contract.address import Address
+    from isotherm.settings.address import Address
+
     from edge_agent.mqtt.client import MqttLink
 
 KEEPALIVE: Final = 30

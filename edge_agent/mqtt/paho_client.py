@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
 
-    from contract.address import Address
+    from isotherm.settings.address import Address
+
     from edge_agent.mqtt.broker.will import Will
     from edge_agent.mqtt.transport import Network
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from contract.backoff import Backoff
+from isotherm.backoff import Backoff
+
 from edge_agent.mqtt.broker.size_limit import FIRST, SizeLimit
 from edge_agent.mqtt.events import MQTT_3, Acks, Down, Passed, Puback, Up
 from edge_agent.mqtt.inflight import Window
@@ -25,7 +26,8 @@ from edge_agent.mqtt.reason_codes import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from contract.log import Log
+    from isotherm.log import Log
+
     from edge_agent.mqtt.broker.rival import Rival
     from edge_agent.mqtt.broker.will import LastWill
     from edge_agent.mqtt.events import Link

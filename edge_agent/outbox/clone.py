@@ -9,8 +9,9 @@ from edge_agent.outbox.storage.persistence import STALL
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from contract.log import Log
-    from contract.status import Mark
+    from isotherm.log import Log
+    from isotherm.mqtt.status import Mark
+
     from edge_agent.outbox.entry import Entry
     from edge_agent.outbox.identity import Identity
     from edge_agent.outbox.storage.persistence import Persistence

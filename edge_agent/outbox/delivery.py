@@ -11,7 +11,8 @@ from edge_agent.outbox.scheduler import PACKET_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from contract.log import Log
+    from isotherm.log import Log
+
     from edge_agent.outbox.overflow.eviction import Eviction
     from edge_agent.outbox.scheduler import Flight, Scheduler
     from edge_agent.outbox.storage.write_queue import WriteQueue

@@ -19,7 +19,8 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from contract.status import Mark
+from isotherm.mqtt.status import Mark
+
 from edge_agent.outbox.entry import Entry
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from contract.fields import Clock
+from isotherm.contract.fields import Clock
+
 from edge_agent.errors import OutboxUnreadableError
 from edge_agent.outbox.entry import encoded
 from edge_agent.outbox.storage.database import connect, load, read

@@ -10,8 +10,9 @@ import json
 import time
 from typing import TYPE_CHECKING, Final
 
-from contract.fields import is_guid
-from contract.tasks import Tasks
+from isotherm.contract.fields import is_guid
+from isotherm.tasks import Tasks
+
 from edge_agent.outbox.clock import Timeline
 from edge_agent.outbox.clone import Clone
 from edge_agent.outbox.delivery import Delivery
@@ -28,9 +29,10 @@ from edge_agent.trouble import Troubles
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from contract.fields import Clock as Trust
-    from contract.log import Log
-    from contract.status import Mark
+    from isotherm.contract.fields import Clock as Trust
+    from isotherm.log import Log
+    from isotherm.mqtt.status import Mark
+
     from edge_agent.mqtt.message import Fate, Message
     from edge_agent.outbox.clock import BoardClock
     from edge_agent.outbox.delivery import LostInFlight

@@ -11,7 +11,8 @@ import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from contract.settings import duration, optional, setting, text, whole
+from isotherm.settings.table import duration, optional, setting, text, whole
+
 from edge_agent.parsers import guid, state
 from edge_agent.probes.fault import Fault, ProbeError
 

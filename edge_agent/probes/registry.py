@@ -10,7 +10,8 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from contract.errors import SettingsError
+from isotherm.errors import SettingsError
+
 from edge_agent.probes import drivers
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from contract.fields import FORMAT, Clock
-from contract.moment import NS_PER_SECOND, format_event_time, parse_event_time
-from contract.states import MEAN_TEMPERATURE, STATES
+from isotherm.contract.event_time import NS_PER_SECOND, format_event_time, parse_event_time
+from isotherm.contract.fields import FORMAT, Clock
+from isotherm.contract.states import MEAN_TEMPERATURE, STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -129,7 +129,7 @@ def guid(index: int) -> str:
 
 
 def lines(workload: Workload, count: int) -> Iterator[str]:
-    """`count` readings as lines of JSON with their newline, in the bytes of `contract.encode`.
+    """`count` readings as lines of JSON with their newline, in the bytes of `isotherm.contract.encode`.
 
     They are written from a template, as five encoders in a row would take five times as long;
     tests/edge_agent/probes/test_simulation.py holds the two together.

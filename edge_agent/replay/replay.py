@@ -6,8 +6,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from contract.errors import EXIT_FINE, EXIT_OTHER
-from contract.verdict import MAX_BYTES
+from isotherm.contract.verdict import MAX_BYTES
+from isotherm.errors import EXIT_FINE, EXIT_OTHER
+
 from edge_agent.errors import BrokerError, BrokerRefusedError
 from edge_agent.mqtt.message import Fate, Message
 from edge_agent.replay.lines import MAX_LINE
@@ -16,7 +17,8 @@ from edge_agent.service.signals import EXIT_BASE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from contract.log import Log
+    from isotherm.log import Log
+
     from edge_agent.mqtt.client import MqttLink
     from edge_agent.mqtt.publisher import Publisher
     from edge_agent.replay.lines import Line, LineReader

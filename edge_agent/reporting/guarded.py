@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, Protocol
 
-from contract.tasks import where
+from isotherm.tasks import where
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from contract.log import Log
+    from isotherm.log import Log
 
 REST: Final = 30.0
 """Seconds for which a part that failed is left alone."""

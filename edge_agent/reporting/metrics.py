@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from contract.exposition import Metric, Sample
-from contract.version import VERSION
+from isotherm.http.prometheus import Metric, Sample
+
 from edge_agent.probes.fault import Fault
+from isotherm import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from edge_agent.mqtt.message import Fate, Message
 
 if TYPE_CHECKING:
-    from contract.log import Log
+    from isotherm.log import Log
+
     from edge_agent.mqtt.message import Source
 
 

@@ -6,12 +6,13 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from contract.status import Mark, Status, decode_mark, encode_status
+from isotherm.mqtt.status import Mark, Status, decode_mark, encode_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable
 
-    from contract.log import Log
+    from isotherm.log import Log
+
     from edge_agent.mqtt.broker.rival import Rival
     from edge_agent.mqtt.events import Up
     from edge_agent.reporting.retained import RetainedMessages

@@ -7,7 +7,8 @@ import select
 import time
 from typing import TYPE_CHECKING
 
-from contract.log import start_logging
+from isotherm.log import start_logging
+
 from edge_agent.sampling.sampler import Sampler
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
-from contract.fields import is_temperature
+from isotherm.contract.fields import is_temperature
+
 from edge_agent.probes.fault import Fault
 from edge_agent.probes.status import ProbeRecord, ProbeStatus
 from edge_agent.probes.temperature import fahrenheit
@@ -21,7 +22,8 @@ from edge_agent.sampling.schedule import Schedule
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from contract.log import Log
+    from isotherm.log import Log
+
     from edge_agent.sampling.places import Place, SamplingSettings
 
 

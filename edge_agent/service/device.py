@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from contract.status import Mark, ProbeState, Status
-from contract.version import VERSION
+from isotherm.mqtt.status import Mark, ProbeState, Status
+
 from edge_agent.outbox.clock import boot_id
 from edge_agent.reporting.metrics import View
+from isotherm import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from contract.tasks import Tasks
+    from isotherm.tasks import Tasks
+
     from edge_agent.mqtt.connection import Connection
     from edge_agent.outbox.outbox import Outbox
     from edge_agent.reporting.guarded import Guard

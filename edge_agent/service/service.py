@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from contract.errors import EXIT_FINE, IsothermError
-from contract.tasks import Tasks, where
-from contract.topics import readings_topic
+from isotherm.errors import EXIT_FINE, IsothermError
+from isotherm.mqtt.topics import readings_topic
+from isotherm.tasks import Tasks, where
+
 from edge_agent.mqtt.connection import Connection
 from edge_agent.mqtt.message import Fate
 from edge_agent.outbox.clock import SystemClock
@@ -25,7 +26,8 @@ from edge_agent.settings.agent import needs_restart, reloaded
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-    from contract.log import Log
+    from isotherm.log import Log
+
     from edge_agent.reporting.guarded import Duty
     from edge_agent.sampling.sample import Sample
     from edge_agent.settings.agent import AgentSettings

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.address import host_names, listen_address
-from contract.errors import SettingsError
-from contract.settings import (
+from isotherm.errors import SettingsError
+from isotherm.mqtt.topics import is_device
+from isotherm.settings.address import host_names, listen_address
+from isotherm.settings.table import (
     boolean,
     choice,
     duration,
@@ -22,7 +23,7 @@ from contract.settings import (
     text,
     whole,
 )
-from contract.topics import is_device
+
 from edge_agent.mqtt.options import check
 from edge_agent.mqtt.publisher import WINDOW
 from edge_agent.outbox.overflow.policy import FEWEST_ROWS, Overflow
@@ -41,7 +42,8 @@ from edge_agent.probes.simulation import DESTINATION
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from contract.address import Address
+    from isotherm.settings.address import Address
+
     from edge_agent.probes.driver import ProbeSettings
 
 PREFIX: Final = "ISOTHERM_AGENT"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from contract.settings import choice, duration, optional, setting, text, whole
+from isotherm.settings.table import choice, duration, optional, setting, text, whole
+
 from edge_agent.mqtt.publisher import WINDOW
 from edge_agent.parsers import MAX_WINDOW, device_id, moment, mqtt_url, proxy_url, rate
 from edge_agent.probes.simulation import RATE, SENSORS
 
 if TYPE_CHECKING:
-    from contract.address import Address
+    from isotherm.settings.address import Address
 
 REPLAY_PREFIX: Final = "ISOTHERM_REPLAY"
 SIMULATE_PREFIX: Final = "ISOTHERM_SIMULATE"

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.aggregator.jobs import HOME, PATIENCE
+from tests.aggregator.support.jobs import HOME, PATIENCE
 from tests.support import await_true
 
 if TYPE_CHECKING:

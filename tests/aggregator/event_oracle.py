@@ -6,15 +6,16 @@ from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 
-from aggregator.analytics import Analytics
-from aggregator.buckets import EventWindow
-from aggregator.ledger import Ledger
-from aggregator.partials import WITH_MOMENTS
-from aggregator.scopes import Sliding
-from contract import Reading
-from contract.moment import format_event_time
-from tests.aggregator.oracle import Oracle
-from tests.aggregator.records import SECOND, assert_same, reading, tallied
+from aggregator.analytics.analytics import Analytics
+from aggregator.analytics.scopes import Sliding
+from aggregator.ledger.event_window import EventWindow
+from aggregator.ledger.ledger import Ledger
+from aggregator.stream.workers.partial_sums import WITH_MOMENTS
+from isotherm.contract import Reading
+from isotherm.contract.event_time import format_event_time
+
+from tests.aggregator.support.oracle import Oracle
+from tests.aggregator.support.records import SECOND, assert_same, reading, tallied
 
 
 class EventOracle:

@@ -1,6 +1,6 @@
 """The job with one fault of its surroundings, in place of `aggregator/job.py`.
 
-    spark-submit --packages … tests/aggregator/faulty_job.py POINT COUNT --kafka … …
+    spark-submit --packages … tests/aggregator/support/faulty_job.py POINT COUNT --kafka … …
 
 The job is the real one from its command line on; it knows of none of this.
 """
@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from aggregator.cli import job  # noqa: E402 a file that spark-submit runs has no path to us
-from aggregator.kafka_box import KafkaBox  # noqa: E402 the same
-from aggregator.ledger import Ledger  # noqa: E402 the same
-from aggregator.trigger import Triggers  # noqa: E402 the same
+from aggregator.cli.main import job  # noqa: E402 a file that spark-submit runs has no path to us
+from aggregator.dead_letters.kafka_topic import KafkaBox  # noqa: E402 the same
+from aggregator.ledger.ledger import Ledger  # noqa: E402 the same
+from aggregator.stream.trigger import Triggers  # noqa: E402 the same
 
 if TYPE_CHECKING:
     from collections.abc import Callable

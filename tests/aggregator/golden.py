@@ -1,10 +1,10 @@
 """The snapshot that the golden texts of console and JSON show."""
 
-from aggregator.analytics import Analytics
-from aggregator.audit import Audit, Counts, EventTime
-from aggregator.buckets import EventWindow
-from aggregator.population import Moved, Offline, Silent
-from aggregator.snapshot import Snapshot
+from aggregator.analytics.analytics import Analytics
+from aggregator.analytics.audit import Audit, Counts, EventTime
+from aggregator.analytics.snapshot import Snapshot
+from aggregator.ledger.event_window import EventWindow
+from aggregator.ledger.population import Moved, Offline, Silent
 
 WINDOW = Analytics(
     average_temperature_by_state=(("FL", 70.70635838150288), ("HI", 70.59879999999998)),

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyspark
+from aggregator.analytics.analytics import Analytics
 from confluent_kafka import Producer
-
-from aggregator.analytics import Analytics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -90,7 +89,7 @@ def running(command: list[str], output: Path) -> Iterator[subprocess.Popen[str]]
 
 
 def submitted(stack: Any, topic: str, snapshots: Path) -> list[str]:
-    entry = "import sys; from aggregator.cli import main; sys.exit(main())"
+    entry = "import sys; from aggregator.cli.main import main; sys.exit(main())"
     return [
         *(sys.executable, "-c", entry, "submit", "--kafka", stack.kafka, "--topic", topic),
         *("--checkpoint", str(snapshots.with_name("ck")), "--snapshots", str(snapshots)),

@@ -1,6 +1,6 @@
 """What a ledger of many sensors costs a trigger, without Kafka and Spark.
 
-``python -m tests.aggregator.ledger_bench [--sensors N …] [--touched N …] [--runs N]``
+``python -m benchmarks.ledger [--sensors N …] [--touched N …] [--runs N]``
 
 Each size is a process of its own. It fills a ledger through `Triggers`, as the job does: tally,
 transaction of the ledger, all analytics, snapshot as JSON. Then it measures triggers in which so
@@ -27,18 +27,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
-
-from aggregator.ledger import Ledger
-from aggregator.partials import SCHEMA
-from aggregator.scopes import SINCE_START, WINDOW
-from aggregator.snapshot import to_json
-from aggregator.trigger import Triggers
-from contract.states import STATES
+from aggregator.analytics.scopes import SINCE_START, WINDOW
+from aggregator.analytics.snapshot import to_json
+from aggregator.ledger.ledger import Ledger
+from aggregator.stream.trigger import Triggers
+from aggregator.stream.workers.partial_sums import SCHEMA
+from isotherm.contract.states import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aggregator.snapshot import Snapshot
+    from aggregator.analytics.snapshot import Snapshot
 
 _PORTION: Final = 500_000
 _WARM_UP: Final = 2
@@ -204,7 +203,7 @@ def main() -> None:
                 file = Path(folder) / "ledger.duckdb"
                 again = ["--sensors", str(sensors), "--runs", str(given.runs)]
                 again += ["--touched", *map(str, given.touched), "--file", str(file)]
-                command = [sys.executable, "-m", "tests.aggregator.ledger_bench"]
+                command = [sys.executable, "-m", "benchmarks.ledger"]
                 done = subprocess.run([*command, *again], check=False)
                 if done.returncode != -signal.SIGKILL:
                     sys.exit(1)

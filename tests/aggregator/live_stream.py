@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from confluent_kafka import Producer
 
-from tests.aggregator.records import BAD, reading
+from tests.aggregator.support.records import BAD, reading
 from tests.support import unique
 
 if TYPE_CHECKING:

@@ -5,10 +5,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import contract
-from aggregator.analytics import Analytics
-from aggregator.audit import Audit
-from contract import Gap, Reading, Rejection
+from aggregator.analytics.analytics import Analytics
+from aggregator.analytics.audit import Audit
+from isotherm.contract import Gap, Reading, Rejection
+
+from isotherm import contract
 
 Name = tuple[str, str]
 """A guid and an epoch."""

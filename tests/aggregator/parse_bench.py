@@ -1,6 +1,6 @@
 """Three ways from records to sums, with every rule of rejection on.
 
-``python -m tests.aggregator.parse_bench [READINGS]``
+``python -m benchmarks.parse [READINGS]``
 
 Each sums up the same records by (state, guid, epoch), turn by turn in one warm session on all
 cores, from memory, so that Kafka is no part of it. The golden records say on how many a way is of
@@ -18,21 +18,21 @@ from operator import ne
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from aggregator.stream.session import SETTINGS
+from aggregator.stream.workers.partial_sums import DDL, Punctuality, partials
+from benchmarks.aggregator.fleet import Fleet
+from benchmarks.usage import session
+from isotherm.contract import Reading, judge
+from isotherm.contract.event_time import EVENT_TIME_PATTERN
+from isotherm.contract.fast import judge_row
+from isotherm.contract.fields import CLOCKS, EPOCH_PATTERN, FORMAT, MAX_TEMPERATURE, MIN_TEMPERATURE
+from isotherm.contract.row import Row
+from isotherm.contract.schema import spark_ddl
+from isotherm.contract.states import STATES
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
-from aggregator.partials import DDL, Punctuality, partials
-from aggregator.session import SETTINGS
-from contract import Reading, judge
-from contract.fast import judge_row
-from contract.fields import CLOCKS, EPOCH_PATTERN, FORMAT, MAX_TEMPERATURE, MIN_TEMPERATURE
-from contract.moment import EVENT_TIME_PATTERN
-from contract.row import Row
-from contract.schema import spark_ddl
-from contract.states import STATES
-from deploy.bench.aggregator.fleet import Fleet
-from deploy.bench.usage import session
-from tests.golden import cases
+from tests.support.golden import cases
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,7 +49,7 @@ def in_columns(frame: DataFrame) -> DataFrame:
 
 def one_by_one(frame: DataFrame) -> DataFrame:
     def loop(batches: Iterable[Any]) -> Iterator[Any]:
-        from aggregator.partials import SCHEMA, _add, _rows  # noqa: PLC0415 in the worker
+        from aggregator.stream.workers.partial_sums import SCHEMA, _add, _rows  # noqa: PLC0415 in the worker
 
         sensors: Any = {}
         gaps: Any = []

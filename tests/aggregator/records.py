@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
+from aggregator.analytics.analytics import Analytics
+from aggregator.analytics.tally import Tally, tally
+from aggregator.stream.workers.partial_sums import SCHEMA, partials
+from isotherm.contract import Clock, Gap, Origin, Reading, Rejection, encode
 
-import contract
-from aggregator.analytics import Analytics
-from aggregator.partials import SCHEMA, partials
-from aggregator.tally import Tally, tally
-from contract import Clock, Gap, Origin, Reading, Rejection, encode
+from isotherm import contract
 
 EPOCH = "00000000000000a1"
 SECOND = 1_000_000_000

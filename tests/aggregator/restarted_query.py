@@ -1,6 +1,6 @@
 """Two lives of the query in one process, each ended by its first batch; prints what Spark shows.
 
-    spark-submit --packages … tests/aggregator/restarted_query.py CONFIG CHECKPOINT
+    spark-submit --packages … tests/aggregator/support/restarted_query.py CONFIG CHECKPOINT
 
 A JSON object comes last: `levels`, how loud Spark's log is in each life; `plan`, what Spark shows
 of the query.
@@ -18,19 +18,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
+from aggregator.kafka.availability import Attendance, Presence  # noqa: E402 has no path to us
+from aggregator.kafka.topic_identity import Standing  # noqa: E402 the same
+from aggregator.stream.query import Run  # noqa: E402 the same
+from aggregator.stream.session import jvm, spark_session  # noqa: E402 the same
+from aggregator.stream.shutdown import Gate  # noqa: E402 the same
+from aggregator.stream.source import sensors  # noqa: E402 the same
+from isotherm.log import Log  # noqa: E402 the same
+from isotherm.settings.table import load, read_file  # noqa: E402 the same
+
 from aggregator.errors import KafkaUnavailableError  # noqa: E402 a file that spark-submit runs
-from aggregator.kafka import Attendance, Presence  # noqa: E402 has no path to us
-from aggregator.query import Run  # noqa: E402 the same
-from aggregator.session import jvm, spark_session  # noqa: E402 the same
 from aggregator.settings import PREFIX, AggregatorSettings  # noqa: E402 the same
-from aggregator.source import sensors  # noqa: E402 the same
-from aggregator.standing import Standing  # noqa: E402 the same
-from aggregator.stopping import Gate  # noqa: E402 the same
-from contract.log import Log  # noqa: E402 the same
-from contract.settings import load, read_file  # noqa: E402 the same
 
 if TYPE_CHECKING:
-    from aggregator.trigger import Triggers
+    from aggregator.stream.trigger import Triggers
 
 
 class Failing:

@@ -7,16 +7,16 @@ from random import Random
 
 import pyarrow as pa
 import pytest
+from aggregator.stream.workers.columnar import COLUMNS, accept
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from isotherm.contract.fields import FORMAT
+from isotherm.contract.row import Row, judge_row
+from isotherm.contract.states import STATES
 
-from aggregator.accept import COLUMNS, accept
-from contract.fields import FORMAT
-from contract.row import Row, judge_row
-from contract.states import STATES
-from tests.aggregator.records import BAD, gap, reading
-from tests.contract.draws import readings, records, written
-from tests.golden import Case, cases
+from tests.aggregator.support.records import BAD, gap, reading
+from tests.isotherm.contract.draws import readings, records, written
+from tests.support.golden import Case, cases
 
 PLAIN = reading("plain", seq=1)
 
@@ -112,7 +112,7 @@ def test_any_records_get_the_verdict_of_the_contract() -> None:
     drawn = (records | plain).map(lambda record: record.replace(b"\n", b" ").strip())
 
     @settings(
-        # A campaign: ISOTHERM_TEST_EXAMPLES=100000 pytest tests/aggregator/test_accept.py
+        # A campaign: ISOTHERM_TEST_EXAMPLES=100000 pytest tests/aggregator/stream/workers/test_columnar.py
         max_examples=examples,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],

@@ -1,9 +1,17 @@
+from aggregator.analytics.analytics import Analytics
+from aggregator.analytics.audit import Audit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.analytics import Analytics
-from aggregator.audit import Audit
-from tests.aggregator.records import BAD, assert_same, gap, oracle, reading, reasons, tallied
+from tests.aggregator.support.records import (
+    BAD,
+    assert_same,
+    gap,
+    oracle,
+    reading,
+    reasons,
+    tallied,
+)
 
 RECORDS = st.one_of(
     st.sampled_from(BAD),

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 import pytest
+from aggregator.dead_letters.letter import Flood, split
+from aggregator.dead_letters.set_aside import Aside, lies_in_records, sift
+from aggregator.dead_letters.writer import MemoryBox
+from aggregator.ledger.ledger import Ledger
+from aggregator.stream.shutdown import StoppingError
+from aggregator.stream.trigger import Triggers
+from aggregator.stream.workers.partial_sums import SCHEMA, partials
+from isotherm.contract import Clock
+from isotherm.log import Log
 
-from aggregator import aside as module
-from aggregator.aside import Aside, lies_in_records, sift
-from aggregator.dead_letters import MemoryBox
+from aggregator.dead_letters import set_aside as module
 from aggregator.errors import DeadLetterError, LedgerError, SinkError
-from aggregator.ledger import Ledger
-from aggregator.letters import Flood, split
-from aggregator.partials import SCHEMA, partials
-from aggregator.stopping import StoppingError
-from aggregator.trigger import Triggers
-from contract import Clock
-from contract.log import Log
-from tests.aggregator.records import EPOCH, gap, reading
-from tests.aggregator.test_dead_letters import Topic, writer
-from tests.aggregator.test_trigger import Kept, Ticks
+from tests.aggregator.dead_letters.test_writer import Topic, writer
+from tests.aggregator.stream.test_trigger import Kept, Ticks
+from tests.aggregator.support.records import EPOCH, gap, reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

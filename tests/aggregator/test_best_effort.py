@@ -4,13 +4,14 @@ import io
 import threading
 from typing import TYPE_CHECKING
 
-from aggregator.best_effort import BestEffortSink
-from contract.log import start_logging
-from tests.aggregator.golden import snapshot
+from aggregator.sinks.best_effort import BestEffortSink
+from isotherm.log import start_logging
+
+from tests.aggregator.support.golden import snapshot
 from tests.support import await_true
 
 if TYPE_CHECKING:
-    from aggregator.snapshot import Snapshot
+    from aggregator.analytics.snapshot import Snapshot
 
 
 class Moody:

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from aggregator.analytics.audit import Audit
+from aggregator.analytics.scopes import SINCE_START, WINDOW
+from aggregator.analytics.tally import Tally
+from aggregator.ledger.ledger import Ledger
+from aggregator.ledger.overflow import Approximate, Uncertain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator import sketch
-from aggregator.audit import Audit
-from aggregator.beyond import Approximate, Uncertain
-from aggregator.ledger import Ledger
-from aggregator.scopes import SINCE_START, WINDOW
-from aggregator.tally import Tally
-from tests.aggregator.records import EPOCH, assert_same, gap, oracle, reading, tallied
+from aggregator.ledger import hyperloglog as sketch
+from tests.aggregator.support.records import EPOCH, assert_same, gap, oracle, reading, tallied
 
 MEMORY = Path(":memory:")
 FIRST = [reading("a", "CA", 60.0, seq=1), reading("b", "NV", 50.0, seq=1)]

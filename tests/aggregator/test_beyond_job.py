@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from tests.aggregator.jobs import analytics, execute, lines, running, send, submitted, until
-from tests.aggregator.records import assert_same, oracle, reading
-from tests.aggregator.test_snapshot import SCHEMA
+from tests.aggregator.analytics.test_snapshot import SCHEMA
+from tests.aggregator.support.jobs import analytics, execute, lines, running, send, submitted, until
+from tests.aggregator.support.records import assert_same, oracle, reading
 
 if TYPE_CHECKING:
     from pathlib import Path

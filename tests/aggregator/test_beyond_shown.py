@@ -7,27 +7,27 @@ from pathlib import Path
 import duckdb
 import jsonschema
 import pytest
+from aggregator.analytics.snapshot import to_json
+from aggregator.cli.commands import group
+from aggregator.cli.history import query
+from aggregator.cli.run import warn_closed, warn_full
+from aggregator.ledger.ledger import Ledger
+from aggregator.ledger.overflow import Approximate, Uncertain
+from aggregator.ledger.report import exported, opened, problems, status
+from aggregator.monitoring.counters import Observed
+from aggregator.monitoring.view import View
+from aggregator.sinks.console import render
+from aggregator.sinks.files import HistorySink
+from aggregator.sinks.table import render_table
+from aggregator.stream.trigger import Triggers
 from click.testing import CliRunner
+from isotherm.log import start_logging
 
-from aggregator.beyond import Approximate, Uncertain
-from aggregator.commands import group
-from aggregator.console import render
-from aggregator.history import query
-from aggregator.ledger import Ledger
-from aggregator.ledger_report import exported, opened, problems, status
-from aggregator.observed import Observed
-from aggregator.run import warn_closed, warn_full
-from aggregator.sinks import HistorySink
-from aggregator.snapshot import to_json
-from aggregator.table import render_table
-from aggregator.trigger import Triggers
-from aggregator.view import View
-from contract.log import start_logging
-from tests.aggregator.golden import snapshot
-from tests.aggregator.records import gap, reading, summed, tallied
-from tests.aggregator.test_metrics import shown
-from tests.aggregator.test_snapshot import SCHEMA
-from tests.aggregator.test_trigger import Kept, Ticks
+from tests.aggregator.analytics.test_snapshot import SCHEMA
+from tests.aggregator.monitoring.test_metrics import shown
+from tests.aggregator.stream.test_trigger import Kept, Ticks
+from tests.aggregator.support.golden import snapshot
+from tests.aggregator.support.records import gap, reading, summed, tallied
 
 APPROXIMATE = Approximate(
     ledger_sensors=2000,

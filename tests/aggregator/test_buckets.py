@@ -4,16 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aggregator.analytics.analytics import Analytics
+from aggregator.analytics.tally import Tally
+from aggregator.ledger.event_window import EventWindow
+from aggregator.ledger.ledger import Ledger
+from aggregator.ledger.report import opened, problems, status
+from aggregator.stream.workers.partial_sums import WITH_MOMENTS
+from isotherm.contract.event_time import format_event_time
 
-from aggregator.analytics import Analytics
-from aggregator.buckets import EventWindow
-from aggregator.ledger import Ledger
-from aggregator.ledger_report import opened, problems, status
-from aggregator.partials import WITH_MOMENTS
-from aggregator.tally import Tally
-from contract.moment import format_event_time
-from tests.aggregator.event_oracle import MEMORY, SLIDING, EventOracle, Pair, at, made
-from tests.aggregator.records import tallied
+from tests.aggregator.support.event_oracle import MEMORY, SLIDING, EventOracle, Pair, at, made
+from tests.aggregator.support.records import tallied
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 """Event windows over drawn streams: out of order, late, ahead, doubles, gaps, moves, replays."""
 
 import pytest
+from aggregator.analytics.scopes import Sliding
+from aggregator.ledger.ledger import Ledger
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.ledger import Ledger
-from aggregator.scopes import Sliding
-from tests.aggregator.event_oracle import MEMORY, Pair, at
-from tests.aggregator.records import gap, reading
+from tests.aggregator.support.event_oracle import MEMORY, Pair, at
+from tests.aggregator.support.records import gap, reading
 
 Drawn = tuple[str, str, int | None, int, bool]
 Batches = list[tuple[int, int, list[list[Drawn]]]]

@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from aggregator.kafka.checkpoint import Checkpoint, read_checkpoint
 
-from aggregator.checkpoint import Checkpoint, read_checkpoint
 from aggregator.errors import CheckpointError
 
 if TYPE_CHECKING:

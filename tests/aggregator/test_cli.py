@@ -3,9 +3,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from aggregator.cli.main import main
 
 import aggregator
-from aggregator.cli import main
 
 JOB = Path(aggregator.__file__).parent / "job.py"
 
@@ -32,7 +32,7 @@ def test_missing_packages_name_the_line_that_installs_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "click", None)
-    for module in ("aggregator.commands", "aggregator.submit"):
+    for module in ("aggregator.cli.commands", "aggregator.stream.submit"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     assert main() == 3
     assert capsys.readouterr().err.endswith("pip install 'isotherm[aggregator]'\n")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.aggregator.cluster import WORKERS, cluster, configuration, executors
-from tests.aggregator.jobs import (
+from tests.aggregator.support.cluster import WORKERS, cluster, configuration, executors
+from tests.aggregator.support.jobs import (
     PATIENCE,
     analytics,
     counted,
@@ -18,7 +18,7 @@ from tests.aggregator.jobs import (
     submitted,
     until,
 )
-from tests.aggregator.records import BAD, assert_same, oracle, reading, reasons
+from tests.aggregator.support.records import BAD, assert_same, oracle, reading, reasons
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,9 +1,8 @@
 from pathlib import Path
 
 import pytest
-
-from aggregator.connector import connector_options
-from aggregator.session import connector_problem
+from aggregator.stream.connector import connector_options
+from aggregator.stream.session import connector_problem
 
 PACKAGES = ("--packages", "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0")
 JARS = (

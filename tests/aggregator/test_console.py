@@ -1,7 +1,8 @@
 from dataclasses import replace
 
-from aggregator.console import render
-from tests.aggregator.golden import EVENT_WINDOW, snapshot
+from aggregator.sinks.console import render
+
+from tests.aggregator.support.golden import EVENT_WINDOW, snapshot
 
 REFERENCE = """\
 -------------------------------------------

@@ -7,18 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
+from aggregator.dead_letters.letter import (
+    LEAST_PART_BYTES,
+    PART_BYTES,
+    Flood,
+    Mark,
+    Source,
+    dead_letter,
+)
+from aggregator.dead_letters.progress import mark_record, parse_mark
+from aggregator.dead_letters.writer import DeadLetters, MemoryBox
+from aggregator.stream.shutdown import StoppingError
+from aggregator.stream.workers.partial_sums import SCHEMA, partials
+from aggregator.stream.workers.rejects import Rejects
+from isotherm.contract.reasons import Reason, Rejection
+from isotherm.log import Log
 
-from aggregator import dead_letters as module
-from aggregator.dead_letters import DeadLetters, MemoryBox
+from aggregator.dead_letters import writer as module
 from aggregator.errors import DeadLetterError, LetterTooLargeError
-from aggregator.letters import LEAST_PART_BYTES, PART_BYTES, Flood, Mark, Source, dead_letter
-from aggregator.marks import mark_record, parse_mark
-from aggregator.partials import SCHEMA, partials
-from aggregator.rejects import Rejects
-from aggregator.stopping import StoppingError
-from contract.log import Log
-from contract.reasons import Reason, Rejection
-from tests.aggregator.records import reading, source
+from tests.aggregator.support.records import reading, source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +56,9 @@ class Topic:
         found = []
         for partition, records in self.partitions.items():
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr("aggregator.partials.Rejects", lambda: Rejects(carried_bytes))
+                patch.setattr(
+                    "aggregator.stream.workers.partial_sums.Rejects", lambda: Rejects(carried_bytes)
+                )
                 found += list(partials([source(partition, records)]))
         return pa.Table.from_batches(found, SCHEMA)
 

@@ -5,26 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aggregator.doctor.folders import Place, check_place, look, wanted
+from aggregator.doctor.kafka_client import as_java_writes, whole
+from aggregator.kafka.availability import Extent
+from aggregator.ledger.ledger import Ledger
 from confluent_kafka import Uuid
+from isotherm.doctor.topic import TopicFacts
+from isotherm.settings.table import load
 
 from aggregator.doctor.kafka import KafkaFacts, Where, check_kafka
-from aggregator.doctor.kafka_probe import as_java_writes, whole
 from aggregator.doctor.machine import available_bytes, check_machine
-from aggregator.doctor.places import Place, check_place, look, wanted
 from aggregator.doctor.programs import check_programs, check_version, required_version, why
 from aggregator.doctor.state import State
-from aggregator.kafka import Extent
-from aggregator.ledger import Ledger
 from aggregator.settings import AggregatorSettings
-from contract.doctor.topic import TopicFacts
-from contract.settings import load
-from tests.aggregator.records import reading, tallied
+from tests.aggregator.support.records import reading, tallied
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from contract.doctor.finding import Finding
+    from isotherm.doctor.finding import Finding
 
 GIB = 1 << 30
 GOOD = TopicFacts(2, 3, 3, 0, min_in_sync=2, retention_s=604_800.0)

@@ -10,8 +10,8 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from tests.aggregator.jobs import execute, send
-from tests.aggregator.records import reading
+from tests.aggregator.support.jobs import execute, send
+from tests.aggregator.support.records import reading
 from tests.support import ROOT, unique
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.integration
 COMMAND = (
     sys.executable,
     "-c",
-    "import sys; from aggregator.cli import main; sys.exit(main())",
+    "import sys; from aggregator.cli.main import main; sys.exit(main())",
 )
 READINGS = [reading(f"g{n % 3}", "CA", 60.0, seq=n // 3 + 1) for n in range(30)]
 
@@ -98,7 +98,7 @@ def holder(counted: str, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that has the ledger open, as a job has."""
     assert counted
     code = (
-        "import sys; from pathlib import Path; from aggregator.ledger import Ledger\n"
+        "import sys; from pathlib import Path; from aggregator.ledger.ledger import Ledger\n"
         "with Ledger(Path(sys.argv[1])): print('open', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

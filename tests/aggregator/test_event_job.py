@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
+from aggregator.analytics.scopes import Sliding
+from aggregator.kafka.checkpoint import read_checkpoint
+from aggregator.ledger.ledger import Ledger
+from aggregator.ledger.report import opened, problems
+from aggregator.stream.session import packages
+from isotherm.contract.event_time import format_event_time
 
-from aggregator.checkpoint import read_checkpoint
-from aggregator.ledger import Ledger
-from aggregator.ledger_report import opened, problems
-from aggregator.scopes import Sliding
-from aggregator.session import packages
-from contract.moment import format_event_time
-from tests.aggregator.event_oracle import EventOracle, at, made
-from tests.aggregator.event_oracle import analytics as plain
-from tests.aggregator.jobs import analytics, execute, lines, send, submit
-from tests.aggregator.records import BAD, assert_same
-from tests.aggregator.test_snapshot import SCHEMA
+from tests.aggregator.analytics.test_snapshot import SCHEMA
+from tests.aggregator.support.event_oracle import EventOracle, at, made
+from tests.aggregator.support.event_oracle import analytics as plain
+from tests.aggregator.support.jobs import analytics, execute, lines, send, submit
+from tests.aggregator.support.records import BAD, assert_same
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +80,7 @@ def test_the_window_is_what_a_plain_count_makes_of_it(
     assert "Left out since it began: 1 too late, 1 too far ahead" in done.stdout
 
     # Who reads the topic again has what came too late then.
-    entry = "import sys; from aggregator.cli import main; sys.exit(main())"
+    entry = "import sys; from aggregator.cli.main import main; sys.exit(main())"
     done = execute(sys.executable, "-c", entry, "ledger", "rebuild", *flags)
     assert done.returncode == 0, done.stderr
     ledger_file = tmp_path / "ck.ledger.duckdb"

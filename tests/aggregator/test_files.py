@@ -6,8 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-
-from aggregator.files import write_whole
+from isotherm.files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,11 +41,11 @@ def test_what_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
-from aggregator.files import keep_from_others, write_whole
-from aggregator.ledger import Ledger
-from aggregator.sinks import HistorySink, JsonLinesSink, LatestSink
-from tests.aggregator.golden import snapshot
-from tests.aggregator.records import reading, tallied
+from isotherm.files import keep_from_others, write_whole
+from aggregator.ledger.ledger import Ledger
+from aggregator.sinks.files import HistorySink, JsonLinesSink, LatestSink
+from tests.aggregator.support.golden import snapshot
+from tests.aggregator.support.records import reading, tallied
 keep_from_others()
 folder = Path(sys.argv[1])
 for sink in (JsonLinesSink(folder / "a" / "s.jsonl"), HistorySink(folder / "h"),

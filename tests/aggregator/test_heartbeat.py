@@ -1,4 +1,4 @@
-from aggregator.heartbeat import GRACE, Heartbeat
+from aggregator.stream.heartbeat import GRACE, Heartbeat
 
 
 def test_says_once_that_a_trigger_was_idle() -> None:

@@ -4,13 +4,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from aggregator.cli.commands import group
+from aggregator.cli.history import query
+from aggregator.sinks.files import HistorySink
 from click.testing import CliRunner
 
-from aggregator.commands import group
 from aggregator.errors import HistoryError
-from aggregator.history import query
-from aggregator.sinks import HistorySink
-from tests.aggregator.golden import END, EVENT_WINDOW, snapshot
+from tests.aggregator.support.golden import END, EVENT_WINDOW, snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from confluent_kafka import Producer
+from isotherm.contract.fields import MAX_SEQ
 
 from aggregator.settings import ledger_beside
-from contract.fields import MAX_SEQ
-from tests.aggregator.jobs import lines, running, send, submitted, until
-from tests.aggregator.records import gap, reading
-from tests.golden import CASES
+from tests.aggregator.support.jobs import lines, running, send, submitted, until
+from tests.aggregator.support.records import gap, reading
 from tests.support import topic_records
+from tests.support.golden import CASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

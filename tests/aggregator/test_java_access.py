@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aggregator.kafka.java import java_options, java_refusal, spark_options
 from cryptography.hazmat.primitives import serialization
+from isotherm.contract import SettingsError
+from isotherm.kafka.access import KafkaAccess
+from isotherm.settings.table import load
 
-from aggregator.java_access import java_options, java_refusal, spark_options
 from aggregator.settings import PREFIX, AggregatorSettings
-from contract import SettingsError
-from contract.access import KafkaAccess
-from contract.settings import load
-from tests.certificates import Authority
+from tests.support.certificates import Authority
 
 if TYPE_CHECKING:
     from pathlib import Path

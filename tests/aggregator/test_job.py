@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
+from aggregator.stream.session import packages
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic  # type: ignore[attr-defined]
 
-from aggregator.session import packages
-from tests.aggregator.jobs import (
+from tests.aggregator.analytics.test_snapshot import SCHEMA
+from tests.aggregator.support.jobs import (
     PATIENCE,
     analytics,
     counted,
@@ -24,9 +25,8 @@ from tests.aggregator.jobs import (
     submitted,
     until,
 )
-from tests.aggregator.oracle import Oracle
-from tests.aggregator.records import BAD, assert_same, oracle, reading, reasons
-from tests.aggregator.test_snapshot import SCHEMA
+from tests.aggregator.support.oracle import Oracle
+from tests.aggregator.support.records import BAD, assert_same, oracle, reading, reasons
 
 if TYPE_CHECKING:
     from pathlib import Path

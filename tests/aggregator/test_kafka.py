@@ -3,11 +3,11 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from aggregator.kafka.availability import Attendance, Presence, wait_for_topic
+from isotherm.log import Log, start_logging
 
-from aggregator import kafka
 from aggregator.errors import KafkaAccessError, KafkaUnavailableError
-from aggregator.kafka import Attendance, Presence, wait_for_topic
-from contract.log import Log, start_logging
+from aggregator.kafka import availability as kafka
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
+from aggregator.dead_letters.kafka_topic import KafkaBox
+from aggregator.dead_letters.letter import NO_MARK, Flood, Mark, Record, Source
+from aggregator.dead_letters.refetch import KafkaReader
+from aggregator.dead_letters.writer import DeadLetters, MemoryBox
+from aggregator.stream.workers.partial_sums import SCHEMA
 from confluent_kafka import Producer
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # its stub
     AdminClient,
@@ -15,21 +20,16 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # its stub
     ConfigEntry,
     ConfigResource,
 )
+from isotherm.kafka.access import KafkaAccess
+from isotherm.log import Log
 
-from aggregator.dead_letters import DeadLetters, MemoryBox
 from aggregator.errors import DeadLetterError, FencedError
-from aggregator.kafka_box import KafkaBox
-from aggregator.kafka_reader import KafkaReader
-from aggregator.letters import NO_MARK, Flood, Mark, Record, Source
-from aggregator.partials import SCHEMA
-from contract.access import KafkaAccess
-from contract.log import Log
 from tests.support import topic_records, unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from aggregator.dead_letters import Box
+    from aggregator.dead_letters.writer import Box
 
 pytestmark = pytest.mark.integration
 

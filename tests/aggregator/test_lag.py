@@ -1,8 +1,9 @@
 import threading
 
-from aggregator.lag import Lag
-from contract.log import Log
-from contract.tasks import Tasks
+from aggregator.kafka.lag import Lag
+from isotherm.log import Log
+from isotherm.tasks import Tasks
+
 from tests.support import await_true
 
 

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from aggregator.analytics.audit import EventTime
+from aggregator.analytics.scopes import SINCE_START
+from aggregator.analytics.tally import Tally
+from aggregator.kafka.checkpoint import Checkpoint
+from aggregator.ledger.ledger import Ledger, Progress
+from isotherm.contract import Clock
+from isotherm.errors import EXIT_OTHER
 
-from aggregator.audit import EventTime
-from aggregator.checkpoint import Checkpoint
 from aggregator.errors import LedgerError, LedgerWriteError
-from aggregator.ledger import Ledger, Progress
-from aggregator.scopes import SINCE_START
-from aggregator.tally import Tally
-from contract import Clock
-from contract.errors import EXIT_OTHER
-from tests.aggregator.records import SECOND as NS_PER_SECOND
-from tests.aggregator.records import assert_same, oracle, reading, tallied
+from tests.aggregator.support.records import SECOND as NS_PER_SECOND
+from tests.aggregator.support.records import assert_same, oracle, reading, tallied
 from tests.chaos.disks import Disk, may_mount
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,7 +158,7 @@ def test_an_older_copy_of_the_checkpoint_is_refused(tmp_path: Path) -> None:
 
 def test_the_process_that_has_it_open_is_named(tmp_path: Path) -> None:
     path = tmp_path / "l.duckdb"
-    code = "import sys; from pathlib import Path; from aggregator.ledger import Ledger; "
+    code = "import sys; from pathlib import Path; from aggregator.ledger.ledger import Ledger; "
     code += "Ledger(Path(sys.argv[1]))"
     with Ledger(path):
         done = subprocess.run(
@@ -198,7 +198,7 @@ def test_the_log_beside_it_does_not_grow_for_ever(
     with Ledger(tmp_path / "l.duckdb") as ledger:
         ledger.add("q", 0, tallied(FIRST), 0)
         assert log.stat().st_size > 0
-        monkeypatch.setattr("aggregator.ledger_file.MOST_LOG", 0)
+        monkeypatch.setattr("aggregator.ledger.ledger_file.MOST_LOG", 0)
         ledger.add("q", 1, tallied(SECOND), 0)
         assert not log.exists() or log.stat().st_size == 0
         assert_same(ledger.analytics(), oracle(FIRST + SECOND))

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from aggregator.analytics.scopes import SINCE_START
+from aggregator.cli.commands import group
+from aggregator.kafka.checkpoint import Checkpoint
+from aggregator.ledger.ledger import Ledger
+from aggregator.ledger.report import exported, opened, problems, status
 from click.testing import CliRunner
 
-from aggregator.checkpoint import Checkpoint
-from aggregator.commands import group
 from aggregator.errors import BrokenLedgerError, LedgerError
-from aggregator.ledger import Ledger
-from aggregator.ledger_report import exported, opened, problems, status
-from aggregator.scopes import SINCE_START
-from tests.aggregator.records import BAD, gap, reading, tallied
+from tests.aggregator.support.records import BAD, gap, reading, tallied
 
 TOP = 2**63 - 1
 BATCHES = (

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from aggregator.dead_letters.letter import Flood
+from aggregator.kafka.checkpoint import Checkpoint, read_checkpoint, read_ranges
+from aggregator.kafka.checkpoint_repair import keep, mend, torn
+from isotherm.log import Log
 
-from aggregator.checkpoint import Checkpoint, read_checkpoint, read_ranges
 from aggregator.errors import CheckpointError
-from aggregator.letters import Flood
-from aggregator.mending import keep, mend, torn
-from contract.log import Log
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,16 +5,17 @@ import re
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
-from aggregator.audit import Audit
-from aggregator.kafka import Attendance, Presence
-from aggregator.metrics import METRICS, PREFIX
-from aggregator.observed import Observed
-from aggregator.population import Offline
-from aggregator.view import View, missing
-from contract.exposition import exposition
-from contract.log import Log
-from contract.reasons import Reason
-from tests.aggregator.golden import EVENT_WINDOW, snapshot
+from aggregator.analytics.audit import Audit
+from aggregator.kafka.availability import Attendance, Presence
+from aggregator.ledger.population import Offline
+from aggregator.monitoring.counters import Observed
+from aggregator.monitoring.metrics import METRICS, PREFIX
+from aggregator.monitoring.view import View, missing
+from isotherm.contract.reasons import Reason
+from isotherm.http.prometheus import exposition
+from isotherm.log import Log
+
+from tests.aggregator.support.golden import EVENT_WINDOW, snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,9 @@ import jsonschema
 import pytest
 
 from deploy.local.ports import free_port
-from tests.aggregator.jobs import ROOT, lines, running, send, submitted, until
-from tests.aggregator.records import reading
-from tests.aggregator.test_snapshot import SCHEMA
+from tests.aggregator.analytics.test_snapshot import SCHEMA
+from tests.aggregator.support.jobs import ROOT, lines, running, send, submitted, until
+from tests.aggregator.support.records import reading
 from tests.bridge.test_metrics import SAMPLE
 from tests.support import topic_records, unique
 

@@ -1,14 +1,30 @@
 from typing import Any
 
 import pytest
+from aggregator.stream.workers import partial_sums as module
+from aggregator.stream.workers import rejects
+from aggregator.stream.workers.partial_sums import (
+    COLUMNS,
+    GAPS,
+    SCHEMA,
+    WITH_MOMENTS,
+    Punctuality,
+    partials,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from isotherm.contract import Clock
 
-from aggregator import partials as module
-from aggregator import rejects
-from aggregator.partials import COLUMNS, GAPS, SCHEMA, WITH_MOMENTS, Punctuality, partials
-from contract import Clock
-from tests.aggregator.records import BAD, EPOCH, SECOND, batch, gap, reading, reasons, summed
+from tests.aggregator.support.records import (
+    BAD,
+    EPOCH,
+    SECOND,
+    batch,
+    gap,
+    reading,
+    reasons,
+    summed,
+)
 
 
 def rows(*records: bytes | None) -> list[dict[str, Any]]:

@@ -2,10 +2,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aggregator.ledger.ledger import Ledger
+from aggregator.ledger.population import EXAMPLES, Moved, Offline, Silence, Silent
 
-from aggregator.ledger import Ledger
-from aggregator.population import EXAMPLES, Moved, Offline, Silence, Silent
-from tests.aggregator.records import SECOND, reading, tallied
+from tests.aggregator.support.records import SECOND, reading, tallied
 
 OTHER = "00000000000000b2"
 EVENT = "2016-11-16T13:26:39.447974Z"

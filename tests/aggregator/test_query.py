@@ -1,4 +1,6 @@
 import pytest
+from aggregator.stream.query import reason
+from isotherm.settings.table import load
 
 from aggregator.errors import (
     AggregatorError,
@@ -8,9 +10,7 @@ from aggregator.errors import (
     QueryError,
     WorkerError,
 )
-from aggregator.query import reason
 from aggregator.settings import PREFIX, AggregatorSettings
-from contract.settings import load
 
 SETTINGS = load(AggregatorSettings, PREFIX, flags={"kafka": "k:1", "topic": "t", "checkpoint": "c"})
 

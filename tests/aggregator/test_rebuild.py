@@ -1,6 +1,5 @@
 import pytest
-
-from aggregator.rebuild import portions
+from aggregator.cli.rebuild import portions
 
 
 @pytest.mark.parametrize("most", (1, 3, 10))

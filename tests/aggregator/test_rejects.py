@@ -3,10 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from aggregator.stream.workers import rejects
+from aggregator.stream.workers.partial_sums import SCHEMA, partials
 
-from aggregator import rejects
-from aggregator.partials import SCHEMA, partials
-from tests.aggregator.records import reading, source
+from tests.aggregator.support.records import reading, source
 
 if TYPE_CHECKING:
     import pytest
@@ -35,7 +35,7 @@ def test_a_row_with_a_place_counts_nothing() -> None:
 
 def test_of_a_flood_only_the_range_travels(monkeypatch: pytest.MonkeyPatch) -> None:
     flood = rejects.Rejects(carried_bytes=2 * (3 + 50))
-    monkeypatch.setattr("aggregator.partials.Rejects", lambda: flood)
+    monkeypatch.setattr("aggregator.stream.workers.partial_sums.Rejects", lambda: flood)
     batches = [
         source(1, [(offset, None, b"bad" if offset % 2 else GOOD) for offset in range(10)]),
         source(1, [(20, None, b"bad"), (21, None, GOOD)]),

@@ -2,11 +2,11 @@ import io
 import threading
 
 import pytest
+from aggregator.stream.restarts import Restarts
+from isotherm.backoff import Backoff
+from isotherm.log import start_logging
 
 from aggregator.errors import DataLossError, DeadLetterError
-from aggregator.restarts import Restarts
-from contract.backoff import Backoff
-from contract.log import start_logging
 
 
 def restarts(said: io.StringIO, patience: float | None, times: list[float]) -> Restarts:

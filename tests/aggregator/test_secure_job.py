@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
+from aggregator.stream.session import packages
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # its stub
     AdminClient,
     ScramCredentialInfo,
@@ -20,13 +21,21 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # its stub
     UserScramCredentialUpsertion,
 )
 
-from aggregator.session import packages
 from deploy.local.ports import LOOPBACK, free_port
-from tests.aggregator.cluster import cluster, configuration, executors
-from tests.aggregator.jobs import PATIENCE, ROOT, execute, lines, running, send, submit, until
-from tests.aggregator.records import reading
-from tests.secure_brokers import SecureBrokers
+from tests.aggregator.support.cluster import cluster, configuration, executors
+from tests.aggregator.support.jobs import (
+    PATIENCE,
+    ROOT,
+    execute,
+    lines,
+    running,
+    send,
+    submit,
+    until,
+)
+from tests.aggregator.support.records import reading
 from tests.support import topic_records, unique
+from tests.support.secure_brokers import SecureBrokers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +95,7 @@ class Place(NamedTuple):
         config = self.folder / "aggregator.toml"
         table = "".join(f"{key} = {json.dumps(value)}\n" for key, value in self.kafka.items())
         config.write_text(f"[kafka]\n{table}", encoding="utf-8")
-        entry = "import sys; from aggregator.cli import main; sys.exit(main())"
+        entry = "import sys; from aggregator.cli.main import main; sys.exit(main())"
         flags = ("--config", config, "--checkpoint", self.folder / "ck")
         return [str(word) for word in (sys.executable, "-c", entry, *words, *flags)]
 

@@ -4,12 +4,12 @@ import threading
 from pathlib import Path
 
 import pytest
+from aggregator.cli.run import pages
+from aggregator.ledger.ledger import Ledger
+from aggregator.monitoring.counters import Observed
+from aggregator.monitoring.view import View
 
-from aggregator.ledger import Ledger
-from aggregator.observed import Observed
-from aggregator.run import pages
-from aggregator.view import View
-from tests.aggregator.records import reading, tallied
+from tests.aggregator.support.records import reading, tallied
 
 SECOND = 1_000_000_000
 

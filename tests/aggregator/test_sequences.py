@@ -4,13 +4,13 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from aggregator.analytics.audit import Audit
+from aggregator.analytics.scopes import SINCE_START, WINDOW
+from aggregator.ledger.ledger import Ledger
+from isotherm.contract.fields import MAX_SEQ
 
-from aggregator.audit import Audit
-from aggregator.ledger import Ledger
-from aggregator.scopes import SINCE_START, WINDOW
-from contract.fields import MAX_SEQ
-from tests.aggregator.oracle import Oracle
-from tests.aggregator.records import EPOCH, assert_same, gap, reading, tallied
+from tests.aggregator.support.oracle import Oracle
+from tests.aggregator.support.records import EPOCH, assert_same, gap, reading, tallied
 
 Partitions = list[list[bytes]]
 OTHER = "00000000000000b2"

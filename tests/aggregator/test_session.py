@@ -3,9 +3,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from aggregator.archive import write_archive
-from aggregator.session import connector_problem
+from aggregator.stream.archive import write_archive
+from aggregator.stream.session import connector_problem
 
 JAR = "file:/x/org.apache.spark_spark-sql-kafka-0-10_{}.jar"
 
@@ -36,7 +35,7 @@ def test_workers_can_judge_with_the_archive_alone(tmp_path: Path) -> None:
     archive = tmp_path / "workers.zip"
     write_archive(archive)
     script = (
-        "import sys; import aggregator.partials as p, contract; "
+        "import sys; import aggregator.stream.workers.partial_sums as p, contract; "
         "assert p.__file__.startswith(sys.argv[1]), p.__file__; "
         "assert contract.__file__.startswith(sys.argv[1]), contract.__file__"
     )

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from aggregator.sinks.console import render
+from aggregator.sinks.files import ConsoleSink, JsonLinesSink, LatestSink
+from aggregator.sinks.kafka import records
 
-from aggregator.console import render
 from aggregator.errors import SinkError
-from aggregator.kafka_sink import records
-from aggregator.sinks import ConsoleSink, JsonLinesSink, LatestSink
-from tests.aggregator.golden import EVENT_WINDOW, snapshot
-from tests.aggregator.test_snapshot import SCHEMA
+from tests.aggregator.analytics.test_snapshot import SCHEMA
+from tests.aggregator.support.golden import EVENT_WINDOW, snapshot
 
 
 def test_the_console_gets_the_rendered_text() -> None:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator import sketch
+from aggregator.ledger import hyperloglog as sketch
 
 SKETCHES = 40
 

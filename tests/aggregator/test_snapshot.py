@@ -4,11 +4,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from aggregator.analytics.snapshot import Snapshot, to_json
+from isotherm.contract import Reason
 
 import aggregator
-from aggregator.snapshot import Snapshot, to_json
-from contract import Reason
-from tests.aggregator.golden import EVENT_WINDOW, snapshot
+from tests.aggregator.support.golden import EVENT_WINDOW, snapshot
 
 SCHEMA = json.loads(
     (Path(aggregator.__file__).parent / "snapshot.schema.json").read_text(encoding="utf-8")

@@ -3,11 +3,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from aggregator.kafka.availability import Extent
+from aggregator.kafka.topic_identity import Standing, require_all
+from isotherm.log import Log, start_logging
 
 from aggregator.errors import DataLossError
-from aggregator.kafka import Extent
-from aggregator.standing import Standing, require_all
-from contract.log import Log, start_logging
 
 
 def extent(topic_id: str = "a", *, first: int = 0, end: int = 100) -> Extent:

@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pyspark
 import pytest
+from aggregator.cli.commands import group
+from aggregator.stream.submit import require_java, spark_submit
 from click.testing import CliRunner
+from isotherm.errors import SettingsError
 
 import aggregator
-from aggregator.commands import group
 from aggregator.errors import JavaMissingError
-from aggregator.submit import require_java, spark_submit
-from contract.errors import SettingsError
 
 FOLDER = Path(aggregator.__file__).parent
 HOME = Path(pyspark.__file__).parent

@@ -1,11 +1,11 @@
 from dataclasses import replace
 
 import pytest
+from aggregator.analytics.analytics import Analytics
+from aggregator.sinks.table import render_table
+from isotherm.contract.states import MEAN_TEMPERATURE
 
-from aggregator.analytics import Analytics
-from aggregator.table import render_table
-from contract.states import MEAN_TEMPERATURE
-from tests.aggregator.golden import EVENT_WINDOW, snapshot
+from tests.aggregator.support.golden import EVENT_WINDOW, snapshot
 
 ALL_STATES = Analytics(
     average_temperature_by_state=tuple(

@@ -2,15 +2,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aggregator.analytics.audit import Audit
+from aggregator.analytics.snapshot import Snapshot
+from aggregator.dead_letters.writer import MemoryBox
+from aggregator.ledger.ledger import Ledger
+from aggregator.stream.trigger import Triggers
 
-from aggregator.audit import Audit
-from aggregator.dead_letters import MemoryBox
 from aggregator.errors import DeadLetterError
-from aggregator.ledger import Ledger
-from aggregator.snapshot import Snapshot
-from aggregator.trigger import Triggers
-from tests.aggregator.records import assert_same, oracle, reading, summed
-from tests.aggregator.test_dead_letters import Topic, writer
+from tests.aggregator.dead_letters.test_writer import Topic, writer
+from tests.aggregator.support.records import assert_same, oracle, reading, summed
 
 FIRST = [reading("a", temperature=60.1, seq=1), reading("b", "NV", seq=4), b"bad"]
 SECOND = [reading("a", temperature=61.3, seq=2)]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from isotherm.log import Log
+from isotherm.settings.table import load
+
 from bridge.availability import Availability
 from bridge.errors import BatchTooSlowError, SinkUnavailableError
 from bridge.settings import PREFIX, BridgeSettings
 from bridge.sinks import make_sink
-from contract.log import Log
-from contract.settings import load
 
 if TYPE_CHECKING:
     from bridge.records import Batch

@@ -9,6 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from isotherm.log import Log
+from isotherm.mqtt.topics import ALL_READINGS, readings_topic, shard_filter
+from isotherm.settings.table import load
+from isotherm.tasks import Tasks
 
 from bridge.availability import Shared
 from bridge.errors import FencedError, SessionsLeftError, SinkClosingError
@@ -18,10 +22,6 @@ from bridge.lane import Lane
 from bridge.notes import Note
 from bridge.settings import PREFIX, BridgeSettings
 from bridge.sink import MemorySink
-from contract.log import Log
-from contract.settings import load
-from contract.tasks import Tasks
-from contract.topics import ALL_READINGS, readings_topic, shard_filter
 from tests.bridge.packets import CONNACK_RESUMED, PINGRESP, publish, suback
 from tests.bridge.readings import reading
 from tests.bridge.scripted_broker import ScriptedBroker

@@ -3,12 +3,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from isotherm.contract.reasons import Reason
+from isotherm.http.prometheus import exposition
+from isotherm.log import Log
+from isotherm.tasks import Tasks
+
 from bridge.metrics import METRICS, PREFIX, View
 from bridge.stats import Stats
-from contract.exposition import exposition
-from contract.log import Log
-from contract.reasons import Reason
-from contract.tasks import Tasks
 from tests.bridge.vitals import vitals
 
 TASKS = Tasks(Log("test"))

@@ -14,8 +14,9 @@ from deploy.local.process import Child
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from deploy.local.services.base import Service
+
     from deploy.local.process import Guard
-    from deploy.local.service import Service
 
 PAUSE: Final = 1.0
 """Seconds after which a part that ended is started again, as a service manager does."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.aggregator.records import reading
+from tests.aggregator.support.records import reading
 from tests.chaos.journal import Name, read_journals
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from deploy.local.services.mosquitto import Mosquitto
+from isotherm.mqtt.topics import readings_topic
 
-from contract.topics import readings_topic
-from deploy.local.mosquitto import Mosquitto
 from tests.chaos.journal import Made, Name, read_journals
 from tests.chaos.recorded_agent import set_clock
 from tests.edge_agent.support.account import more

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contract.errors import EXIT_OTHER, EXIT_USAGE
+from isotherm.errors import EXIT_OTHER, EXIT_USAGE
+
 from tests.chaos.parts import End
 from tests.chaos.plan import AGENTS, BRIDGE, JOB, PAGE
 from tests.chaos.run import unexplained_ends

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-import contract
-from tests.aggregator.oracle import Oracle
-from tests.aggregator.records import EPOCH, gap, reading
+from isotherm import contract
+from tests.aggregator.support.oracle import Oracle
+from tests.aggregator.support.records import EPOCH, gap, reading
 from tests.chaos.journal import Made, Name
 from tests.chaos.verdict import (
     Evidence,

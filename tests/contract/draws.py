@@ -7,9 +7,15 @@ from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
-
-from contract.fields import CLOCKS, FORMAT, GAP_FORMAT, MAX_SEQ, MAX_TEMPERATURE, MIN_TEMPERATURE
-from contract.states import STATES
+from isotherm.contract.fields import (
+    CLOCKS,
+    FORMAT,
+    GAP_FORMAT,
+    MAX_SEQ,
+    MAX_TEMPERATURE,
+    MIN_TEMPERATURE,
+)
+from isotherm.contract.states import STATES
 
 
 class Raw(str):

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from contract.address import Address, parse_address, parse_host_port
+from isotherm.settings.address import Address, parse_address, parse_host_port
 
 SCHEMES = {"mqtt": 1883, "mqtts": 8883}
 

@@ -4,8 +4,7 @@ import random
 
 from hypothesis import given
 from hypothesis import strategies as st
-
-from contract.backoff import Backoff
+from isotherm.backoff import Backoff
 
 
 @given(st.floats(0.001, 10), st.floats(10, 1000), st.integers(), st.integers(1, 3000))

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
-from contract.doctor.disk import existing, filesystem, free_bytes, mib, sync_seconds
-from contract.doctor.finding import Finding, fail, ok, tell, warn
-from contract.doctor.secrets import check_secrets
+from isotherm.doctor.disk import existing, filesystem, free_bytes, mib, sync_seconds
+from isotherm.doctor.finding import Finding, fail, ok, tell, warn
+from isotherm.doctor.secrets import check_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

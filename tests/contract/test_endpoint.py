@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from isotherm.backoff import Backoff
+from isotherm.http import server as http_server
+from isotherm.http.endpoint import Endpoint, Page, json_page, metrics, verdict
+from isotherm.http.server import MOST_ANSWERS, MOST_CONNECTIONS, MOST_HEAD, RequestError, parse
+from isotherm.log import start_logging
+from isotherm.settings.address import Address
 
-from contract import http_server
-from contract.address import Address
-from contract.backoff import Backoff
-from contract.endpoint import Endpoint, Page, json_page, metrics, verdict
-from contract.http_server import MOST_ANSWERS, MOST_CONNECTIONS, MOST_HEAD, RequestError, parse
-from contract.log import start_logging
 from tests.support import await_true
 
 if TYPE_CHECKING:

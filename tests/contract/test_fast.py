@@ -5,28 +5,28 @@ import os
 import sys
 from collections import Counter
 
+import isotherm.contract.fast
 import pytest
 from hypothesis import HealthCheck, given, settings
+from isotherm.contract.reasons import Rejection
+from isotherm.contract.row import GapRow, Row
+from isotherm.contract.row import judge_row as judge_row_slowly
 
-import contract.fast
-from contract.reasons import Rejection
-from contract.row import GapRow, Row
-from contract.row import judge_row as judge_row_slowly
 from tests.bridge.readings import reading
-from tests.contract.draws import records
-from tests.golden import Case, cases
+from tests.isotherm.contract.draws import records
+from tests.support.golden import Case, cases
 
 needs_msgspec = pytest.mark.skipif(
-    not contract.fast.HAVE_MSGSPEC, reason="without msgspec there is only one way"
+    not isotherm.contract.fast.HAVE_MSGSPEC, reason="without msgspec there is only one way"
 )
 
 
 def assert_same(record: bytes) -> Row | GapRow | Rejection:
-    fast, slow = contract.fast.judge_row(record), judge_row_slowly(record)
+    fast, slow = isotherm.contract.fast.judge_row(record), judge_row_slowly(record)
     assert fast == slow
     # == takes 1 for 1.0 and True; a column of a frame does not.
     assert [type(value) for value in _cells(fast)] == [type(value) for value in _cells(slow)]
-    guid = contract.fast.judge_guid(record)
+    guid = isotherm.contract.fast.judge_guid(record)
     assert guid == (fast if isinstance(fast, Rejection) else fast.guid)
     return fast
 
@@ -47,7 +47,7 @@ def test_any_record_gets_the_same_verdict_both_ways() -> None:
     seen: Counter[str] = Counter()
 
     @settings(
-        # A campaign: ISOTHERM_TEST_EXAMPLES=200000 pytest tests/contract/test_fast.py
+        # A campaign: ISOTHERM_TEST_EXAMPLES=200000 pytest tests/isotherm/contract/test_fast.py
         max_examples=int(os.environ.get("ISOTHERM_TEST_EXAMPLES", "200")),
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
@@ -64,8 +64,8 @@ def test_any_record_gets_the_same_verdict_both_ways() -> None:
 
 def test_without_msgspec_every_record_goes_the_slow_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "msgspec", None)
-    monkeypatch.delitem(sys.modules, "contract.fast")
-    alone = importlib.import_module("contract.fast")
+    monkeypatch.delitem(sys.modules, "isotherm.contract.fast")
+    alone = importlib.import_module("isotherm.contract.fast")
 
     assert not alone.HAVE_MSGSPEC
     assert alone.judge_row is judge_row_slowly

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-
-from contract.foreign_json import (
+from isotherm.contract.foreign_json import (
     MAX_DEPTH,
     MAX_DIGITS,
     Fault,

@@ -4,8 +4,7 @@ import ctypes
 import sys
 
 import pytest
-
-from contract.kernel_clock import kernel_in_sync
+from isotherm.kernel_clock import kernel_in_sync
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux")

@@ -6,8 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-
-from contract.log import Log, start_logging
+from isotherm.log import Log, start_logging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from contract.moment import format_event_time, is_event_time, parse_event_time
+from isotherm.contract.event_time import format_event_time, is_event_time, parse_event_time
 
 FIRST = -62_135_596_800 * 10**9
 LAST = 253_402_300_800 * 10**9 - 1

@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from contract.parsers import boolean, choice, duration, optional, several, span, text, whole
+from isotherm.settings.parsers import (
+    boolean,
+    choice,
+    duration,
+    optional,
+    several,
+    span,
+    text,
+    whole,
+)
 
 if TYPE_CHECKING:
-    from contract.parsers import Parser
+    from isotherm.settings.parsers import Parser
 
 version = choice("5", "3.1.1")
 port = whole(1, 65535)

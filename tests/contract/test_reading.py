@@ -7,9 +7,8 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from contract import Clock, Gap, Origin, Reading, encode, judge
-from contract.fields import (
+from isotherm.contract import Clock, Gap, Origin, Reading, encode, judge
+from isotherm.contract.fields import (
     MAX_GUID_LENGTH,
     MAX_SEQ,
     MAX_TEMPERATURE,
@@ -17,9 +16,10 @@ from contract.fields import (
     MIN_TEMPERATURE,
     is_guid,
 )
-from contract.states import STATES
-from contract.verdict import MAX_BYTES
-from tests.contract.test_moment import microseconds
+from isotherm.contract.states import STATES
+from isotherm.contract.verdict import MAX_BYTES
+
+from tests.isotherm.contract.test_event_time import microseconds
 
 READING = Reading(
     guid="0-ZZZ12345678-08K",

@@ -3,9 +3,8 @@ from __future__ import annotations
 import socket
 
 import pytest
-
-from contract.address import host_names
-from contract.request_check import HostNames, host_name, is_foreign, is_link
+from isotherm.http.request_check import HostNames, host_name, is_foreign, is_link
+from isotherm.settings.address import host_names
 
 EVIL = "rebound.example.com"
 

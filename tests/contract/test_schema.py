@@ -7,21 +7,21 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import isotherm.contract.schema
 import jsonschema
 import pytest
+from isotherm.contract.event_time import is_event_time
+from isotherm.contract.fields import FIELDS, Kind
+from isotherm.contract.reasons import Reason
+from isotherm.contract.schema import gap_schema, json_schema, spark_ddl
 
-import contract.schema
-from contract.fields import FIELDS, Kind
-from contract.moment import is_event_time
-from contract.reasons import Reason
-from contract.schema import gap_schema, json_schema, spark_ddl
-from tests.golden import cases
+from tests.support.golden import cases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-GAP_FILE = Path(contract.schema.__file__).with_name("gap.schema.json")
-FILE = Path(contract.schema.__file__).with_name("reading.schema.json")
+GAP_FILE = Path(isotherm.contract.schema.__file__).with_name("gap.schema.json")
+FILE = Path(isotherm.contract.schema.__file__).with_name("reading.schema.json")
 BEFORE_FIELDS = {Reason.TOO_LARGE, Reason.NOT_UTF8, Reason.NOT_JSON}
 
 
@@ -45,12 +45,12 @@ def _integer(digits: str) -> int | float:
 
 
 def test_the_file_is_what_the_module_prints() -> None:
-    command = [sys.executable, "-m", "contract.schema"]
+    command = [sys.executable, "-m", "isotherm.contract.schema"]
     for words, file in ([], FILE), (["gap"], GAP_FILE):
         done = subprocess.run([*command, *words], capture_output=True, text=True, check=True)
         assert done.stdout == file.read_text(encoding="utf-8"), (
-            "python -m contract.schema > contract/reading.schema.json; "
-            "python -m contract.schema gap > contract/gap.schema.json"
+            "python -m isotherm.contract.schema > isotherm/contract/schemas/reading.schema.json; "
+            "python -m isotherm.contract.schema gap > isotherm/contract/schemas/gap.schema.json"
         )
 
 

@@ -5,10 +5,8 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from bridge.settings import BridgeSettings
-from contract.errors import EXIT_USAGE, SettingsError
-from contract.settings import (
+from isotherm.errors import EXIT_USAGE, SettingsError
+from isotherm.settings.table import (
     boolean,
     choice,
     duration,
@@ -24,6 +22,8 @@ from contract.settings import (
     text,
     whole,
 )
+
+from bridge.settings import BridgeSettings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from contract.fields import is_temperature
-from contract.states import MEAN_TEMPERATURE, STATES
+from isotherm.contract.fields import is_temperature
+from isotherm.contract.states import MEAN_TEMPERATURE, STATES
 
 
 def test_there_are_50_states_and_dc() -> None:

@@ -5,8 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-
-from contract.status import SCHEMA, Mark, ProbeState, Status, decode_mark, encode_status
+from isotherm.mqtt.status import SCHEMA, Mark, ProbeState, Status, decode_mark, encode_status
 
 STATUS = Status(
     online=True,

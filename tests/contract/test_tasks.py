@@ -3,10 +3,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from contract.backoff import Backoff
-from contract.errors import SettingsError
-from contract.log import start_logging
-from contract.tasks import Tasks, where
+from isotherm.backoff import Backoff
+from isotherm.errors import SettingsError
+from isotherm.log import start_logging
+from isotherm.tasks import Tasks, where
 
 if TYPE_CHECKING:
     import pytest

@@ -14,9 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-
-from contract.refusal import refusal
-from contract.tls import TlsFiles, client_context
+from isotherm.settings.refusal import refusal
+from isotherm.settings.tls import TlsFiles, client_context
 
 if TYPE_CHECKING:
     from pathlib import Path

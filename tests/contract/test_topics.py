@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from contract.topics import (
+from isotherm.mqtt.topics import (
     ALL_READINGS,
     ANALYTICS_SUFFIX,
     DEAD_LETTER_SUFFIX,

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from isotherm.contract import decode, judge
+from isotherm.contract.reading import Clock, Gap, Origin, Reading
+from isotherm.contract.reasons import ReadingRejectedError, Reason, Rejection
+from isotherm.contract.verdict import MAX_BYTES, MAX_DEPTH
 
-from contract import decode, judge
-from contract.reading import Clock, Gap, Origin, Reading
-from contract.reasons import ReadingRejectedError, Reason, Rejection
-from contract.verdict import MAX_BYTES, MAX_DEPTH
-from tests.golden import Verdict, cases
+from tests.support.golden import Verdict, cases
 
 if TYPE_CHECKING:
-    from tests.golden import Case
+    from tests.support.golden import Case
 
 GOOD = (
     b'{"guid": "0-ZZZ12345678-08K", "destination": "0-AAA12345678", "state": "CA", '

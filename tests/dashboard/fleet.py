@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from aggregator.analytics import Analytics
-from aggregator.audit import Audit, EventTime
-from aggregator.population import Moved, Offline, Silent
-from aggregator.snapshot import Snapshot, to_json
-from contract.moment import format_event_time
-from contract.states import MEAN_TEMPERATURE, STATES
+from aggregator.analytics.analytics import Analytics
+from aggregator.analytics.audit import Audit, EventTime
+from aggregator.analytics.snapshot import Snapshot, to_json
+from aggregator.ledger.population import Moved, Offline, Silent
+from isotherm.contract.event_time import format_event_time
+from isotherm.contract.states import MEAN_TEMPERATURE, STATES
 
 if TYPE_CHECKING:
     from collections.abc import Collection

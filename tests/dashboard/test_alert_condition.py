@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from aggregator.dashboard.alerts.condition import (
+from dashboard.alerts.condition import (
     Book,
     Key,
     Measure,
@@ -15,7 +12,9 @@ from aggregator.dashboard.alerts.condition import (
     Verdict,
     advance,
 )
-from aggregator.dashboard.alerts.rules import HOT, Limits, rules
+from dashboard.alerts.rules import HOT, Limits, rules
+from hypothesis import given
+from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from aggregator.audit import Audit
-from aggregator.dashboard.alerts.engine import Engine
-from aggregator.dashboard.alerts.rules import (
+from aggregator.analytics.audit import Audit
+from aggregator.analytics.snapshot import to_json
+from aggregator.ledger.population import Offline
+from dashboard.alerts.engine import Engine
+from dashboard.alerts.rules import (
     COLD,
     FLEET,
     HOT,
@@ -20,13 +21,12 @@ from aggregator.dashboard.alerts.rules import (
     STALE,
     Limits,
 )
-from aggregator.population import Offline
-from aggregator.snapshot import to_json
-from contract.moment import format_event_time
-from tests.dashboard.fleet import NS, analytics, snapshot
+from isotherm.contract.event_time import format_event_time
+
+from tests.dashboard.support.fleet import NS, analytics, snapshot
 
 if TYPE_CHECKING:
-    from aggregator.snapshot import Snapshot
+    from aggregator.analytics.snapshot import Snapshot
 
 BEGAN = 1_800_000_000 * NS
 WELL = replace(snapshot(0), rejected={}, offline=Offline(), audit_since_start=Audit(missing=23))

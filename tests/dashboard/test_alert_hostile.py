@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import paho.mqtt.client as paho
 import pytest
+from dashboard.alerts.alert import FIRING, Alert, encode, wire
+from dashboard.alerts.condition import Key
+from dashboard.alerts.rules import Limits, rules
+from dashboard.alerts.sinks.mqtt import AlertTopics, Login
+from deploy.local.services.mosquitto import Mosquitto
+from isotherm.contract.event_time import parse_event_time
+from isotherm.log import Log
+from isotherm.mqtt.topics import ALL_ALERTS, alert_topic
+from isotherm.settings.address import Address
+from isotherm.tasks import Tasks
 from paho.mqtt.enums import CallbackAPIVersion
 
-from aggregator.dashboard.alerts.alert import FIRING, Alert, encode, wire
-from aggregator.dashboard.alerts.condition import Key
-from aggregator.dashboard.alerts.mqtt import AlertTopics, Login
-from aggregator.dashboard.alerts.rules import Limits, rules
-from contract.address import Address
-from contract.log import Log
-from contract.moment import parse_event_time
-from contract.tasks import Tasks
-from contract.topics import ALL_ALERTS, alert_topic
-from deploy.local.mosquitto import Mosquitto
 from tests.edge_agent.support.brokers import running
 from tests.support import await_true
 

@@ -6,13 +6,12 @@ import json
 from typing import Any
 
 import pytest
-
-from aggregator.dashboard.alerts.alert import FIRING, Alert, encode, wire
-from aggregator.dashboard.alerts.condition import Key
-from aggregator.dashboard.alerts.left import MAX_BYTES, left_behind, over, topics
-from aggregator.dashboard.alerts.rules import Limits, rules
-from contract.moment import format_event_time
-from contract.topics import alert_topic
+from dashboard.alerts.alert import FIRING, Alert, encode, wire
+from dashboard.alerts.condition import Key
+from dashboard.alerts.retained import MAX_BYTES, left_behind, over, topics
+from dashboard.alerts.rules import Limits, rules
+from isotherm.contract.event_time import format_event_time
+from isotherm.mqtt.topics import alert_topic
 
 NOW = 1_800_000_000 * 10**9
 RULES = rules(Limits())

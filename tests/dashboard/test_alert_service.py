@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 import pytest
+from aggregator.ledger.population import Offline
+from isotherm.mqtt.topics import ALL_ALERTS, alert_topic
 
-from aggregator.population import Offline
-from contract.topics import ALL_ALERTS, alert_topic
-from tests.dashboard.fleet import append, snapshot
-from tests.dashboard.server import Dashboard, dashboard
-from tests.dashboard.test_alert_webhook import receiver
+from tests.dashboard.alerts.test_webhook import receiver
+from tests.dashboard.support.fleet import append, snapshot
+from tests.dashboard.support.server import Dashboard, dashboard
 from tests.support import await_true, mqtt_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from aggregator.analytics.snapshot import Snapshot
     from paho.mqtt.client import MQTTMessage
 
-    from aggregator.snapshot import Snapshot
     from deploy.local import Stack
 
 pytestmark = pytest.mark.integration

@@ -7,24 +7,24 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aggregator.analytics.snapshot import to_json
+from aggregator.ledger.population import Offline
+from dashboard.alerts.engine import Engine
+from dashboard.alerts.metrics import ALERT_METRICS
+from dashboard.alerts.rules import Limits
+from dashboard.alerts.service import Alerts
+from dashboard.settings import PREFIX, DashboardSettings
+from isotherm.contract.event_time import format_event_time
+from isotherm.errors import SettingsError
+from isotherm.log import Log
+from isotherm.settings.table import load
 
-from aggregator.dashboard.alerts.alert_metrics import ALERT_METRICS
-from aggregator.dashboard.alerts.engine import Engine
-from aggregator.dashboard.alerts.rules import Limits
-from aggregator.dashboard.alerts.service import Alerts
-from aggregator.dashboard.settings import PREFIX, DashboardSettings
-from aggregator.population import Offline
-from aggregator.snapshot import to_json
-from contract.errors import SettingsError
-from contract.log import Log
-from contract.moment import format_event_time
-from contract.settings import load
-from tests.dashboard.fleet import NS, snapshot
+from tests.dashboard.support.fleet import NS, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aggregator.dashboard.alerts.alert import Alert
+    from dashboard.alerts.alert import Alert
 
 BEGAN = 1_800_000_000 * NS
 

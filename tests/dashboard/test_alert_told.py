@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
-
-from aggregator.dashboard.alerts import memory
-from aggregator.dashboard.alerts.alert import FIRING, RESOLVED, Alert, encode, wire
-from aggregator.dashboard.alerts.condition import Key
-from aggregator.dashboard.alerts.rules import Limits, rules
-from aggregator.dashboard.alerts.told import Told, after, due
+from dashboard.alerts import memory
+from dashboard.alerts.alert import FIRING, RESOLVED, Alert, encode, wire
+from dashboard.alerts.condition import Key
+from dashboard.alerts.notified import Told, after, due
+from dashboard.alerts.rules import Limits, rules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +51,7 @@ def test_an_alert_that_is_told_again_keeps_its_beginning() -> None:
 @pytest.mark.parametrize("status", (FIRING, RESOLVED))
 def test_every_message_is_as_its_schema_says(name: str, status: str) -> None:
     schema = json.loads(
-        (resources.files("aggregator.dashboard.alerts") / "alert.schema.json").read_text("utf-8")
+        (resources.files("dashboard.alerts") / "alert.schema.json").read_text("utf-8")
     )
     alert = Alert(key=Key(name, "fleet"), since=1_800_000_000 * 10**9, value=0.25)
     message = wire(alert, rules(Limits())[name], status=status, at=H, again=False)

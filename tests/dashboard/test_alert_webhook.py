@@ -10,20 +10,20 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from dashboard.alerts.alert import Alert
+from dashboard.alerts.condition import Key
+from dashboard.alerts.rules import Limits, rules
+from dashboard.alerts.sinks.webhook import ROOM, HttpPost, Webhook
+from isotherm.backoff import Backoff
+from isotherm.log import Log
+from isotherm.tasks import Tasks
 
-from aggregator.dashboard.alerts.alert import Alert
-from aggregator.dashboard.alerts.condition import Key
-from aggregator.dashboard.alerts.rules import Limits, rules
-from aggregator.dashboard.alerts.webhook import ROOM, HttpPost, Webhook
-from contract.backoff import Backoff
-from contract.log import Log
-from contract.tasks import Tasks
 from tests.support import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aggregator.dashboard.alerts.told import Told
+    from dashboard.alerts.notified import Told
 
 H = 3600 * 10**9
 AZ = Alert(key=Key("state-too-hot", "AZ"), since=5000, value=112.0)

@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from aggregator.dashboard.asking import RefusedError, ask
-from aggregator.dashboard.sensors import Job, SensorsError
+from dashboard.web.job_client import Job, SensorsError
+from isotherm.http.client import RefusedError, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

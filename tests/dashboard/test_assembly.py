@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 import pytest
+from aggregator.sinks.kafka import records
+from dashboard.feeds.assembly import MOST_BYTES, MOST_OPEN, PATIENCE_S, Assembly
+from dashboard.feeds.incoming import problem, read
+from isotherm.contract.event_time import format_event_time
 
-from aggregator.dashboard.assembly import MOST_BYTES, MOST_OPEN, PATIENCE_S, Assembly
-from aggregator.dashboard.incoming import problem, read
-from aggregator.kafka_sink import records
-from contract.moment import format_event_time
-from tests.dashboard.fleet import snapshot
+from tests.dashboard.support.fleet import snapshot
 
 
 def parts(batch: int) -> dict[str, dict[str, Any]]:

@@ -4,15 +4,16 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from aggregator.dashboard.file_feed import FileFeed
-from tests.dashboard.fleet import append, snapshot
+from dashboard.feeds.file import FileFeed
+
+from tests.dashboard.support.fleet import append, snapshot
 from tests.support import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from aggregator.dashboard.feed import Source
+    from dashboard.feeds.base import Source
 
 
 class Kept:

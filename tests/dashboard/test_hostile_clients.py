@@ -9,11 +9,11 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 import pytest
+from dashboard.web.app import MOST_STREAMS
+from dashboard.web.connections import MOST
 
-from aggregator.dashboard.app import MOST_STREAMS
-from aggregator.dashboard.connections import MOST
-from tests.dashboard.fleet import append, snapshot
-from tests.dashboard.server import Dashboard, dashboard
+from tests.dashboard.support.fleet import append, snapshot
+from tests.dashboard.support.server import Dashboard, dashboard
 from tests.support import await_true
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
+from aggregator.analytics.snapshot import to_json
 
-from aggregator.snapshot import to_json
 from deploy.local.ports import free_port
-from tests.dashboard.fleet import append, snapshot
-from tests.dashboard.server import Dashboard, dashboard
-from tests.dashboard.test_incoming import HOSTILE
+from tests.dashboard.feeds.test_incoming import HOSTILE
+from tests.dashboard.support.fleet import append, snapshot
+from tests.dashboard.support.server import Dashboard, dashboard
 from tests.support import await_true
 
 if TYPE_CHECKING:

@@ -7,17 +7,17 @@ import time
 from typing import Any
 
 import pytest
+from aggregator.analytics.snapshot import to_json
+from dashboard.feeds.base import Source
+from dashboard.hub.event import event_of
+from dashboard.hub.hub import Hub
+from dashboard.hub.recent import Ring
+from dashboard.hub.streams import ROOM, Stream
+from dashboard.metrics import age
+from isotherm.contract.event_time import format_event_time
+from isotherm.log import Log
 
-from aggregator.dashboard.event import event_of
-from aggregator.dashboard.feed import Source
-from aggregator.dashboard.hub import Hub
-from aggregator.dashboard.metrics import age
-from aggregator.dashboard.ring import Ring
-from aggregator.dashboard.streams import ROOM, Stream
-from aggregator.snapshot import to_json
-from contract.log import Log
-from contract.moment import format_event_time
-from tests.dashboard.fleet import snapshot
+from tests.dashboard.support.fleet import snapshot
 
 UP = Source(kind="file", name="s.jsonl", up=True, why="")
 

@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aggregator.analytics.snapshot import to_json
+from dashboard.feeds.incoming import MAX_BYTES, problem, read
+from dashboard.feeds.json_schema import compiled
 from hypothesis import given
 from hypothesis import strategies as some
 from jsonschema import Draft202012Validator
 
 import aggregator
-from aggregator.dashboard.incoming import MAX_BYTES, problem, read
-from aggregator.dashboard.schema import compiled
-from aggregator.snapshot import to_json
-from tests.dashboard.fleet import snapshot
+from tests.dashboard.support.fleet import snapshot
 
 HOSTILE = Path(__file__).parent / "hostile"
 SCHEMA = json.loads(

@@ -7,21 +7,22 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aggregator.analytics.snapshot import to_json
+from aggregator.sinks.kafka import KafkaSink
 from confluent_kafka import Producer
+from dashboard.feeds.kafka import KafkaFeed
+from isotherm.kafka.access import KafkaAccess
 
-from aggregator.dashboard.kafka_feed import KafkaFeed
-from aggregator.kafka_sink import KafkaSink
-from aggregator.snapshot import to_json
-from contract.access import KafkaAccess
 from deploy.local.ports import free_port
-from tests.dashboard.fleet import snapshot
-from tests.dashboard.test_incoming import HOSTILE
+from tests.dashboard.feeds.test_incoming import HOSTILE
+from tests.dashboard.support.fleet import snapshot
 from tests.support import await_true, unique
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aggregator.dashboard.feed import Source
+    from dashboard.feeds.base import Source
+
     from deploy.local import Stack
 
 pytestmark = pytest.mark.integration

@@ -3,13 +3,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from aggregator.dashboard.feed import Source
-from aggregator.dashboard.serve import keep_fed
-from contract.log import Log
-from contract.tasks import Tasks
+from dashboard.feeds.base import Source
+from dashboard.web.server import keep_fed
+from isotherm.log import Log
+from isotherm.tasks import Tasks
 
 if TYPE_CHECKING:
-    from aggregator.dashboard.feed import Inbox
+    from dashboard.feeds.base import Inbox
 
 
 class Failing:

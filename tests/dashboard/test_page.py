@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from isotherm.contract import Reason
+from isotherm.contract.states import STATES
 from selenium.webdriver.common.keys import Keys
 
-from contract import Reason
-from contract.states import STATES
-from tests.dashboard.browser import Browser, chromium
-from tests.dashboard.fleet import WITHOUT, append, snapshot
-from tests.dashboard.server import Dashboard, dashboard
+from tests.dashboard.support.browser import Browser, chromium
+from tests.dashboard.support.fleet import WITHOUT, append, snapshot
+from tests.dashboard.support.server import Dashboard, dashboard
 from tests.support import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from aggregator.snapshot import Snapshot
+    from aggregator.analytics.snapshot import Snapshot
 
 pytestmark = pytest.mark.integration
 

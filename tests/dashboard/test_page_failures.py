@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.dashboard.browser import Browser, chromium
-from tests.dashboard.fleet import append, snapshot
-from tests.dashboard.server import dashboard
+from tests.dashboard.support.browser import Browser, chromium
+from tests.dashboard.support.fleet import append, snapshot
+from tests.dashboard.support.server import dashboard
 from tests.support import await_true
 
 if TYPE_CHECKING:

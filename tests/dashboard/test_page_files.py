@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import aggregator.dashboard
-from contract import Reason
-from contract.states import STATES
+from isotherm.contract import Reason
+from isotherm.contract.states import STATES
+
+import dashboard
 from docs.map import FIPS, path, simplified
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 from pathlib import Path
 
-STATIC = Path(aggregator.dashboard.__file__).parent / "static"
+STATIC = Path(dashboard.__file__).parent / "static"
 MAX_BYTES = 250 * 1024
 MAX_LINES = 300
 

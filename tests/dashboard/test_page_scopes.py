@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from aggregator.analytics.snapshot import to_json
 
-from aggregator.snapshot import to_json
-from tests.dashboard.browser import chromium
-from tests.dashboard.fleet import snapshot
-from tests.dashboard.server import dashboard
+from tests.dashboard.support.browser import chromium
+from tests.dashboard.support.fleet import snapshot
+from tests.dashboard.support.server import dashboard
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from aggregator.sinks.kafka import KafkaSink
+from isotherm.kafka.access import KafkaAccess
 
-from aggregator.kafka_sink import KafkaSink
-from contract.access import KafkaAccess
-from tests.dashboard.fleet import snapshot
-from tests.dashboard.test_kafka_feed import following
-from tests.secure_brokers import PASSWORD, USER, SecureBrokers
+from tests.dashboard.feeds.test_kafka import following
+from tests.dashboard.support.fleet import snapshot
 from tests.support import unique
+from tests.support.secure_brokers import PASSWORD, USER, SecureBrokers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

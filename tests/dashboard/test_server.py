@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
+from dashboard.web.auth import COOKIE, HEADERS
 
-from aggregator.dashboard.security import COOKIE, HEADERS
 from deploy.local.ports import free_port
-from tests.dashboard.fleet import append, snapshot
-from tests.dashboard.server import Dashboard, dashboard
+from tests.dashboard.support.fleet import append, snapshot
+from tests.dashboard.support.server import Dashboard, dashboard
 from tests.support import await_true
 
 if TYPE_CHECKING:

@@ -4,16 +4,16 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from benchmarks.agent.account import Account, Heard, Name, account, judge, names
+from benchmarks.agent.backlog import figures
+from benchmarks.agent.board import Probe, agent_toml
+from benchmarks.agent.collector import Arrival
+from benchmarks.agent.syncs import syncs
+from benchmarks.bridge.verify import Verdict
+from benchmarks.show import spread
+from isotherm.contract.event_time import format_event_time
+from isotherm.contract.reading import Clock, Origin, Reading, encode
 
-from contract.moment import format_event_time
-from contract.reading import Clock, Origin, Reading, encode
-from deploy.bench.agent.account import Account, Heard, Name, account, judge, names
-from deploy.bench.agent.backlog import figures
-from deploy.bench.agent.board import Probe, agent_toml
-from deploy.bench.agent.collector import Arrival
-from deploy.bench.agent.syncs import syncs
-from deploy.bench.show import spread
-from deploy.bench.verify import Verdict
 from deploy.errors import ProgramFailedError
 from edge_agent.settings.agent import load_agent
 

@@ -5,12 +5,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-
-from contract.verdict import decode
-from deploy.bench.aggregator.fleet import Expected, Fleet, analytics, differences
-from deploy.bench.aggregator.parts import latencies
-from deploy.bench.aggregator.spark import Trigger, triggers
-from deploy.bench.aggregator.writer import Mark
+from benchmarks.aggregator.fleet import Expected, Fleet, analytics, differences
+from benchmarks.aggregator.parts import latencies
+from benchmarks.aggregator.spark import Trigger, triggers
+from benchmarks.aggregator.writer import Mark
+from isotherm.contract.verdict import decode
 
 if TYPE_CHECKING:
     from typing import Any

@@ -3,12 +3,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from benchmarks.bridge.publisher import TOPIC, chunks
+from benchmarks.bridge.readings import FIRST, SENSORS, messages, readings
+from benchmarks.bridge.verify import Verdict, judge
+from isotherm.contract.verdict import decode
 
 from bridge.frames import Framer
-from contract.verdict import decode
-from deploy.bench.publisher import TOPIC, chunks
-from deploy.bench.readings import FIRST, SENSORS, messages, readings
-from deploy.bench.verify import Verdict, judge
 from deploy.errors import ProgramFailedError
 
 

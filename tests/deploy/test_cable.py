@@ -7,8 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-
-from deploy.demo.cable import Cable
+from deploy.demo.fleet.network import Cable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,12 +7,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from deploy.demo.dead_letters import reason
+from deploy.demo.input_file import InputError, count_lines
+from deploy.demo.output import analytics_text, rejected_text
+from deploy.demo.run_file import Account, lines_sent
 
-from deploy.demo.letters import reason
-from deploy.demo.lines import InputError, count_lines
-from deploy.demo.replay import Account, lines_sent
 from deploy.demo.report import Report
-from deploy.demo.show import analytics_text, rejected_text
 from deploy.demo.snapshots import Snapshots
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from deploy.demo.fleet.fleet import BOARD_STATE, W1_ADDRESS, board_config, fleet_config
+from deploy.demo.fleet.one_wire import Bus
+from deploy.demo.fleet.scenario import PERIOD, Happening, due
+from deploy.demo.fleet.third_party import turn
+from deploy.demo.status_line import pulse
+from isotherm.contract import Reading, Rejection, judge
+from isotherm.contract.states import STATES
 
-from contract import Reading, Rejection, judge
-from contract.states import STATES
-from deploy.demo.bus import Bus
-from deploy.demo.fleet import BOARD_STATE, W1_ADDRESS, board_config, fleet_config
-from deploy.demo.plan import PERIOD, Happening, due
-from deploy.demo.pulse import pulse
-from deploy.demo.stranger import turn
 from edge_agent.probes.driver import read_once
 from edge_agent.probes.fault import Fault
 from edge_agent.sampling.places import places

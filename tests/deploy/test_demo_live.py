@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from deploy.demo.fleet.fleet import BOARD, BOARD_STATE
 
-from deploy.demo.fleet import BOARD, BOARD_STATE
 from deploy.local.process import await_end
 from deploy.local.stack import state_path
 from deploy.local.state import StackRecord, read_state

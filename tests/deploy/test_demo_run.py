@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
-from contract import Reading, judge
+from isotherm.contract import Reading, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

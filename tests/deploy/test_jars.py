@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from deploy.local.services.jars import cache_folder, is_complete, kafka_jars
 
 from deploy.errors import FetchError
-from deploy.local.jars import cache_folder, is_complete, kafka_jars
 
 if TYPE_CHECKING:
     from collections.abc import Callable

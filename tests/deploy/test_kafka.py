@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from deploy.local.kafka import cluster_id
+from deploy.local.services.kafka import cluster_id
 
 
 def test_a_cluster_id_never_reads_as_a_flag() -> None:

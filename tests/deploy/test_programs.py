@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from deploy.local.services.java import find_java, java_version
+from deploy.local.services.mosquitto import find_mosquitto, profile
 
 from deploy.errors import MissingPartError
-from deploy.local.java import find_java, java_version
-from deploy.local.mosquitto import find_mosquitto, profile
 
 if TYPE_CHECKING:
     from pathlib import Path

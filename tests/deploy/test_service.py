@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
+from deploy.local.services.base import Service
 
 from deploy.errors import PortTakenError, ServiceFailedError
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Guard
-from deploy.local.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

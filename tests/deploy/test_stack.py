@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
-from contract.address import parse_address, parse_host_port
-from deploy.local.kafka import kafka_answers
-from deploy.local.mosquitto import mqtt_answers
+from deploy.local.services.kafka import kafka_answers
+from deploy.local.services.mosquitto import mqtt_answers
+from isotherm.settings.address import parse_address, parse_host_port
 
 if TYPE_CHECKING:
     from deploy.local import Stack

@@ -15,29 +15,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from aggregator.monitoring.metrics import METRICS as JOB_METRICS
+from aggregator.monitoring.metrics import PREFIX as JOB_PREFIX
+from dashboard.metrics import METRICS as PAGE_METRICS
+from dashboard.metrics import PREFIX as PAGE_PREFIX
+from deploy.local.status.part import Numbers, Part, numbers
+from deploy.local.status.scrape import Samples, ask
+from deploy.local.status.status import parts
+from deploy.local.status.table import as_json, table
+from isotherm.http.endpoint import Endpoint, metrics, verdict
+from isotherm.http.prometheus import Metric, Sample, exposition
+from isotherm.settings.address import Address
 
-from aggregator.dashboard.metrics import METRICS as PAGE_METRICS
-from aggregator.dashboard.metrics import PREFIX as PAGE_PREFIX
-from aggregator.metrics import METRICS as JOB_METRICS
-from aggregator.metrics import PREFIX as JOB_PREFIX
 from bridge.metrics import METRICS as BRIDGE_METRICS
 from bridge.metrics import PREFIX as BRIDGE_PREFIX
-from contract.address import Address
-from contract.endpoint import Endpoint, metrics, verdict
-from contract.exposition import Metric, Sample, exposition
-from deploy.local.part import Numbers, Part, numbers
 from deploy.local.process import started_at, wall_clock
-from deploy.local.scrape import Samples, ask
 from deploy.local.state import AGENT, BRIDGE, JOB, ProcessRecord, ServiceRecord, StackRecord
-from deploy.local.status import parts
-from deploy.local.table import as_json, table
 from edge_agent.reporting.metrics import METRICS as AGENT_METRICS
 from edge_agent.reporting.metrics import PREFIX as AGENT_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PART = Path(__file__).parents[2] / "deploy/local/part.py"
+PART = Path(__file__).parents[2] / "deploy/local/status/part.py"
 
 
 def samples(values: Mapping[str, float]) -> Samples:

@@ -11,7 +11,7 @@ import pytest
 from tests.bridge.readings import reading
 from tests.bridge.sink_bench import CLIENTS
 from tests.faults.flow import Flow
-from tests.faults.test_dead_letters import limit
+from tests.faults.job.test_dead_letters import limit
 from tests.support import Program, Publisher, await_true, topic_records
 
 if TYPE_CHECKING:

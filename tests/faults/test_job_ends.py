@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka import Producer
 
-from tests.aggregator.jobs import (
+from tests.aggregator.support.jobs import (
     analytics,
     counted,
     lines,
@@ -20,7 +20,7 @@ from tests.aggregator.jobs import (
     submitted,
     until,
 )
-from tests.aggregator.records import oracle, reading
+from tests.aggregator.support.records import oracle, reading
 from tests.support import unique
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aggregator.ledger.report import opened, problems
+from aggregator.stream.session import packages
 
-from aggregator.ledger_report import opened, problems
-from aggregator.session import packages
-from tests.aggregator.faulty_job import POINTS
-from tests.aggregator.jobs import HOME, PATIENCE, ROOT, analytics, lines, running, until
-from tests.aggregator.live_stream import LiveStream
-from tests.aggregator.oracle import Oracle
-from tests.aggregator.records import assert_same, reasons
+from tests.aggregator.support.faulty_job import POINTS
+from tests.aggregator.support.jobs import HOME, PATIENCE, ROOT, analytics, lines, running, until
+from tests.aggregator.support.live_stream import LiveStream
+from tests.aggregator.support.oracle import Oracle
+from tests.aggregator.support.records import assert_same, reasons
 from tests.support import topic_records
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def test_a_job_that_is_killed_around_its_transactions_counts_all_once(
     draw = random.Random()
     output = tmp_path / "out"
     snapshots = tmp_path / "s.jsonl"
-    faulty = str(ROOT / "tests/aggregator/faulty_job.py")
+    faulty = str(ROOT / "tests/aggregator/support/faulty_job.py")
     with LiveStream(stack.kafka, topic, pause=0.05 * kills) as stream:
         for point in [point for point in POINTS for _ in range(kills)]:
             killed = command(stack, topic, tmp_path, faulty, point, str(draw.randint(1, 3)))

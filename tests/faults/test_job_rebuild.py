@@ -7,15 +7,15 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
+from aggregator.kafka.checkpoint import read_checkpoint
+from aggregator.ledger.report import opened, problems, status
+from aggregator.stream.session import packages
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from aggregator.checkpoint import read_checkpoint
-from aggregator.ledger_report import opened, problems, status
-from aggregator.session import packages
-from tests.aggregator.jobs import analytics, execute, lines, send, submit
-from tests.aggregator.oracle import Oracle
-from tests.aggregator.records import BAD, assert_same, gap, reading
+from tests.aggregator.support.jobs import analytics, execute, lines, send, submit
+from tests.aggregator.support.oracle import Oracle
+from tests.aggregator.support.records import BAD, assert_same, gap, reading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ def count(stack: Stack, topic: str, folder: Path) -> list[object]:
 
 
 def rebuild(stack: Stack, topic: str, folder: Path) -> list[object]:
-    entry = "import sys; from aggregator.cli import main; sys.exit(main())"
+    entry = "import sys; from aggregator.cli.main import main; sys.exit(main())"
     return [sys.executable, "-c", entry, "ledger", "rebuild", *flags(stack, topic, folder)]
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from aggregator.stream.session import packages
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from aggregator.session import packages
-from tests.aggregator.jobs import analytics, lines, send, submit
-from tests.aggregator.records import assert_same, oracle, reading
+from tests.aggregator.support.jobs import analytics, lines, send, submit
+from tests.aggregator.support.records import assert_same, oracle, reading
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from deploy.local.services.mosquitto import Mosquitto
 
-from deploy.local.mosquitto import Mosquitto
 from deploy.local.process import Guard
 from tests.bridge.sink_bench import CLIENTS
 from tests.faults.flow import Flow

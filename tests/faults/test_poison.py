@@ -11,7 +11,7 @@ from bridge.records import Batch, Record
 from tests.bridge.readings import reading
 from tests.bridge.sink_bench import SINKS, deliver_patiently, sink_of
 from tests.faults.flow import Flow
-from tests.faults.test_dead_letters import limit
+from tests.faults.job.test_dead_letters import limit
 from tests.support import Publisher, await_true, topic_records, unique
 
 if TYPE_CHECKING:

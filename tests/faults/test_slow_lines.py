@@ -7,9 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from deploy.local.services.jars import kafka_jars
+from deploy.local.services.java import find_java
 
-from deploy.local.jars import kafka_jars
-from deploy.local.java import find_java
 from tests.bridge.readings import reading
 from tests.bridge.sink_bench import CLIENTS
 from tests.faults.flow import Flow

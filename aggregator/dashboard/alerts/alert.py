@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from contract.moment import format_event_time
+from isotherm.contract.event_time import format_event_time
 
 if TYPE_CHECKING:
-    from aggregator.dashboard.alerts.condition import Key
-    from aggregator.dashboard.alerts.rules import Rule
+    from dashboard.alerts.condition import Key
+    from dashboard.alerts.rules import Rule
 
 SCHEMA: Final = "isotherm.alert/1"
 HELP: Final = "docs/operations.md#"

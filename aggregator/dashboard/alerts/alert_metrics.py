@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from aggregator.dashboard.alerts.rules import Limits, rules
-from contract.exposition import Metric, Sample
+from dashboard.alerts.rules import Limits, rules
+from isotherm.http.prometheus import Metric, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from aggregator.dashboard.alerts.service import Alerts
-    from aggregator.dashboard.alerts.sink import AlertSink
+    from dashboard.alerts.service import Alerts
+    from dashboard.alerts.sinks.base import AlertSink
 
 
 def _firing(alerts: Alerts) -> Iterable[Sample]:

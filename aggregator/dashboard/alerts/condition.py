@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aggregator.dashboard.alerts.rules import Rule
+    from dashboard.alerts.rules import Rule
 
 
 class Verdict(Enum):

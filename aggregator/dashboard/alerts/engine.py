@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aggregator.dashboard.alerts.alert import Alert
-from aggregator.dashboard.alerts.condition import Book, Condition, Transition, advance
-from aggregator.dashboard.alerts.measures import Recent, of_staleness, of_states
-from aggregator.dashboard.alerts.rules import Limits, rules
-from contract.moment import NS_PER_SECOND, parse_event_time
+from dashboard.alerts.alert import Alert
+from dashboard.alerts.condition import Book, Condition, Transition, advance
+from dashboard.alerts.measures import Recent, of_staleness, of_states
+from dashboard.alerts.rules import Limits, rules
+from isotherm.contract.event_time import NS_PER_SECOND, parse_event_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

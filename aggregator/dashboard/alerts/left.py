@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aggregator.dashboard.alerts.alert import FIRING, RESOLVED, SCHEMA, Alert, encode, wire
-from aggregator.dashboard.alerts.condition import Key
-from aggregator.dashboard.alerts.rules import FLEET
-from contract.foreign_json import ForeignJsonError, decode_object, is_finite
-from contract.moment import NS_PER_SECOND, is_event_time, parse_event_time
-from contract.states import STATES
-from contract.topics import alert_topic
+from dashboard.alerts.alert import FIRING, RESOLVED, SCHEMA, Alert, encode, wire
+from dashboard.alerts.condition import Key
+from dashboard.alerts.rules import FLEET
+from isotherm.contract.event_time import NS_PER_SECOND, is_event_time, parse_event_time
+from isotherm.contract.foreign_json import ForeignJsonError, decode_object, is_finite
+from isotherm.contract.states import STATES
+from isotherm.mqtt.topics import alert_topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aggregator.dashboard.alerts.rules import Rule
+    from dashboard.alerts.rules import Rule
 
 MAX_BYTES: Final = 4096
 """Ours have some 400."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from aggregator.dashboard.alerts.condition import Key, Measure, Verdict
-from aggregator.dashboard.alerts.rules import (
+from dashboard.alerts.condition import Key, Measure, Verdict
+from dashboard.alerts.rules import (
     COLD,
     FLEET,
     HOT,
@@ -17,7 +17,7 @@ from aggregator.dashboard.alerts.rules import (
     STALE,
     Limits,
 )
-from contract.moment import NS_PER_SECOND
+from isotherm.contract.event_time import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

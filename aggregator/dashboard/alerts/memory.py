@@ -6,13 +6,13 @@ import json
 import os
 from typing import TYPE_CHECKING, Final
 
-from aggregator.dashboard.alerts.alert import Alert
-from aggregator.dashboard.alerts.condition import Key
-from aggregator.dashboard.alerts.rules import FLEET
-from aggregator.dashboard.alerts.told import Told
-from contract.foreign_json import decode_object, excerpt, is_finite
-from contract.moment import format_event_time, parse_event_time
-from contract.states import STATES
+from dashboard.alerts.alert import Alert
+from dashboard.alerts.condition import Key
+from dashboard.alerts.notified import Told
+from dashboard.alerts.rules import FLEET
+from isotherm.contract.event_time import format_event_time, parse_event_time
+from isotherm.contract.foreign_json import decode_object, excerpt, is_finite
+from isotherm.contract.states import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

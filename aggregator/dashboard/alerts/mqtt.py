@@ -13,31 +13,29 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import paho.mqtt.client as paho
+from dashboard.alerts.alert import FIRING, RESOLVED, encode, wire
+from dashboard.alerts.notified import after, due
+from dashboard.alerts.retained import MAX_BYTES, left_behind, over, topics
+from isotherm.backoff import Backoff
+from isotherm.contract.foreign_json import excerpt
+from isotherm.mqtt.topics import ALL_ALERTS, alert_topic
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from aggregator.dashboard.alerts.alert import FIRING, RESOLVED, encode, wire
-from aggregator.dashboard.alerts.left import MAX_BYTES, left_behind, over, topics
-from aggregator.dashboard.alerts.told import after, due
-from contract.backoff import Backoff
-from contract.foreign_json import excerpt
-from contract.topics import ALL_ALERTS, alert_topic
-
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping, Sequence
 
+    from dashboard.alerts.alert import Alert
+    from dashboard.alerts.condition import Key
+    from dashboard.alerts.notified import Notice, Told
+    from dashboard.alerts.rules import Rule
+    from isotherm.log import Log
+    from isotherm.settings.address import Address
+    from isotherm.tasks import Tasks
     from paho.mqtt.reasoncodes import ReasonCode
-
-    from aggregator.dashboard.alerts.alert import Alert
-    from aggregator.dashboard.alerts.condition import Key
-    from aggregator.dashboard.alerts.rules import Rule
-    from aggregator.dashboard.alerts.told import Notice, Told
-    from contract.address import Address
-    from contract.log import Log
-    from contract.tasks import Tasks
 
 _LARGEST: Final = 65_536
 """Bytes of a packet; the broker keeps larger ones to itself (MQTT 5, 3.1.2.11.4)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from contract.moment import NS_PER_SECOND
+from isotherm.contract.event_time import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,25 +6,23 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from dashboard.alerts.alert import FIRING, wire
+from dashboard.alerts.metrics import ALERT_METRICS
+from dashboard.metrics import PREFIX
+from isotherm.contract.event_time import NS_PER_SECOND, format_event_time
+from isotherm.http.prometheus import exposition
+from isotherm.tasks import where
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-
-from aggregator.dashboard.alerts.alert import FIRING, wire
-from aggregator.dashboard.alerts.alert_metrics import ALERT_METRICS
-from aggregator.dashboard.metrics import PREFIX
-from contract.exposition import exposition
-from contract.moment import NS_PER_SECOND, format_event_time
-from contract.tasks import where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from dashboard.alerts.alert import Alert
+    from dashboard.alerts.engine import Engine
+    from dashboard.alerts.sinks.base import AlertSink
+    from isotherm.log import Log
     from starlette.requests import Request
-
-    from aggregator.dashboard.alerts.alert import Alert
-    from aggregator.dashboard.alerts.engine import Engine
-    from aggregator.dashboard.alerts.sink import AlertSink
-    from contract.log import Log
 
 TICK_S: Final = 1.0
 _READING_BACK: Final = 60 * NS_PER_SECOND

@@ -7,23 +7,23 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aggregator.dashboard.alerts import memory
-from aggregator.dashboard.alerts.engine import Engine
-from aggregator.dashboard.alerts.mqtt import AlertTopics, Login
-from aggregator.dashboard.alerts.rules import Limits
-from aggregator.dashboard.alerts.service import Alerts
-from aggregator.dashboard.alerts.webhook import HttpPost, Webhook
-from contract.errors import SettingsError
-from contract.moment import NS_PER_SECOND
-from contract.tls import client_context, read_secret
+from dashboard.alerts import memory
+from dashboard.alerts.engine import Engine
+from dashboard.alerts.rules import Limits
+from dashboard.alerts.service import Alerts
+from dashboard.alerts.sinks.mqtt import AlertTopics, Login
+from dashboard.alerts.sinks.webhook import HttpPost, Webhook
+from isotherm.contract.event_time import NS_PER_SECOND
+from isotherm.errors import SettingsError
+from isotherm.settings.tls import client_context, read_secret
 
 if TYPE_CHECKING:
-    from aggregator.dashboard.alerts.condition import Key
-    from aggregator.dashboard.alerts.sink import AlertSink
-    from aggregator.dashboard.alerts.told import Told
-    from aggregator.dashboard.settings import DashboardSettings
-    from contract.log import Log
-    from contract.tasks import Tasks
+    from dashboard.alerts.condition import Key
+    from dashboard.alerts.notified import Told
+    from dashboard.alerts.sinks.base import AlertSink
+    from dashboard.settings import DashboardSettings
+    from isotherm.log import Log
+    from isotherm.tasks import Tasks
 
 _HEADER_TEXT: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 """RFC 9110, 5.5, without what is obsolete."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aggregator.dashboard.alerts.alert import Alert
+    from dashboard.alerts.alert import Alert
 
 
 class AlertSink(Protocol):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from aggregator.dashboard.alerts.alert import Alert
-    from aggregator.dashboard.alerts.condition import Key
+    from dashboard.alerts.alert import Alert
+    from dashboard.alerts.condition import Key
 
 
 class Told(NamedTuple):

@@ -7,22 +7,23 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
-from aggregator.dashboard.alerts.alert import FIRING, RESOLVED, encode, wire
-from aggregator.dashboard.alerts.told import after, due
-from aggregator.dashboard.asking import RefusedError, ask
-from contract.backoff import Backoff
-from contract.tasks import where
-from contract.version import VERSION
+from dashboard.alerts.alert import FIRING, RESOLVED, encode, wire
+from dashboard.alerts.notified import after, due
+from isotherm.backoff import Backoff
+from isotherm.http.client import RefusedError, ask
+from isotherm.tasks import where
+
+from isotherm import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from aggregator.dashboard.alerts.alert import Alert
-    from aggregator.dashboard.alerts.condition import Key
-    from aggregator.dashboard.alerts.rules import Rule
-    from aggregator.dashboard.alerts.told import Notice, Told
-    from contract.log import Log
-    from contract.tasks import Tasks
+    from dashboard.alerts.alert import Alert
+    from dashboard.alerts.condition import Key
+    from dashboard.alerts.notified import Notice, Told
+    from dashboard.alerts.rules import Rule
+    from isotherm.log import Log
+    from isotherm.tasks import Tasks
 
 ROOM: Final = 500
 """Notices that wait at most; more is a receiver that is long gone."""

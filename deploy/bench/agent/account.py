@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from contract.reading import Reading
-from contract.verdict import judge as examine
-from deploy.bench.verify import Verdict
+from benchmarks.bridge.verify import Verdict
+from isotherm.contract.reading import Reading
+from isotherm.contract.verdict import judge as examine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from deploy.bench.agent.collector import Arrival
+    from benchmarks.agent.collector import Arrival
 
 NS: Final = 1_000_000_000
 

@@ -6,11 +6,12 @@ import shutil
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from deploy.bench.agent.account import Name, account, judge, names
-from deploy.bench.agent.board import Board, Probe
-from deploy.bench.agent.collector import Arrival, Collector
-from deploy.bench.rig import lone_mosquitto
-from deploy.bench.usage import cpu, peak
+from benchmarks.agent.account import Name, account, judge, names
+from benchmarks.agent.board import Board, Probe
+from benchmarks.agent.collector import Arrival, Collector
+from benchmarks.bridge.rig import lone_mosquitto
+from benchmarks.usage import cpu, peak
+
 from deploy.errors import ProgramFailedError
 from deploy.local.ports import free_port
 from deploy.local.process import Child, Guard, log_tail
@@ -18,8 +19,8 @@ from deploy.local.process import Child, Guard, log_tail
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deploy.bench.agent.account import Account
-    from deploy.bench.verify import Verdict
+    from benchmarks.agent.account import Account
+    from benchmarks.bridge.verify import Verdict
 
 _OFFLINE: Final = "offline-"
 _LIVE: Final = "live-"

@@ -1,4 +1,4 @@
-"""The command line: `python -m deploy.bench.agent`."""
+"""The command line: `python -m benchmarks.agent`."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
-
-from contract.errors import EXIT_OTHER
-from deploy.bench.agent.backlog import drain, make_backlog
-from deploy.bench.agent.footprint import Tools, measure
-from deploy.bench.agent.mqtt_io import find_mqtt_io
-from deploy.bench.agent.syncs import find_strace
-from deploy.bench.recent import recent_mosquitto, version_of
-from deploy.bench.show import report, run_command, spread
+from benchmarks.agent.backlog import drain, make_backlog
+from benchmarks.agent.footprint import Tools, measure
+from benchmarks.agent.mqtt_io import find_mqtt_io
+from benchmarks.agent.syncs import find_strace
+from benchmarks.bridge.recent import recent_mosquitto, version_of
+from benchmarks.show import report, run_command, spread
+from isotherm.errors import EXIT_OTHER
 
 if TYPE_CHECKING:
-    from deploy.bench.agent.backlog import Drain
-    from deploy.bench.agent.footprint import Footprint
+    from benchmarks.agent.backlog import Drain
+    from benchmarks.agent.footprint import Footprint
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -7,9 +7,9 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import paho.mqtt.client as paho
+from isotherm.mqtt.topics import ALL_READINGS
 from paho.mqtt.enums import CallbackAPIVersion
 
-from contract.topics import ALL_READINGS
 from deploy.errors import ProgramFailedError
 from deploy.local.ports import LOOPBACK
 

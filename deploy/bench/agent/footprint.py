@@ -6,20 +6,21 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from deploy.bench.agent.account import account, judge, names
-from deploy.bench.agent.board import Board, Probe
-from deploy.bench.agent.collector import Collector
-from deploy.bench.agent.mqtt_io import mqtt_io_command
-from deploy.bench.agent.syncs import syncs, traced
-from deploy.bench.rig import lone_mosquitto
-from deploy.bench.usage import cpu, peak, resident
+from benchmarks.agent.account import account, judge, names
+from benchmarks.agent.board import Board, Probe
+from benchmarks.agent.collector import Collector
+from benchmarks.agent.mqtt_io import mqtt_io_command
+from benchmarks.agent.syncs import syncs, traced
+from benchmarks.bridge.rig import lone_mosquitto
+from benchmarks.usage import cpu, peak, resident
+
 from deploy.errors import ProgramFailedError
 from deploy.local.process import Child, Guard, log_tail
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deploy.bench.verify import Verdict
+    from benchmarks.bridge.verify import Verdict
 
 SIMULATED: Final = "isotherm, ten simulated probes"
 FILES: Final = "isotherm, ten files, a thread each"

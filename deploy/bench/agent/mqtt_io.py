@@ -6,8 +6,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
 
-from deploy.local.jars import cache_folder
 from deploy.local.ports import LOOPBACK
+from deploy.local.services.jars import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

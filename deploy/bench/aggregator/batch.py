@@ -5,15 +5,15 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from deploy.bench.aggregator.contenders import ISOTHERM, REFERENCE, Task
-from deploy.bench.aggregator.fleet import Expected, Fleet, differences
-from deploy.bench.aggregator.writer import Writer
-from deploy.bench.show import report, spread
+from benchmarks.aggregator.contenders import ISOTHERM, REFERENCE, Task
+from benchmarks.aggregator.fleet import Expected, Fleet, differences
+from benchmarks.aggregator.writer import Writer
+from benchmarks.show import report, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from deploy.bench.aggregator.spark import Program
+    from benchmarks.aggregator.spark import Program
 
 SPARK = (ISOTHERM, REFERENCE)
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m deploy.bench.aggregator`."""
+"""The command line: `python -m benchmarks.aggregator`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 import click
-
-from contract.errors import EXIT_OTHER
-from deploy.bench.aggregator.batch import compare
-from deploy.bench.aggregator.contenders import Task, contenders
-from deploy.bench.aggregator.parts import capacity, fixed, paced, start
-from deploy.bench.aggregator.rig import Broker
-from deploy.bench.show import report, run_command
+from benchmarks.aggregator.batch import compare
+from benchmarks.aggregator.contenders import Task, contenders
+from benchmarks.aggregator.parts import capacity, fixed, paced, start
+from benchmarks.aggregator.rig import Broker
+from benchmarks.show import report, run_command
+from isotherm.errors import EXIT_OTHER
 
 _PARTS: Final = ("batch", "paced", "fixed", "start", "capacity")
 

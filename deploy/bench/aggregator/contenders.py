@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from deploy.bench.aggregator.spark import Program, spark_environ
-from deploy.local.jars import cache_folder
+from benchmarks.aggregator.spark import Program, spark_environ
+
+from deploy.local.services.jars import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,7 @@ def isotherm(task: Task, life: int = 1) -> Program:
         life: a later one goes on from the checkpoint of the one before.
     """
     output = task.folder / "snapshots.jsonl"
-    call = "import sys; from aggregator.cli import main; sys.exit(main())"
+    call = "import sys; from aggregator.cli.main import main; sys.exit(main())"
     command = [
         *(sys.executable, "-c", call, "submit", "--kafka", task.kafka, "--topic", task.topic),
         *("--checkpoint", str(task.folder / "checkpoint"), "--snapshots", str(output)),

@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from contract.states import STATES
+from isotherm.contract.states import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

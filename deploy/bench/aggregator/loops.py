@@ -30,7 +30,7 @@ class Counting:
     """Collects rows, and writes a line when all of a batch are there."""
 
     def __init__(self, readings: int, output: Path) -> None:
-        from deploy.bench.aggregator.fleet import analytics  # noqa: PLC0415 found by PYTHONPATH
+        from benchmarks.aggregator.fleet import analytics  # noqa: PLC0415 found by PYTHONPATH
 
         self._analytics = analytics
         self._readings = readings

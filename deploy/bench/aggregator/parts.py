@@ -7,16 +7,16 @@ import time
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
-from deploy.bench.aggregator.batch import SPARK
-from deploy.bench.aggregator.contenders import Task, isotherm
-from deploy.bench.aggregator.fleet import Fleet, differences
-from deploy.bench.aggregator.writer import Mark, Writer
-from deploy.bench.show import report, spread
+from benchmarks.aggregator.batch import SPARK
+from benchmarks.aggregator.contenders import Task, isotherm
+from benchmarks.aggregator.fleet import Fleet, differences
+from benchmarks.aggregator.writer import Mark, Writer
+from benchmarks.show import report, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from deploy.bench.aggregator.spark import Program, Trigger
+    from benchmarks.aggregator.spark import Program, Trigger
 
 _TRIGGER_S: Final = 3
 _WARM_UP: Final = 5

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from deploy.bench.rig import BenchKafka
-from deploy.local.kafka import READINGS_PARTITIONS, create_topics
+from benchmarks.bridge.rig import BenchKafka
+
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import Guard
+from deploy.local.services.kafka import READINGS_PARTITIONS, create_topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,10 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from deploy.bench.usage import session
+from benchmarks.usage import session
+
 from deploy.errors import ProgramFailedError
-from deploy.local.java import find_java
 from deploy.local.process import Child, Guard, log_tail
+from deploy.local.services.java import find_java
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

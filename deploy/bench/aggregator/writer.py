@@ -13,7 +13,7 @@ from deploy.errors import ProgramFailedError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from deploy.bench.aggregator.fleet import Fleet, Record
+    from benchmarks.aggregator.fleet import Fleet, Record
 
 _CHUNK: Final = 10_000
 _TICK_S: Final = 0.05

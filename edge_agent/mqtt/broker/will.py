@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from contract.log import Log
+    from isotherm.log import Log
+
     from edge_agent.mqtt.events import Down
 
 TOO_LARGE: Final = 0x95

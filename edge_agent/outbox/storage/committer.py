@@ -10,12 +10,13 @@ import sqlite3
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from contract.backoff import Backoff
+from isotherm.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from contract.tasks import Tasks
+    from isotherm.tasks import Tasks
+
     from edge_agent.outbox.storage.database import Batch, Database
     from edge_agent.outbox.storage.row_counts import Key, Span
 

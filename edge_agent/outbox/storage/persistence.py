@@ -12,7 +12,8 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from contract.backoff import Backoff
+from isotherm.backoff import Backoff
+
 from edge_agent.errors import OutboxInUseError
 from edge_agent.outbox.storage.committer import Committer, GoneError, commit
 from edge_agent.outbox.storage.database import Batch, Database, Saved, is_damage
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from contract.log import Log
-    from contract.tasks import Tasks
+    from isotherm.log import Log
+    from isotherm.tasks import Tasks
+
     from edge_agent.outbox.entry import Entry
     from edge_agent.outbox.storage.committer import Outcome
     from edge_agent.outbox.storage.row_counts import RowCounts

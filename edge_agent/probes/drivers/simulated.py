@@ -11,8 +11,9 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from contract.settings import duration, optional, setting, whole
-from contract.states import MEAN_TEMPERATURE
+from isotherm.contract.states import MEAN_TEMPERATURE
+from isotherm.settings.table import duration, optional, setting, whole
+
 from edge_agent.parsers import number
 from edge_agent.probes.driver import Driver, ProbeSettings
 from edge_agent.probes.fault import Fault

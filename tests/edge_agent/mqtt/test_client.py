@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from isotherm.settings.address import Address
 
-from contract.address import Address
 from edge_agent.mqtt.broker.will import Will
 from edge_agent.mqtt.client import MqttLink
 from edge_agent.mqtt.events import Acks, Down, Event, Passed, Puback, Up

@@ -7,9 +7,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
+from isotherm.contract.verdict import decode
+from isotherm.mqtt.topics import status_topic
 
-from contract.topics import status_topic
-from contract.verdict import decode
 from edge_agent.mqtt.transport import MAX_PACKET
 from tests.edge_agent.support.hostile_broker import HostileBroker, retained
 from tests.edge_agent.support.odd_brokers import Board

@@ -5,8 +5,9 @@ import random
 from collections import deque
 from typing import TYPE_CHECKING
 
-from contract.backoff import Backoff
-from contract.log import start_logging
+from isotherm.backoff import Backoff
+from isotherm.log import start_logging
+
 from edge_agent.mqtt.events import MQTT_3, Acks, Down, Passed, Puback, Up
 from edge_agent.mqtt.message import Fate, Message
 from edge_agent.mqtt.publisher import Publisher

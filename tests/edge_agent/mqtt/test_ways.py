@@ -9,16 +9,16 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import pytest
+from deploy.local.services.mosquitto import Mosquitto
 
-from deploy.local.mosquitto import Mosquitto
 from deploy.local.ports import LOOPBACK
-from tests.certificates import Authority
 from tests.edge_agent.support.brokers import running
 from tests.edge_agent.support.connect_proxy import ConnectProxy
 from tests.edge_agent.support.odd_brokers import Board, seqs
 from tests.edge_agent.support.outbox_bench import Bench
 from tests.edge_agent.support.subscriber import Subscriber
 from tests.support import program
+from tests.support.certificates import Authority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from isotherm.mqtt.topics import readings_topic
 
-from contract.topics import readings_topic
 from deploy.local.ports import free_port
 from tests.edge_agent.support.account import Account, agent, more
 from tests.edge_agent.support.simulated_board import Arrivals, SimulatedBoard

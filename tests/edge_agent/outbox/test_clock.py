@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from isotherm.contract.event_time import parse_event_time
 
-from contract.moment import parse_event_time
 from edge_agent.outbox.clock import SystemClock, boot_id
 from edge_agent.sampling.sample import Sample
 from tests.edge_agent.support.outbox_bench import NS, START, Bench, FakeClock, seqs

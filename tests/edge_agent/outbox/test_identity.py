@@ -7,8 +7,8 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
+from isotherm.mqtt.status import Mark
 
-from contract.status import Mark
 from edge_agent.outbox.entry import Lost
 from edge_agent.outbox.identity import MOST_LIVES, Stamper, board_identity, is_ours
 from edge_agent.sampling.sample import Sample

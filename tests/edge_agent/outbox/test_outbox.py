@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from isotherm.contract.verdict import decode
 
-from contract.verdict import decode
 from edge_agent.errors import OutboxInUseError
 from edge_agent.mqtt.message import Fate
 from edge_agent.outbox.scheduler import BACKFILL_PACKETS, PACKET_BYTES

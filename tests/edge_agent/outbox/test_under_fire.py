@@ -12,8 +12,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from isotherm.mqtt.topics import readings_topic
 
-from contract.topics import readings_topic
 from tests.edge_agent.support.account import Account, agent, more
 from tests.edge_agent.support.faulty_agent import NS, POINTS
 from tests.edge_agent.support.simulated_board import PROBES, SimulatedBoard
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from deploy.local.mosquitto import Mosquitto
+    from deploy.local.services.mosquitto import Mosquitto
 
     Report = Callable[[str], None]
 

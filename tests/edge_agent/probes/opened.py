@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from contract.settings import load
+from isotherm.settings.table import load
+
 from edge_agent.probes.bus import SYSFS, Site
 from edge_agent.probes.mocks import MockHardware
 from edge_agent.probes.registry import driver

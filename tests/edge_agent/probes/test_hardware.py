@@ -8,8 +8,8 @@ import gpiozero
 import pytest
 import smbus2
 from gpiozero.pins.mock import MockFactory
+from isotherm.settings.table import load
 
-from contract.settings import load
 from edge_agent.probes.bus import Site
 from edge_agent.probes.driver import read_once
 from edge_agent.probes.drivers.i2c.bme280 import Bme280Probe, MockBme280

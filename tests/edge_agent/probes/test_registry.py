@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from isotherm.errors import SettingsError
 
 import edge_agent
-from contract.errors import SettingsError
 from docs import write
 from edge_agent.cli.commands import agent
 from edge_agent.doctor.probes import check_probes
@@ -27,7 +27,7 @@ from edge_agent.settings.sample import sample_config
 DRIVER = '''
 from dataclasses import dataclass
 
-from contract.settings import setting, whole
+from isotherm.settings.table import setting, whole
 from edge_agent.probes.driver import Driver, I2cMock
 from edge_agent.probes.drivers.i2c._chip import (
     I2cSettings,

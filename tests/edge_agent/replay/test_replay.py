@@ -2,8 +2,8 @@ import io
 from itertools import count
 
 import pytest
+from isotherm.log import start_logging
 
-from contract.log import start_logging
 from edge_agent.mqtt.message import Fate, Message
 from edge_agent.replay import lines
 from edge_agent.replay.lines import LineReader

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from isotherm.mqtt.topics import readings_topic
 
-from contract.topics import readings_topic
 from deploy.local import Stack
 from edge_agent.probes.simulation import Workload, lines
 from tests.edge_agent.support.subscriber import Subscriber

@@ -3,7 +3,8 @@ from __future__ import annotations
 import io
 import math
 
-from contract.log import start_logging
+from isotherm.log import start_logging
+
 from edge_agent.reporting.guarded import REST, Guarded, Idle
 
 

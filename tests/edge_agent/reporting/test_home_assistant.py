@@ -5,10 +5,10 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from isotherm.contract.fields import is_guid
+from isotherm.log import start_logging
+from isotherm.mqtt.topics import latest_topic, status_topic
 
-from contract.fields import is_guid
-from contract.log import start_logging
-from contract.topics import latest_topic, status_topic
 from edge_agent.mqtt.events import Up
 from edge_agent.reporting.home_assistant import (
     HomeAssistant,

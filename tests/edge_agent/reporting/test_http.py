@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import re
 
-from contract.log import Log
-from contract.tasks import Tasks
+from isotherm.log import Log
+from isotherm.tasks import Tasks
+
 from edge_agent.mqtt.message import Fate
 from edge_agent.probes.fault import Fault
 from edge_agent.probes.status import ProbeStatus

@@ -1,7 +1,8 @@
 import io
 from collections import deque
 
-from contract.log import start_logging
+from isotherm.log import start_logging
+
 from edge_agent.mqtt.message import Fate, Message
 from edge_agent.reporting.retained import RetainedMessages
 

@@ -4,8 +4,9 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any
 
-from contract.log import start_logging
-from contract.status import Mark, ProbeState, Status, encode_status
+from isotherm.log import start_logging
+from isotherm.mqtt.status import Mark, ProbeState, Status, encode_status
+
 from edge_agent.mqtt.broker.rival import Rival
 from edge_agent.mqtt.events import Up
 from edge_agent.mqtt.message import Fate

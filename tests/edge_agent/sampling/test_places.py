@@ -3,7 +3,8 @@ import select
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contract.log import start_logging
+from isotherm.log import start_logging
+
 from edge_agent.probes.mocks import MockHardware
 from edge_agent.probes.registry import driver, driver_names
 from edge_agent.probes.scan import scan

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from isotherm.log import start_logging
 
-from contract.log import start_logging
 from edge_agent.probes.driver import Probe
 from edge_agent.probes.fault import Fault
 from edge_agent.probes.status import LINES, ProbeRecord

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from isotherm.contract.verdict import decode
+from isotherm.mqtt.topics import readings_topic
 
-from contract.topics import readings_topic
-from contract.verdict import decode
 from deploy.local import Stack
 from tests.edge_agent.support.subscriber import Subscriber
 

@@ -8,13 +8,13 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from isotherm.mqtt.topics import readings_topic
 
-from contract.topics import readings_topic
-from tests.certificates import Authority
 from tests.edge_agent.support.brokers import running
 from tests.edge_agent.support.subscriber import Subscriber
-from tests.secure_brokers import SecureMosquitto
 from tests.support import ROOT, program, unique
+from tests.support.certificates import Authority
+from tests.support.secure_brokers import SecureMosquitto
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,9 +2,9 @@ import tomllib
 from typing import Any
 
 import pytest
+from isotherm.errors import SettingsError
+from isotherm.settings.table import load, rows
 
-from contract.errors import SettingsError
-from contract.settings import load, rows
 from edge_agent.probes.driver import ProbeSettings
 from edge_agent.probes.drivers.simulated import SimulatedSettings
 from edge_agent.probes.registry import driver, driver_names

@@ -10,8 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from isotherm.log import start_logging
 
-from contract.log import start_logging
 from edge_agent.mqtt.message import Fate, Message
 from edge_agent.outbox.options import Options
 from edge_agent.outbox.outbox import Outbox
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from contract.status import Mark
+    from isotherm.mqtt.status import Mark
 
 NS = 1_000_000_000
 START = 1_479_302_799 * NS

@@ -8,7 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from contract.settings import choice, setting, text
+from isotherm.settings.table import choice, setting, text
+
 from edge_agent.parsers import span_or_never
 from edge_agent.probes.driver import Driver, ProbeSettings
 from edge_agent.probes.drivers.files._file_age import FileAge

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from contract.settings import setting, whole
+from isotherm.settings.table import setting, whole
+
 from edge_agent.probes.bus import children
 from edge_agent.probes.driver import Candidate, Driver, ProbeSettings
 from edge_agent.probes.drivers.files._number_file import read_number

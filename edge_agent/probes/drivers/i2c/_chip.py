@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.settings import setting, whole
+from isotherm.settings.table import setting, whole
+
 from edge_agent.probes.driver import Candidate, ProbeSettings, read_once, stuck_setting
 from edge_agent.probes.fault import Fault
 

@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.settings import setting
+from isotherm.settings.table import setting
+
 from edge_agent.probes.bus import children
 from edge_agent.probes.driver import Candidate, Driver, ProbeSettings
 from edge_agent.probes.drivers.one_wire._bulk import bulk

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from contract.settings import choice, setting, whole
+from isotherm.settings.table import choice, setting, whole
+
 from edge_agent.parsers import number
 from edge_agent.probes.driver import Candidate, Driver, ProbeSettings, SpiMock
 from edge_agent.probes.fault import Fault

@@ -6,8 +6,8 @@ import random
 from itertools import pairwise
 
 import pytest
+from isotherm.backoff import Backoff
 
-from contract.backoff import Backoff
 from edge_agent.mqtt.broker.size_limit import FIRST, LONGEST_PAUSE, MOST, SizeLimit
 
 

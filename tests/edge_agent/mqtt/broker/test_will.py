@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 
-from contract.log import start_logging
+from isotherm.log import start_logging
+
 from edge_agent.mqtt.broker.will import MUTE, RENEW, LastWill, Will
 from edge_agent.mqtt.events import Down
 

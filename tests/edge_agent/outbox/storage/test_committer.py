@@ -4,8 +4,9 @@ import io
 import select
 from typing import TYPE_CHECKING, NoReturn, cast
 
-from contract.log import start_logging
-from contract.tasks import Tasks
+from isotherm.log import start_logging
+from isotherm.tasks import Tasks
+
 from edge_agent.outbox.storage.committer import Committer, Outcome
 from edge_agent.outbox.storage.database import Batch, Database
 from tests.support import await_true

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from isotherm.mqtt.status import Mark
 
-from contract.status import Mark
 from edge_agent.outbox.inspect import Inspection
 from tests.edge_agent.support.outbox_bench import Bench, is_gap, seqs
 

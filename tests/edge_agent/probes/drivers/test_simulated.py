@@ -1,7 +1,8 @@
 from itertools import pairwise
 
-from contract.settings import load
-from contract.states import MEAN_TEMPERATURE
+from isotherm.contract.states import MEAN_TEMPERATURE
+from isotherm.settings.table import load
+
 from edge_agent.probes.bus import Site
 from edge_agent.probes.driver import Probe
 from edge_agent.probes.fault import Fault

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from isotherm.errors import SettingsError
 
-from contract.errors import SettingsError
 from edge_agent.probes.driver import Probe, read_once
 from edge_agent.probes.drivers.files._file_age import FileAge
 from edge_agent.probes.drivers.files._number_file import read_number

@@ -2,8 +2,8 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
+from isotherm.errors import SettingsError
 
-from contract.errors import SettingsError
 from edge_agent.probes.driver import read_once
 from edge_agent.probes.drivers.i2c import bme280
 from edge_agent.probes.drivers.i2c.bme280 import MockBme280

@@ -1,6 +1,6 @@
 import pytest
+from isotherm.errors import SettingsError
 
-from contract.errors import SettingsError
 from edge_agent.probes.driver import read_once
 from edge_agent.probes.drivers.i2c.tmp117 import MockTmp117, Tmp117Probe, temperature
 from edge_agent.probes.fault import Fault

@@ -1,8 +1,8 @@
 from typing import Any
 
 import pytest
+from isotherm.errors import SettingsError
 
-from contract.errors import SettingsError
 from edge_agent.probes.driver import Probe, read_once
 from edge_agent.probes.drivers.spi.mcp3008 import SENSORS, MockMcp3008, temperature
 from edge_agent.probes.fault import Fault
