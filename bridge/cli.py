@@ -22,11 +22,10 @@ import gc
 import os
 from pathlib import Path
 
-from isotherm.log import start_logging
-from isotherm.settings.table import load, option, read_file, rows, sample
-
 from bridge.security import check_files
 from bridge.settings import PREFIX, BridgeSettings
+from isotherm.log import start_logging
+from isotherm.settings.table import load, option, read_file, rows, sample
 
 _GC_THRESHOLD = 100_000
 

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Sequence
 
-    from isotherm.settings.address import Address
-
     from bridge.backpressure import Backpressure
+    from isotherm.settings.address import Address
 
 _READ_BYTES = 256 * 1024
 _COALESCE_S = 0.002

@@ -6,20 +6,18 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from isotherm.http.endpoint import Endpoint, Page, metrics, verdict
-from isotherm.http.prometheus import exposition
-
 from bridge.health import Reach, missing, stuck
 from bridge.metrics import METRICS, PREFIX, View
+from isotherm.http.endpoint import Endpoint, Page, metrics, verdict
+from isotherm.http.prometheus import exposition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from isotherm.log import Log
-    from isotherm.tasks import Tasks
-
     from bridge.health import Vitals
     from bridge.settings import BridgeSettings
+    from isotherm.log import Log
+    from isotherm.tasks import Tasks
 
 
 def pages(

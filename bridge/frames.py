@@ -13,9 +13,8 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from isotherm.contract.verdict import MAX_BYTES
-
 from bridge.errors import MalformedPacketError, PacketTooLargeError
+from isotherm.contract.verdict import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

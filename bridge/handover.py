@@ -19,22 +19,20 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from isotherm.backoff import Backoff
-from isotherm.mqtt.topics import SHARDS, shard_filter
-
 from bridge.errors import FencedError, SessionsLeftError, SinkClosingError, SinkUnavailableError
 from bridge.filters import overlap
 from bridge.settings import SHARDS_IN_GROUP, group_id
+from isotherm.backoff import Backoff
+from isotherm.mqtt.topics import SHARDS, shard_filter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from isotherm.log import Log
 
     from bridge.known import Known
     from bridge.lane import Lane
     from bridge.notes import Note
     from bridge.settings import BridgeSettings
+    from isotherm.log import Log
 
 _LOOK_S: Final = 0.1
 _QUIET_S: Final = 2.0

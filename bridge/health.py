@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from isotherm.settings.address import Address
-
     from bridge.stats import Stats
+    from isotherm.settings.address import Address
 
 _FRESH_S: Final = 2.0
 _CONNECT_S: Final = 1.0

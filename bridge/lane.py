@@ -6,8 +6,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from isotherm.backoff import Backoff
-
 from bridge.availability import Availability
 from bridge.backpressure import Backpressure
 from bridge.client import SessionOptions
@@ -20,18 +18,18 @@ from bridge.security import mqtt_context
 from bridge.session import Session
 from bridge.sinks import make_sink
 from bridge.stats import Stats
+from isotherm.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from isotherm.log import Log
-    from isotherm.tasks import Tasks
 
     from bridge.availability import Shared
     from bridge.client import Arrivals
     from bridge.frames import Frame
     from bridge.notes import Note
     from bridge.settings import BridgeSettings
+    from isotherm.log import Log
+    from isotherm.tasks import Tasks
 
 _CLOSE_S: Final = 5.0
 

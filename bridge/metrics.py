@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from isotherm.contract.reasons import Reason
-from isotherm.http.prometheus import Metric, Sample
-
 from bridge.health import missing
 from isotherm import VERSION
+from isotherm.contract.reasons import Reason
+from isotherm.http.prometheus import Metric, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from isotherm.tasks import Tasks
-
     from bridge.health import Vitals
+    from isotherm.tasks import Tasks
 
 PREFIX: Final = "isotherm_bridge_"
 

@@ -10,8 +10,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from isotherm.contract.reasons import Reason, Rejection
-
 from bridge.backpressure import Backpressure
 from bridge.client import Arrivals
 from bridge.errors import (
@@ -33,12 +31,10 @@ from bridge.records import (
     dead_letter,
 )
 from bridge.waiting import MAX_BATCH_BYTES, Waiting
+from isotherm.contract.reasons import Reason, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-    from isotherm.backoff import Backoff
-    from isotherm.log import Log
 
     from bridge.availability import Availability
     from bridge.load import Load
@@ -46,6 +42,8 @@ if TYPE_CHECKING:
     from bridge.records import Record
     from bridge.sink import Sink
     from bridge.stats import Stats
+    from isotherm.backoff import Backoff
+    from isotherm.log import Log
 
 _LAST_WORDS_S: Final = 5.0
 _KNOWN_AT_A_TIME: Final = 10_000

@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from bridge.frames import Cut
 from isotherm.contract.event_time import format_event_time
 from isotherm.contract.fast import judge_guid
 from isotherm.contract.reasons import Reason, Rejection
-
-from bridge.frames import Cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -1,6 +1,7 @@
 """TLS and passwords of the bridge, from its settings to its clients' configuration.
 
-Files are read when the bridge starts and when it makes a new Kafka client (see `isotherm.settings.tls`).
+Files are read when the bridge starts and when it makes a new Kafka client (see
+`isotherm.settings.tls`).
 """
 
 from __future__ import annotations

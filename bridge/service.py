@@ -10,9 +10,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from isotherm.mqtt.topics import shard_filter
-from isotherm.tasks import Tasks
-
 from bridge.availability import Shared
 from bridge.errors import FencedError
 from bridge.handover import Handover
@@ -20,12 +17,13 @@ from bridge.lane import Lane
 from bridge.security import check_files
 from bridge.settings import SHARDS_IN_GROUP, group_id
 from bridge.stats import total
+from isotherm.mqtt.topics import shard_filter
+from isotherm.tasks import Tasks
 
 if TYPE_CHECKING:
-    from isotherm.log import Log
-
     from bridge.health import Vitals
     from bridge.settings import BridgeSettings
+    from isotherm.log import Log
 
 _LOOK_S: Final = 1.0
 _NOTE_S: Final = 3600.0

@@ -6,9 +6,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from isotherm.backoff import Backoff
-from isotherm.settings.refusal import refusal
-from isotherm.tasks import Tasks, where
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -16,17 +13,20 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from bridge.client import BulkClient
 from bridge.errors import MalformedPacketError
+from isotherm.backoff import Backoff
+from isotherm.settings.refusal import refusal
+from isotherm.tasks import Tasks, where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import paho.mqtt.client as paho
-    from isotherm.log import Log
     from paho.mqtt.reasoncodes import ReasonCode
 
     from bridge.backpressure import Backpressure
     from bridge.client import Arrivals, SessionOptions
     from bridge.frames import Frame
+    from isotherm.log import Log
 
 _KEEPALIVE_S = 30
 _FAILURE = 0x80

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bridge.filters import first_overlap
+from bridge.security import check
 from isotherm.errors import SettingsError
 from isotherm.kafka.access import access_setting
 from isotherm.mqtt.topics import (
@@ -31,9 +33,6 @@ from isotherm.settings.table import (
     whole,
 )
 from isotherm.settings.tls import read_secret
-
-from bridge.filters import first_overlap
-from bridge.security import check
 
 SHARDS_IN_GROUP: Final = 4
 """A group has one MQTT session, with the same name whichever bridge holds it: the 16 sessions are

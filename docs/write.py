@@ -15,23 +15,18 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aggregator.monitoring.metrics import METRICS as AGGREGATOR_METRICS
 from aggregator.monitoring.metrics import PREFIX as AGGREGATOR_METRICS_PREFIX
-from dashboard.alerts.metrics import ALERT_METRICS
-from dashboard.metrics import METRICS as DASHBOARD_METRICS
-from dashboard.metrics import PREFIX as DASHBOARD_METRICS_PREFIX
-from dashboard.metrics import SERVER_METRICS as DASHBOARD_SERVER_METRICS
-from dashboard.settings import PREFIX as DASHBOARD_PREFIX
-from dashboard.settings import DashboardSettings
-from isotherm.contract.fields import FIELDS, GAP_FIELDS, Field
-from isotherm.http import prometheus as exposition
-from isotherm.mqtt import status
-from isotherm.settings.table import REQUIRED, markdown, rows
-
 from aggregator.settings import PREFIX as AGGREGATOR_PREFIX
 from aggregator.settings import AggregatorSettings
 from bridge.metrics import METRICS as BRIDGE_METRICS
 from bridge.metrics import PREFIX as BRIDGE_METRICS_PREFIX
 from bridge.settings import PREFIX as BRIDGE_PREFIX
 from bridge.settings import BridgeSettings
+from dashboard.alerts.metrics import ALERT_METRICS
+from dashboard.metrics import METRICS as DASHBOARD_METRICS
+from dashboard.metrics import PREFIX as DASHBOARD_METRICS_PREFIX
+from dashboard.metrics import SERVER_METRICS as DASHBOARD_SERVER_METRICS
+from dashboard.settings import PREFIX as DASHBOARD_PREFIX
+from dashboard.settings import DashboardSettings
 from edge_agent.probes.driver import I2cMock, ProbeSettings
 from edge_agent.probes.registry import driver, driver_names
 from edge_agent.reporting.metrics import METRICS as AGENT_METRICS
@@ -44,11 +39,14 @@ from edge_agent.settings.tools import (
     ReplaySettings,
     SimulateSettings,
 )
+from isotherm.contract.fields import FIELDS, GAP_FIELDS, Field
+from isotherm.http import prometheus as exposition
+from isotherm.mqtt import status
+from isotherm.settings.table import REQUIRED, markdown, rows
 
 if TYPE_CHECKING:
-    from isotherm.settings.table import Row
-
     from edge_agent.probes.driver import Driver
+    from isotherm.settings.table import Row
 
 DOCS: Final = Path(__file__).parent
 

@@ -5,12 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from isotherm.doctor.clock import check_clock
-from isotherm.doctor.finding import fail
-from isotherm.doctor.secrets import check_secrets
-from isotherm.errors import SettingsError
-from isotherm.kernel_clock import kernel_in_sync
-
 from aggregator.doctor.folders import check_place, look, wanted
 from aggregator.doctor.kafka import Where, check_kafka
 from aggregator.doctor.kafka_client import ask_kafka
@@ -19,13 +13,17 @@ from aggregator.doctor.programs import check_programs
 from aggregator.doctor.state import State
 from aggregator.kafka.java import check_access
 from aggregator.kafka.topic_identity import noted_topic
+from isotherm.doctor.clock import check_clock
+from isotherm.doctor.finding import fail
+from isotherm.doctor.secrets import check_secrets
+from isotherm.errors import SettingsError
+from isotherm.kernel_clock import kernel_in_sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from isotherm.doctor.finding import Finding
-
     from aggregator.settings import AggregatorSettings
+    from isotherm.doctor.finding import Finding
 
 
 def examine(settings: AggregatorSettings) -> Iterator[Finding]:

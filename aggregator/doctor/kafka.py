@@ -5,19 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from isotherm.doctor.finding import fail, ok, warn
-from isotherm.doctor.topic import check_topic
-
 from aggregator.errors import DataLossError
 from aggregator.kafka.topic_identity import lost_sentence, require_all
+from isotherm.doctor.finding import fail, ok, warn
+from isotherm.doctor.topic import check_topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from aggregator.kafka.availability import Extent
     from isotherm.doctor.finding import Finding
     from isotherm.doctor.topic import TopicFacts
-
-    from aggregator.kafka.availability import Extent
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from isotherm.doctor.finding import fail, ok
-
 from aggregator.errors import JavaMissingError
 from aggregator.stream.connector import connector_options
 from aggregator.stream.submit import find_pyspark, require_java
+from isotherm.doctor.finding import fail, ok
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from isotherm.doctor.clock import check_clock
-from isotherm.doctor.secrets import check_secrets
-from isotherm.kernel_clock import kernel_in_sync
-
 from bridge.doctor.kafka import check_kafka
 from bridge.doctor.kafka_probe import ask_kafka
 from bridge.doctor.mqtt import check_mqtt
 from bridge.doctor.mqtt_probe import ask_mqtt
 from bridge.doctor.sessions import ask_sessions, check_sessions
 from bridge.service import lane_settings
+from isotherm.doctor.clock import check_clock
+from isotherm.doctor.secrets import check_secrets
+from isotherm.kernel_clock import kernel_in_sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from isotherm.doctor.finding import Finding
-
     from bridge.settings import BridgeSettings
+    from isotherm.doctor.finding import Finding
 
 
 def examine(settings: BridgeSettings) -> Iterator[Finding]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from isotherm.doctor.topic import TopicFacts
-from isotherm.settings.refusal import refusal
 from kafka import KafkaProducer
 from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import KafkaError
@@ -13,6 +11,8 @@ from kafka.errors import KafkaError
 from bridge.doctor.kafka import KafkaFacts
 from bridge.positions import PARTITIONS
 from bridge.sinks.kp_producer import client_settings, words
+from isotherm.doctor.topic import TopicFacts
+from isotherm.settings.refusal import refusal
 
 if TYPE_CHECKING:
     from bridge.settings import BridgeSettings

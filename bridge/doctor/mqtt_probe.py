@@ -7,8 +7,6 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 import paho.mqtt.client as paho
-from isotherm.settings.refusal import refusal
-from isotherm.tasks import where
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -17,6 +15,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from bridge.doctor.mqtt import DROPPED_TOPIC, VERSION_TOPIC, MqttFacts
 from bridge.filters import plain
 from bridge.security import mqtt_context
+from isotherm.settings.refusal import refusal
+from isotherm.tasks import where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

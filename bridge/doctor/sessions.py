@@ -6,20 +6,18 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from isotherm.doctor.finding import fail, ok, warn
-
 from bridge.errors import SessionsLeftError, SinkError
 from bridge.handover import others, to_end
 from bridge.known import known
 from bridge.service import lane_settings
+from isotherm.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from isotherm.doctor.finding import Finding
-
     from bridge.known import Known
     from bridge.settings import BridgeSettings
+    from isotherm.doctor.finding import Finding
 
 _CHECK = "mqtt sessions"
 

@@ -8,7 +8,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from isotherm.settings.refusal import refusal
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import (
@@ -23,6 +22,7 @@ from bridge.security import kafka_access, kafka_python_security
 from bridge.sink import held_back
 from bridge.sinks.kp_log import HEARD, NAMELESS
 from bridge.sinks.kp_partitioner import KeyPartitioner
+from isotherm.settings.refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

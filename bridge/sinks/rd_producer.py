@@ -9,11 +9,11 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
-from isotherm.settings.refusal import refusal
 
 from bridge.errors import SinkClosingError, SinkUnavailableError
 from bridge.security import kafka_access
 from bridge.sink import held_back
+from isotherm.settings.refusal import refusal
 
 if TYPE_CHECKING:
     import threading

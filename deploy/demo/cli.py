@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
-from isotherm.errors import EXIT_OTHER, IsothermError
 
 from deploy.demo.input_file import InputError
 from deploy.demo.report import Report
 from deploy.demo.run_file import run_file
 from deploy.demo.run_fleet import run_fleet
 from deploy.local.status.status import DEMO_PREFIX
+from isotherm.errors import EXIT_OTHER, IsothermError
 
 if TYPE_CHECKING:
     from types import FrameType

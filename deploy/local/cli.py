@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
-from isotherm.errors import EXIT_DEPENDENCY, EXIT_OTHER, IsothermError
 
 from deploy.errors import ForeignStateError
 from deploy.local.ownership import ours, owner_runs
@@ -20,6 +19,7 @@ from deploy.local.state import read_state
 from deploy.local.status.part import UP
 from deploy.local.status.status import parts, running_demos
 from deploy.local.status.table import as_json, table
+from isotherm.errors import EXIT_DEPENDENCY, EXIT_OTHER, IsothermError
 
 if TYPE_CHECKING:
     from types import FrameType

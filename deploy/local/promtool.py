@@ -15,9 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from isotherm.errors import IsothermError
-
 from deploy.errors import FetchError, MissingPartError
+from isotherm.errors import IsothermError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

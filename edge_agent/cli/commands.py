@@ -10,11 +10,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 import click
-from isotherm.backoff import Backoff
-from isotherm.errors import SettingsError
-from isotherm.log import start_logging
-from isotherm.mqtt.topics import readings_topic
-from isotherm.settings.table import load, option, rows
 
 from edge_agent.cli.outbox import outbox
 from edge_agent.cli.probes import probes, read
@@ -29,6 +24,11 @@ from edge_agent.settings.tools import (
     ReplaySettings,
     SimulateSettings,
 )
+from isotherm.backoff import Backoff
+from isotherm.errors import SettingsError
+from isotherm.log import start_logging
+from isotherm.mqtt.topics import readings_topic
+from isotherm.settings.table import load, option, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -179,9 +179,8 @@ def doctor(config: str | None, **flags: Any) -> int:
 
     Exit code 0: nothing failed. 3: the broker cannot be had. 1: something else failed.
     """
-    from isotherm.doctor.finding import tell  # noqa: PLC0415 only where it is needed
-
     from edge_agent.doctor.examine import examine  # noqa: PLC0415 the same
+    from isotherm.doctor.finding import tell  # noqa: PLC0415 only where it is needed
 
     chosen = load_agent(agent_file(config), os.environ, flags)
     return tell(examine(chosen, str(config)), click.echo)

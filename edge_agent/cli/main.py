@@ -6,10 +6,9 @@ import signal
 import sys
 from typing import NoReturn
 
-from isotherm.errors import IsothermError
-
 from edge_agent.errors import MissingExtraError
 from edge_agent.service.signals import EXIT_BASE
+from isotherm.errors import IsothermError
 
 
 def main() -> NoReturn:

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import click
-from isotherm.errors import EXIT_FINE, EXIT_OTHER
-from isotherm.settings.table import load
 
 from edge_agent.settings.agent import PREFIX, AgentSettings, agent_file
+from isotherm.errors import EXIT_FINE, EXIT_OTHER
+from isotherm.settings.table import load
 
 _config = click.option("--config", metavar="FILE", help="agent.toml, if outbox.path stands there.")
 

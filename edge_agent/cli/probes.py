@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from isotherm.errors import EXIT_FINE, EXIT_OTHER
-from isotherm.settings.table import load
 
 from edge_agent.settings.agent import PREFIX, AgentSettings, agent_file, load_agent
+from isotherm.errors import EXIT_FINE, EXIT_OTHER
+from isotherm.settings.table import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from edge_agent.settings.agent import AgentSettings, agent_file, load_agent
 from isotherm.log import start_logging
 from isotherm.settings.table import rows
-
-from edge_agent.settings.agent import AgentSettings, agent_file, load_agent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,9 +12,8 @@ from isotherm.mqtt.status import SCHEMA
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from isotherm.doctor.finding import Finding
-
     from edge_agent.mqtt.broker.note import BrokerNote
+    from isotherm.doctor.finding import Finding
 
 _LONGEST_TIME: Final = 40
 

@@ -6,12 +6,11 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
-from isotherm.mqtt.topics import status_topic
-
 from edge_agent.doctor.broker import BrokerFacts
 from edge_agent.mqtt.broker.will import LastWill
 from edge_agent.mqtt.events import Down, Up
 from edge_agent.mqtt.options import connect
+from isotherm.mqtt.topics import status_topic
 
 if TYPE_CHECKING:
     from edge_agent.settings.agent import AgentSettings

@@ -5,12 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isotherm.doctor.clock import check_clock
-from isotherm.doctor.finding import fail, ok
-from isotherm.doctor.secrets import check_secrets
-from isotherm.errors import SettingsError
-from isotherm.kernel_clock import kernel_in_sync
-
 from edge_agent.doctor.broker import check_broker, check_note
 from edge_agent.doctor.broker_session import ask_broker
 from edge_agent.doctor.last_will import last_will
@@ -22,14 +16,18 @@ from edge_agent.mqtt.options import check_files
 from edge_agent.outbox.clock import boot_id
 from edge_agent.sampling.places import places
 from edge_agent.sampling.read_all import read_all
+from isotherm.doctor.clock import check_clock
+from isotherm.doctor.finding import fail, ok
+from isotherm.doctor.secrets import check_secrets
+from isotherm.errors import SettingsError
+from isotherm.kernel_clock import kernel_in_sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from isotherm.doctor.finding import Finding
-
     from edge_agent.doctor.outbox import OutboxFacts
     from edge_agent.settings.agent import AgentSettings
+    from isotherm.doctor.finding import Finding
 
 
 def examine(settings: AgentSettings, config: str) -> Iterator[Finding]:

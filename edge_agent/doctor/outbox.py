@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_agent.errors import OutboxUnreadableError
+from edge_agent.outbox.inspect import Inspection
 from isotherm.doctor.disk import (
     IN_MEMORY,
     REMOTE,
@@ -16,9 +18,6 @@ from isotherm.doctor.disk import (
     sync_seconds,
 )
 from isotherm.doctor.finding import fail, ok, warn
-
-from edge_agent.errors import OutboxUnreadableError
-from edge_agent.outbox.inspect import Inspection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

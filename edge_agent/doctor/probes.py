@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from isotherm.doctor.finding import fail, ok
-
 from edge_agent.probes.temperature import celsius
+from isotherm.doctor.finding import fail, ok
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from isotherm.doctor.finding import Finding
-
     from edge_agent.probes.status import ProbeStatus
+    from isotherm.doctor.finding import Finding
 
 MOST_LINES: Final = 20
 

@@ -14,8 +14,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from isotherm.settings.refusal import refusal
-from isotherm.tasks import where
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
@@ -24,6 +22,8 @@ from edge_agent.mqtt.events import MQTT_3, MQTT_5, Acks, Down, Event, Passed, Pu
 from edge_agent.mqtt.handshake import Handshake
 from edge_agent.mqtt.reason_codes import VERSION, reason
 from edge_agent.mqtt.transport import MAX_PACKET, Network, TooLongError, Transport
+from isotherm.settings.refusal import refusal
+from isotherm.tasks import where
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

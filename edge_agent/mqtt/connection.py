@@ -5,21 +5,19 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
-from isotherm.mqtt.topics import readings_topic, status_topic
-
 from edge_agent.mqtt.broker.note import BrokerNotes
 from edge_agent.mqtt.broker.rival import Rival
 from edge_agent.mqtt.broker.will import LastWill
 from edge_agent.mqtt.options import BrokerSettings, connect
 from edge_agent.mqtt.publisher import Publisher
+from isotherm.mqtt.topics import readings_topic, status_topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from isotherm.log import Log
-
     from edge_agent.mqtt.client import MqttLink
     from edge_agent.mqtt.message import Source
+    from isotherm.log import Log
 
 
 class ConnectionSettings(BrokerSettings, Protocol):

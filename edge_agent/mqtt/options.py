@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from edge_agent.errors import MissingExtraError
 from isotherm.errors import SettingsError
 from isotherm.settings.tls import MQTT_TLS, TlsFiles, check_mqtt, client_context, read_secret
-
-from edge_agent.errors import MissingExtraError
 
 if TYPE_CHECKING:
     import ssl
 
-    from isotherm.settings.address import Address
-
     from edge_agent.mqtt.client import MqttLink
+    from isotherm.settings.address import Address
 
 KEEPALIVE: Final = 30
 """Seconds, where no setting says so."""

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
 
-    from isotherm.settings.address import Address
-
     from edge_agent.mqtt.broker.will import Will
     from edge_agent.mqtt.transport import Network
+    from isotherm.settings.address import Address
 
 _WEBSOCKETS: Final = {"ws": 80, "wss": 443}
 

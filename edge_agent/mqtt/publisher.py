@@ -9,8 +9,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from isotherm.backoff import Backoff
-
 from edge_agent.mqtt.broker.size_limit import FIRST, SizeLimit
 from edge_agent.mqtt.events import MQTT_3, Acks, Down, Passed, Puback, Up
 from edge_agent.mqtt.inflight import Window
@@ -22,16 +20,16 @@ from edge_agent.mqtt.reason_codes import (
     TOO_LARGE,
     reason,
 )
+from isotherm.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from isotherm.log import Log
 
     from edge_agent.mqtt.broker.rival import Rival
     from edge_agent.mqtt.broker.will import LastWill
     from edge_agent.mqtt.events import Link
     from edge_agent.mqtt.message import Message, Source
+    from isotherm.log import Log
 
 WINDOW: Final = 1_000
 LONGEST_LENGTH: Final = 3

@@ -9,12 +9,11 @@ from edge_agent.outbox.storage.persistence import STALL
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from isotherm.log import Log
-    from isotherm.mqtt.status import Mark
-
     from edge_agent.outbox.entry import Entry
     from edge_agent.outbox.identity import Identity
     from edge_agent.outbox.storage.persistence import Persistence
+    from isotherm.log import Log
+    from isotherm.mqtt.status import Mark
 
 READ_ROWS: Final = 1_000
 

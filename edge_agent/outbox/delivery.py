@@ -11,12 +11,11 @@ from edge_agent.outbox.scheduler import PACKET_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from isotherm.log import Log
-
     from edge_agent.outbox.overflow.eviction import Eviction
     from edge_agent.outbox.scheduler import Flight, Scheduler
     from edge_agent.outbox.storage.write_queue import WriteQueue
     from edge_agent.trouble import Troubles
+    from isotherm.log import Log
 
 UNHEARD: Final = "nobody gets the readings, no subscriber: they are kept"
 REFUSED: Final = "the broker refuses readings: they are kept"

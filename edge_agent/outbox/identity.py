@@ -19,9 +19,8 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from isotherm.mqtt.status import Mark
-
 from edge_agent.outbox.entry import Entry
+from isotherm.mqtt.status import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

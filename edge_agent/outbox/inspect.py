@@ -10,11 +10,10 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from isotherm.contract.fields import Clock
-
 from edge_agent.errors import OutboxUnreadableError
 from edge_agent.outbox.entry import encoded
 from edge_agent.outbox.storage.database import connect, load, read
+from isotherm.contract.fields import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,6 @@ import json
 import time
 from typing import TYPE_CHECKING, Final
 
-from isotherm.contract.fields import is_guid
-from isotherm.tasks import Tasks
-
 from edge_agent.outbox.clock import Timeline
 from edge_agent.outbox.clone import Clone
 from edge_agent.outbox.delivery import Delivery
@@ -25,13 +22,11 @@ from edge_agent.outbox.storage.persistence import Hooks, Persistence
 from edge_agent.outbox.storage.row_counts import Span
 from edge_agent.outbox.storage.write_queue import Memory
 from edge_agent.trouble import Troubles
+from isotherm.contract.fields import is_guid
+from isotherm.tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from isotherm.contract.fields import Clock as Trust
-    from isotherm.log import Log
-    from isotherm.mqtt.status import Mark
 
     from edge_agent.mqtt.message import Fate, Message
     from edge_agent.outbox.clock import BoardClock
@@ -43,6 +38,9 @@ if TYPE_CHECKING:
     from edge_agent.outbox.storage.recovery import Opened
     from edge_agent.outbox.storage.row_counts import Key
     from edge_agent.sampling.sample import Sample
+    from isotherm.contract.fields import Clock as Trust
+    from isotherm.log import Log
+    from isotherm.mqtt.status import Mark
 
 NO_CLOCK: Final = "the clock is not in sync: readings wait for it"
 FILE_LOST: Final = "file_lost"

@@ -11,10 +11,9 @@ import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from isotherm.settings.table import duration, optional, setting, text, whole
-
 from edge_agent.parsers import guid, state
 from edge_agent.probes.fault import Fault, ProbeError
+from isotherm.settings.table import duration, optional, setting, text, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -10,9 +10,8 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from isotherm.errors import SettingsError
-
 from edge_agent.probes import drivers
+from isotherm.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

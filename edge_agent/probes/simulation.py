@@ -129,7 +129,7 @@ def guid(index: int) -> str:
 
 
 def lines(workload: Workload, count: int) -> Iterator[str]:
-    """`count` readings as lines of JSON with their newline, in the bytes of `isotherm.contract.encode`.
+    """`count` readings as JSON lines with their newline, as `isotherm.contract.encode` writes them.
 
     They are written from a template, as five encoders in a row would take five times as long;
     tests/edge_agent/probes/test_simulation.py holds the two together.

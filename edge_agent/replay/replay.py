@@ -6,18 +6,15 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from isotherm.contract.verdict import MAX_BYTES
-from isotherm.errors import EXIT_FINE, EXIT_OTHER
-
 from edge_agent.errors import BrokerError, BrokerRefusedError
 from edge_agent.mqtt.message import Fate, Message
 from edge_agent.replay.lines import MAX_LINE
 from edge_agent.service.signals import EXIT_BASE
+from isotherm.contract.verdict import MAX_BYTES
+from isotherm.errors import EXIT_FINE, EXIT_OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from isotherm.log import Log
 
     from edge_agent.mqtt.client import MqttLink
     from edge_agent.mqtt.publisher import Publisher
@@ -25,6 +22,7 @@ if TYPE_CHECKING:
     from edge_agent.replay.progress import Progress
     from edge_agent.replay.rate_limit import RateLimit
     from edge_agent.service.signals import Stop
+    from isotherm.log import Log
 
 LAST_WAIT: Final = 2.0
 """Seconds for which outstanding PUBACKs are awaited after Ctrl-C or SIGTERM."""

@@ -6,9 +6,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from isotherm.http.prometheus import exposition
-
 from edge_agent.reporting.metrics import METRICS, PREFIX, View
+from isotherm.http.prometheus import exposition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

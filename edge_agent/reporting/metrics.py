@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from isotherm.http.prometheus import Metric, Sample
-
 from edge_agent.probes.fault import Fault
 from isotherm import VERSION
+from isotherm.http.prometheus import Metric, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -6,28 +6,26 @@ import functools
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from isotherm.mqtt.topics import status_topic
-
 from edge_agent.reporting.guarded import Idle
 from edge_agent.reporting.home_assistant import HomeAssistant, Sensor
 from edge_agent.reporting.http import HttpReporter, listening
 from edge_agent.reporting.status import Device, StatusReporter
 from edge_agent.reporting.systemd import SystemdNotifier
 from isotherm import VERSION
+from isotherm.mqtt.topics import status_topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
-
-    from isotherm.log import Log
-    from isotherm.settings.address import Address
-    from isotherm.tasks import Tasks
 
     from edge_agent.mqtt.connection import Connection
     from edge_agent.reporting.guarded import Guard, Guarded
     from edge_agent.reporting.metrics import View
     from edge_agent.reporting.retained import RetainedMessages
     from edge_agent.sampling.sample import Sample
+    from isotherm.log import Log
+    from isotherm.settings.address import Address
+    from isotherm.tasks import Tasks
 
 
 class ReportingSettings(Protocol):

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from edge_agent.mqtt.message import Fate, Message
 
 if TYPE_CHECKING:
-    from isotherm.log import Log
-
     from edge_agent.mqtt.message import Source
+    from isotherm.log import Log
 
 
 class RetainedMessages:

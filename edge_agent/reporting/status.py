@@ -11,11 +11,10 @@ from isotherm.mqtt.status import Mark, Status, decode_mark, encode_status
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable
 
-    from isotherm.log import Log
-
     from edge_agent.mqtt.broker.rival import Rival
     from edge_agent.mqtt.events import Up
     from edge_agent.reporting.retained import RetainedMessages
+    from isotherm.log import Log
 
 GAP: Final = 5.0
 """Seconds between two statuses at least, however fast things change."""

@@ -7,9 +7,8 @@ import select
 import time
 from typing import TYPE_CHECKING
 
-from isotherm.log import start_logging
-
 from edge_agent.sampling.sampler import Sampler
+from isotherm.log import start_logging
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,6 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
-from isotherm.contract.fields import is_temperature
-
 from edge_agent.probes.fault import Fault
 from edge_agent.probes.status import ProbeRecord, ProbeStatus
 from edge_agent.probes.temperature import fahrenheit
@@ -18,13 +16,13 @@ from edge_agent.sampling.places import places
 from edge_agent.sampling.reader import Answer, Reader
 from edge_agent.sampling.sample import Sample
 from edge_agent.sampling.schedule import Schedule
+from isotherm.contract.fields import is_temperature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from isotherm.log import Log
-
     from edge_agent.sampling.places import Place, SamplingSettings
+    from isotherm.log import Log
 
 
 class Judge:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from isotherm.mqtt.status import Mark, ProbeState, Status
-
 from edge_agent.outbox.clock import boot_id
 from edge_agent.reporting.metrics import View
 from isotherm import VERSION
+from isotherm.mqtt.status import Mark, ProbeState, Status
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
-
-    from isotherm.tasks import Tasks
 
     from edge_agent.mqtt.connection import Connection
     from edge_agent.outbox.outbox import Outbox
     from edge_agent.reporting.guarded import Guard
     from edge_agent.service.loop import Loop
+    from isotherm.tasks import Tasks
 
 
 class DeviceState:

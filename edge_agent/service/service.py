@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from isotherm.errors import EXIT_FINE, IsothermError
-from isotherm.mqtt.topics import readings_topic
-from isotherm.tasks import Tasks, where
-
 from edge_agent.mqtt.connection import Connection
 from edge_agent.mqtt.message import Fate
 from edge_agent.outbox.clock import SystemClock
@@ -22,15 +18,17 @@ from edge_agent.service.device import DeviceState
 from edge_agent.service.loop import Loop
 from edge_agent.service.signals import Stop
 from edge_agent.settings.agent import needs_restart, reloaded
+from isotherm.errors import EXIT_FINE, IsothermError
+from isotherm.mqtt.topics import readings_topic
+from isotherm.tasks import Tasks, where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-    from isotherm.log import Log
-
     from edge_agent.reporting.guarded import Duty
     from edge_agent.sampling.sample import Sample
     from edge_agent.settings.agent import AgentSettings
+    from isotherm.log import Log
 
 LAST_READINGS: Final = 1.0
 """Seconds for which the outbox is emptied after SIGTERM, if the broker is there."""

@@ -7,6 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from edge_agent.mqtt.options import check
+from edge_agent.mqtt.publisher import WINDOW
+from edge_agent.outbox.overflow.policy import FEWEST_ROWS, Overflow
+from edge_agent.parsers import (
+    MAX_WINDOW,
+    device_id,
+    discovery_prefix,
+    mqtt_url,
+    proxy_url,
+    rate,
+    state,
+)
+from edge_agent.probes.registry import driver
+from edge_agent.probes.simulation import DESTINATION
 from isotherm.errors import SettingsError
 from isotherm.mqtt.topics import is_device
 from isotherm.settings.address import host_names, listen_address
@@ -24,27 +38,11 @@ from isotherm.settings.table import (
     whole,
 )
 
-from edge_agent.mqtt.options import check
-from edge_agent.mqtt.publisher import WINDOW
-from edge_agent.outbox.overflow.policy import FEWEST_ROWS, Overflow
-from edge_agent.parsers import (
-    MAX_WINDOW,
-    device_id,
-    discovery_prefix,
-    mqtt_url,
-    proxy_url,
-    rate,
-    state,
-)
-from edge_agent.probes.registry import driver
-from edge_agent.probes.simulation import DESTINATION
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from isotherm.settings.address import Address
-
     from edge_agent.probes.driver import ProbeSettings
+    from isotherm.settings.address import Address
 
 PREFIX: Final = "ISOTHERM_AGENT"
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from isotherm.settings.table import choice, duration, optional, setting, text, whole
-
 from edge_agent.mqtt.publisher import WINDOW
 from edge_agent.parsers import MAX_WINDOW, device_id, moment, mqtt_url, proxy_url, rate
 from edge_agent.probes.simulation import RATE, SENSORS
+from isotherm.settings.table import choice, duration, optional, setting, text, whole
 
 if TYPE_CHECKING:
     from isotherm.settings.address import Address

@@ -3,12 +3,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from aggregator.analytics.scopes import Sliding
 from aggregator.analytics.spans import interval
+from aggregator.settings import PREFIX, AggregatorSettings
 from isotherm.contract import SettingsError
 from isotherm.settings.table import load, sample
-
-from aggregator.settings import PREFIX, AggregatorSettings
 
 LEAST = {"kafka": "127.0.0.1:9092", "checkpoint": "state/ck"}
 

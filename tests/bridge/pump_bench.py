@@ -7,14 +7,13 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from isotherm.backoff import Backoff
-from isotherm.log import Log
-
 from bridge.availability import Availability
 from bridge.frames import Frame
 from bridge.positions import Positions
 from bridge.pump import Bounds, Pump
 from bridge.stats import Stats
+from isotherm.backoff import Backoff
+from isotherm.log import Log
 from tests.bridge.readings import reading
 
 if TYPE_CHECKING:

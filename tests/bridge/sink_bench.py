@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from isotherm.log import Log
-from isotherm.settings.table import load
-
 from bridge.availability import Availability
 from bridge.errors import BatchTooSlowError, SinkUnavailableError
 from bridge.settings import PREFIX, BridgeSettings
 from bridge.sinks import make_sink
+from isotherm.log import Log
+from isotherm.settings.table import load
 
 if TYPE_CHECKING:
     from bridge.records import Batch

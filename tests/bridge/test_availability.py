@@ -3,9 +3,9 @@ from __future__ import annotations
 import io
 
 import pytest
-from isotherm.log import start_logging
 
 from bridge.availability import Availability, Shared
+from isotherm.log import start_logging
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from isotherm.doctor.clock import check_clock
-from isotherm.doctor.finding import Finding, Mark, exit_code, fail, ok, warn
-from isotherm.doctor.topic import TopicFacts
 
 from bridge.doctor.kafka import KafkaFacts, check_kafka
 from bridge.doctor.mqtt import DROPPED_TOPIC, VERSION_TOPIC, MqttFacts, check_mqtt
+from isotherm.doctor.clock import check_clock
+from isotherm.doctor.finding import Finding, Mark, exit_code, fail, ok, warn
+from isotherm.doctor.topic import TopicFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

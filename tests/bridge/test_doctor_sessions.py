@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from isotherm.mqtt.topics import ALL_READINGS
-from isotherm.settings.table import load
-
 from bridge.doctor.sessions import check_sessions
 from bridge.known import Known
 from bridge.notes import Note
 from bridge.settings import PREFIX, BridgeSettings
+from isotherm.mqtt.topics import ALL_READINGS
+from isotherm.settings.table import load
 
 NOW = 1_000_000.0
 WHOLE = Note("b", sharded=False, filters=frozenset({ALL_READINGS}), expiry=600, alone=True)

@@ -9,10 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from isotherm.log import Log
-from isotherm.mqtt.topics import ALL_READINGS, readings_topic, shard_filter
-from isotherm.settings.table import load
-from isotherm.tasks import Tasks
 
 from bridge.availability import Shared
 from bridge.errors import FencedError, SessionsLeftError, SinkClosingError
@@ -22,6 +18,10 @@ from bridge.lane import Lane
 from bridge.notes import Note
 from bridge.settings import PREFIX, BridgeSettings
 from bridge.sink import MemorySink
+from isotherm.log import Log
+from isotherm.mqtt.topics import ALL_READINGS, readings_topic, shard_filter
+from isotherm.settings.table import load
+from isotherm.tasks import Tasks
 from tests.bridge.packets import CONNACK_RESUMED, PINGRESP, publish, suback
 from tests.bridge.readings import reading
 from tests.bridge.scripted_broker import ScriptedBroker

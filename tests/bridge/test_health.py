@@ -6,15 +6,14 @@ import urllib.request
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from bridge.endpoint import observed, pages
+from bridge.health import Reach, missing, stuck
+from bridge.settings import PREFIX, BridgeSettings
 from isotherm.http.endpoint import Endpoint
 from isotherm.log import Log
 from isotherm.settings.address import Address
 from isotherm.settings.table import load
 from isotherm.tasks import Tasks
-
-from bridge.endpoint import observed, pages
-from bridge.health import Reach, missing, stuck
-from bridge.settings import PREFIX, BridgeSettings
 from tests.bridge.vitals import vitals
 from tests.support import await_true
 

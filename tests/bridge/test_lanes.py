@@ -6,11 +6,11 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-from isotherm.mqtt.topics import SHARDS, readings_topic, shard
-from isotherm.settings.table import load
 
 from bridge.service import lane_settings
 from bridge.settings import PREFIX, SHARDS_IN_GROUP, BridgeSettings
+from isotherm.mqtt.topics import SHARDS, readings_topic, shard
+from isotherm.settings.table import load
 from tests.bridge.readings import reading
 from tests.support import (
     Publisher,

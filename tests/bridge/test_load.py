@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from isotherm.contract.fast import judge_guid
-from isotherm.contract.reasons import Reason, Rejection
 
 from bridge.client import Arrivals
 from bridge.frames import Frame
 from bridge.load import Load, prepare, split, topics_of
 from bridge.positions import Positions, position
 from bridge.records import Record
+from isotherm.contract.fast import judge_guid
+from isotherm.contract.reasons import Reason, Rejection
 from tests.bridge.readings import reading
 
 TOPIC = b"isotherm/v1/readings/07/pi"

@@ -3,13 +3,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from bridge.metrics import METRICS, PREFIX, View
+from bridge.stats import Stats
 from isotherm.contract.reasons import Reason
 from isotherm.http.prometheus import exposition
 from isotherm.log import Log
 from isotherm.tasks import Tasks
-
-from bridge.metrics import METRICS, PREFIX, View
-from bridge.stats import Stats
 from tests.bridge.vitals import vitals
 
 TASKS = Tasks(Log("test"))

@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from isotherm.settings.table import load
 
 from bridge.notes import USUAL, Note, Notebook, note_of, parse
 from bridge.service import lane_settings
 from bridge.settings import PREFIX, BridgeSettings
+from isotherm.settings.table import load
 
 NOTE = Note("b", sharded=False, filters=frozenset({"a", "b/#"}), expiry=600)
 

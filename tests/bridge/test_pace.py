@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from isotherm.log import Log
 
 from bridge.pace import FIRST, Pace
+from isotherm.log import Log
 
 MOST = 1_000_000
 

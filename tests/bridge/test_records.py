@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import json
 
-from isotherm.contract import Reason, Rejection
-
 from bridge.frames import Frame
 from bridge.records import PART_BYTES, Letter, Record, dead_letter, sift, split_payload
+from isotherm.contract import Reason, Rejection
 from tests.bridge.readings import reading
 from tests.support.golden import cases
 

@@ -6,11 +6,6 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from isotherm.contract import SettingsError
-from isotherm.log import Log
-from isotherm.settings.refusal import refusal
-from isotherm.settings.table import load
-from isotherm.settings.tls import read_secret
 
 from bridge.availability import Availability
 from bridge.security import (
@@ -20,6 +15,11 @@ from bridge.security import (
     mqtt_context,
 )
 from bridge.settings import PREFIX, BridgeSettings
+from isotherm.contract import SettingsError
+from isotherm.log import Log
+from isotherm.settings.refusal import refusal
+from isotherm.settings.table import load
+from isotherm.settings.tls import read_secret
 from tests.bridge.test_settings import run
 from tests.support.certificates import Authority
 

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from isotherm.backoff import Backoff
-from isotherm.log import Log
-from isotherm.settings.address import Address
 
 from bridge.backpressure import Backpressure
 from bridge.client import Arrivals, SessionOptions
 from bridge.frames import Cut, Frame
 from bridge.session import Session
+from isotherm.backoff import Backoff
+from isotherm.log import Log
+from isotherm.settings.address import Address
 from tests.bridge.packets import CONNACK_NEW, CONNACK_RESUMED, PINGRESP, publish, suback
 from tests.bridge.scripted_broker import Peer, ScriptedBroker
 

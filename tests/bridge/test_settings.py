@@ -5,10 +5,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from isotherm.contract import SettingsError
-from isotherm.settings.table import load
 
 from bridge.settings import PREFIX, BridgeSettings
+from isotherm.contract import SettingsError
+from isotherm.settings.table import load
 from tests.support import ROOT
 
 if TYPE_CHECKING:

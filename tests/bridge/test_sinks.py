@@ -7,7 +7,6 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from isotherm.log import Log
 
 from bridge.availability import Availability
 from bridge.errors import (
@@ -17,6 +16,7 @@ from bridge.errors import (
 )
 from bridge.records import Batch, Record
 from bridge.sink import MemorySink, Sink
+from isotherm.log import Log
 from tests.bridge.readings import reading
 from tests.bridge.sink_bench import CLIENTS, DELIVERIES, SINKS, deliver_patiently, sink_of
 from tests.support import Kept, await_true, topic_records, unique

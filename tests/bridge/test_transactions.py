@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined] # its stub
-from isotherm.log import Log
-from isotherm.settings.table import load
 from kafka.errors import KafkaTimeoutError
 
 from bridge.availability import Availability
@@ -23,6 +21,8 @@ from bridge.sinks import make_sink
 from bridge.sinks.kp_producer import Failure
 from bridge.sinks.limits import TransactionTime
 from bridge.sinks.rd_producer import RdProducer
+from isotherm.log import Log
+from isotherm.settings.table import load
 from tests.bridge.readings import reading
 from tests.bridge.sink_bench import CLIENTS, deliver_patiently, settings, sink_of
 from tests.faults.job.test_dead_letters import limit

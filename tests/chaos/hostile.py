@@ -9,7 +9,6 @@ import json
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from isotherm.mqtt.topics import alert_topic, status_topic
-
 from tests.chaos.plan import AGENTS, BRIDGE
 
 if TYPE_CHECKING:

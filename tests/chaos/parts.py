@@ -14,9 +14,8 @@ from deploy.local.process import Child
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from deploy.local.services.base import Service
-
     from deploy.local.process import Guard
+    from deploy.local.services.base import Service
 
 PAUSE: Final = 1.0
 """Seconds after which a part that ended is started again, as a service manager does."""

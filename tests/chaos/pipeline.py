@@ -10,13 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
+from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.process import Guard
 from deploy.local.services.java import find_java
 from deploy.local.services.kafka import Kafka
 from deploy.local.services.mosquitto import Mosquitto
 from deploy.local.status.scrape import Samples, ask
-
-from deploy.local.ports import LOOPBACK, free_port
-from deploy.local.process import Guard
 from tests.chaos.disks import Disk, no_disk
 from tests.chaos.parts import Broker, Program, Supervisor
 from tests.chaos.plan import AGENTS, BRIDGE, DISKS, FULL_AGENT, JOB, KAFKA, LINES, MOSQUITTO, PAGE

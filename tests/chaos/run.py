@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 from isotherm.contract import Gap, Reading, Rejection
 from isotherm.errors import EXIT_USAGE
 from isotherm.mqtt.topics import DEAD_LETTER_SUFFIX, KAFKA_READINGS
-
 from tests.chaos import hostile
 from tests.chaos.disks import may_mount
 from tests.chaos.journal import read_journals

@@ -9,13 +9,13 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import Producer
-from isotherm.mqtt.topics import KAFKA_READINGS
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from deploy.local.ports import LOOPBACK
+from isotherm.mqtt.topics import KAFKA_READINGS
 from tests.chaos.hostile import HalfOpen, Message, Record, Visit
 from tests.chaos.plan import BRIDGE
 from tests.chaos.verdict import Sent

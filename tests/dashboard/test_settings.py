@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from dashboard.alerts.factory import read_token as read_hook_token
 from dashboard.errors import TokenError
 from dashboard.settings import PREFIX, DashboardSettings

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from deploy.local.services.mosquitto import Mosquitto
 
+from deploy.local.services.mosquitto import Mosquitto
 from tests.edge_agent.support.brokers import running
 
 if TYPE_CHECKING:

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from isotherm.log import Log
-
     from edge_agent.mqtt.events import Down
+    from isotherm.log import Log
 
 TOO_LARGE: Final = 0x95
 NO_RETAIN: Final = 0x9A

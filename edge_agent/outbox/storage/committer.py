@@ -15,10 +15,9 @@ from isotherm.backoff import Backoff
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from isotherm.tasks import Tasks
-
     from edge_agent.outbox.storage.database import Batch, Database
     from edge_agent.outbox.storage.row_counts import Key, Span
+    from isotherm.tasks import Tasks
 
 DRAIN: Final = 4096
 

@@ -12,26 +12,24 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from isotherm.backoff import Backoff
-
 from edge_agent.errors import OutboxInUseError
 from edge_agent.outbox.storage.committer import Committer, GoneError, commit
 from edge_agent.outbox.storage.database import Batch, Database, Saved, is_damage
 from edge_agent.outbox.storage.files import make_folder
 from edge_agent.outbox.storage.recovery import FileLock, Opened, open_store, set_aside
 from edge_agent.outbox.storage.write_queue import WriteQueue
+from isotherm.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from isotherm.log import Log
-    from isotherm.tasks import Tasks
-
     from edge_agent.outbox.entry import Entry
     from edge_agent.outbox.storage.committer import Outcome
     from edge_agent.outbox.storage.row_counts import RowCounts
     from edge_agent.outbox.storage.write_queue import Memory
+    from isotherm.log import Log
+    from isotherm.tasks import Tasks
 
 STALL: Final = 5.0
 """Seconds that a commit may take before readings go on in memory."""

@@ -11,14 +11,13 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from isotherm.contract.states import MEAN_TEMPERATURE
-from isotherm.settings.table import duration, optional, setting, whole
-
 from edge_agent.parsers import number
 from edge_agent.probes.driver import Driver, ProbeSettings
 from edge_agent.probes.fault import Fault
 from edge_agent.probes.simulation import Wave, first_temperature, next_temperature, rounded
 from edge_agent.probes.temperature import celsius
+from isotherm.contract.states import MEAN_TEMPERATURE
+from isotherm.settings.table import duration, optional, setting, whole
 
 if TYPE_CHECKING:
     from edge_agent.probes.bus import Site

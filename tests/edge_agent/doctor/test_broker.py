@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from isotherm.mqtt.topics import status_topic
 
+from isotherm.mqtt.topics import status_topic
 from tests.edge_agent.support.brokers import Retained
 from tests.edge_agent.support.odd_brokers import Board, mosquitto
 from tests.support import ROOT, program

@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from isotherm.mqtt.status import SCHEMA
 
 from edge_agent.doctor.broker import BrokerFacts, check_broker, check_note
 from edge_agent.doctor.outbox import OutboxFacts, check_outbox, look_at_outbox
@@ -16,6 +15,7 @@ from edge_agent.doctor.unit import check_unit
 from edge_agent.mqtt.broker.note import BrokerNote, decode_note
 from edge_agent.probes.fault import Fault
 from edge_agent.probes.status import ProbeStatus
+from isotherm.mqtt.status import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,9 +9,9 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+
 from deploy.local.services.mosquitto import Mosquitto
 from isotherm.mqtt.topics import status_topic
-
 from tests.edge_agent.support.brokers import Retained, running
 from tests.edge_agent.support.fake_sys import FakeSys
 from tests.support import ROOT, program, unique

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from isotherm.mqtt.topics import readings_topic, status_topic
 
+from isotherm.mqtt.topics import readings_topic, status_topic
 from tests.edge_agent.support.brokers import Retained
 from tests.edge_agent.support.odd_brokers import Board, mosquitto, seqs
 from tests.edge_agent.support.outbox_bench import Bench

@@ -7,10 +7,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from isotherm.contract.verdict import decode
-from isotherm.mqtt.topics import status_topic
 
 from edge_agent.mqtt.transport import MAX_PACKET
+from isotherm.contract.verdict import decode
+from isotherm.mqtt.topics import status_topic
 from tests.edge_agent.support.hostile_broker import HostileBroker, retained
 from tests.edge_agent.support.odd_brokers import Board
 from tests.support import await_true, program

@@ -3,13 +3,13 @@ from __future__ import annotations
 import sys
 
 import pytest
-from isotherm.errors import SettingsError
-from isotherm.settings.address import Address
-from isotherm.settings.table import load
 
 from edge_agent.errors import MissingExtraError
 from edge_agent.mqtt.options import check, check_files, connect
 from edge_agent.settings.tools import REPLAY_PREFIX, ReplaySettings
+from isotherm.errors import SettingsError
+from isotherm.settings.address import Address
+from isotherm.settings.table import load
 
 
 def _settings(**flags: object) -> ReplaySettings:

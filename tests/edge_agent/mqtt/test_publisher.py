@@ -5,12 +5,11 @@ import random
 from collections import deque
 from typing import TYPE_CHECKING
 
-from isotherm.backoff import Backoff
-from isotherm.log import start_logging
-
 from edge_agent.mqtt.events import MQTT_3, Acks, Down, Passed, Puback, Up
 from edge_agent.mqtt.message import Fate, Message
 from edge_agent.mqtt.publisher import Publisher
+from isotherm.backoff import Backoff
+from isotherm.log import start_logging
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

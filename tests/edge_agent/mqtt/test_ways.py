@@ -9,9 +9,9 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import pytest
-from deploy.local.services.mosquitto import Mosquitto
 
 from deploy.local.ports import LOOPBACK
+from deploy.local.services.mosquitto import Mosquitto
 from tests.edge_agent.support.brokers import running
 from tests.edge_agent.support.connect_proxy import ConnectProxy
 from tests.edge_agent.support.odd_brokers import Board, seqs

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from isotherm.mqtt.topics import readings_topic
 
 from deploy.local.ports import free_port
+from isotherm.mqtt.topics import readings_topic
 from tests.edge_agent.support.account import Account, agent, more
 from tests.edge_agent.support.simulated_board import Arrivals, SimulatedBoard
 from tests.edge_agent.support.subscriber import Subscriber

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from isotherm.contract.event_time import parse_event_time
 
 from edge_agent.outbox.clock import SystemClock, boot_id
 from edge_agent.sampling.sample import Sample
+from isotherm.contract.event_time import parse_event_time
 from tests.edge_agent.support.outbox_bench import NS, START, Bench, FakeClock, seqs
 
 if TYPE_CHECKING:

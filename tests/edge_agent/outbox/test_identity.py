@@ -7,11 +7,11 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
-from isotherm.mqtt.status import Mark
 
 from edge_agent.outbox.entry import Lost
 from edge_agent.outbox.identity import MOST_LIVES, Stamper, board_identity, is_ours
 from edge_agent.sampling.sample import Sample
+from isotherm.mqtt.status import Mark
 from tests.edge_agent.support.outbox_bench import Bench, names
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from isotherm.contract.verdict import decode
 
 from edge_agent.errors import OutboxInUseError
 from edge_agent.mqtt.message import Fate
 from edge_agent.outbox.scheduler import BACKFILL_PACKETS, PACKET_BYTES
+from isotherm.contract.verdict import decode
 from tests.edge_agent.support.outbox_bench import Bench, names, seqs
 
 if TYPE_CHECKING:

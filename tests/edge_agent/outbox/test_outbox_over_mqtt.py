@@ -11,10 +11,10 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import pytest
+
 from deploy.local.services.mosquitto import Mosquitto
 from isotherm.contract.verdict import decode
 from isotherm.mqtt.topics import readings_topic
-
 from tests.edge_agent.support.brokers import running
 from tests.edge_agent.support.subscriber import Subscriber
 from tests.support import await_true, program, unique

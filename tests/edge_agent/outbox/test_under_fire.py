@@ -12,8 +12,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from isotherm.mqtt.topics import readings_topic
 
+from isotherm.mqtt.topics import readings_topic
 from tests.edge_agent.support.account import Account, agent, more
 from tests.edge_agent.support.faulty_agent import NS, POINTS
 from tests.edge_agent.support.simulated_board import PROBES, SimulatedBoard

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from isotherm.settings.table import load
-
 from edge_agent.probes.bus import SYSFS, Site
 from edge_agent.probes.mocks import MockHardware
 from edge_agent.probes.registry import driver
+from isotherm.settings.table import load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

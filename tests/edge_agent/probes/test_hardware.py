@@ -8,7 +8,6 @@ import gpiozero
 import pytest
 import smbus2
 from gpiozero.pins.mock import MockFactory
-from isotherm.settings.table import load
 
 from edge_agent.probes.bus import Site
 from edge_agent.probes.driver import read_once
@@ -16,6 +15,7 @@ from edge_agent.probes.drivers.i2c.bme280 import Bme280Probe, MockBme280
 from edge_agent.probes.drivers.spi.mcp3008 import DRIVER, MockMcp3008
 from edge_agent.probes.fault import Fault
 from edge_agent.probes.hardware import BoardHardware, GpiozeroSpi, SmbusI2c
+from isotherm.settings.table import load
 
 
 class _Kernel:

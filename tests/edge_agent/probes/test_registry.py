@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from isotherm.errors import SettingsError
 
 import edge_agent
 from docs import write
@@ -23,6 +22,7 @@ from edge_agent.sampling.places import places
 from edge_agent.sampling.read_all import read_all
 from edge_agent.settings.agent import load_agent
 from edge_agent.settings.sample import sample_config
+from isotherm.errors import SettingsError
 
 DRIVER = '''
 from dataclasses import dataclass

@@ -7,12 +7,12 @@ from collections import defaultdict
 from itertools import pairwise
 
 import pytest
+
+from edge_agent.probes.simulation import FIRST, START, STEP, UTC_OFFSET, Wave, Workload, guid, lines
 from isotherm.contract.event_time import NS_PER_SECOND
 from isotherm.contract.reading import Reading, encode
 from isotherm.contract.states import STATES
 from isotherm.contract.verdict import decode, judge
-
-from edge_agent.probes.simulation import FIRST, START, STEP, UTC_OFFSET, Wave, Workload, guid, lines
 
 GOLDEN = "266d4a9e98e8190739d8f91fa29f2fa6300029a5922a7a41c16e8afad709db8b"
 

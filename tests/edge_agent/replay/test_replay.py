@@ -2,13 +2,13 @@ import io
 from itertools import count
 
 import pytest
-from isotherm.log import start_logging
 
 from edge_agent.mqtt.message import Fate, Message
 from edge_agent.replay import lines
 from edge_agent.replay.lines import LineReader
 from edge_agent.replay.rate_limit import RateLimit
 from edge_agent.replay.replay import SHOWN, Replay
+from isotherm.log import start_logging
 
 
 def _replay(

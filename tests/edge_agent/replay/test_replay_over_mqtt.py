@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from isotherm.mqtt.topics import readings_topic
 
 from deploy.local import Stack
 from edge_agent.probes.simulation import Workload, lines
+from isotherm.mqtt.topics import readings_topic
 from tests.edge_agent.support.subscriber import Subscriber
 
 pytestmark = pytest.mark.integration

@@ -3,9 +3,8 @@ from __future__ import annotations
 import io
 import math
 
-from isotherm.log import start_logging
-
 from edge_agent.reporting.guarded import REST, Guarded, Idle
+from isotherm.log import start_logging
 
 
 class _Part:

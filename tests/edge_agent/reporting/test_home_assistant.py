@@ -5,9 +5,6 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from isotherm.contract.fields import is_guid
-from isotherm.log import start_logging
-from isotherm.mqtt.topics import latest_topic, status_topic
 
 from edge_agent.mqtt.events import Up
 from edge_agent.reporting.home_assistant import (
@@ -20,6 +17,9 @@ from edge_agent.reporting.home_assistant import (
 )
 from edge_agent.reporting.retained import RetainedMessages
 from edge_agent.sampling.sample import Sample
+from isotherm.contract.fields import is_guid
+from isotherm.log import start_logging
+from isotherm.mqtt.topics import latest_topic, status_topic
 from tests.edge_agent.support.no_readings import NoReadings
 
 GUIDS = st.text(min_size=1, max_size=128).filter(is_guid)

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import re
 
-from isotherm.log import Log
-from isotherm.tasks import Tasks
-
 from edge_agent.mqtt.message import Fate
 from edge_agent.probes.fault import Fault
 from edge_agent.probes.status import ProbeStatus
 from edge_agent.reporting.http import FRESH, STUCK, HttpReporter
 from edge_agent.reporting.metrics import METRICS, PREFIX, View
+from isotherm.log import Log
+from isotherm.tasks import Tasks
 
 
 class _Loop:

@@ -1,10 +1,9 @@
 import io
 from collections import deque
 
-from isotherm.log import start_logging
-
 from edge_agent.mqtt.message import Fate, Message
 from edge_agent.reporting.retained import RetainedMessages
+from isotherm.log import start_logging
 
 
 class _Readings:

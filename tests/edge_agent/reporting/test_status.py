@@ -4,14 +4,13 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any
 
-from isotherm.log import start_logging
-from isotherm.mqtt.status import Mark, ProbeState, Status, encode_status
-
 from edge_agent.mqtt.broker.rival import Rival
 from edge_agent.mqtt.events import Up
 from edge_agent.mqtt.message import Fate
 from edge_agent.reporting.retained import RetainedMessages
 from edge_agent.reporting.status import GAP, StatusReporter
+from isotherm.log import start_logging
+from isotherm.mqtt.status import Mark, ProbeState, Status, encode_status
 from tests.edge_agent.support.no_readings import NoReadings
 
 

@@ -6,10 +6,10 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+
 from deploy.local.services.mosquitto import Mosquitto
 from isotherm.mqtt.status import SCHEMA
 from isotherm.mqtt.topics import latest_topic, readings_topic, status_topic
-
 from tests.edge_agent.support.brokers import Retained, running
 from tests.edge_agent.support.subscriber import Subscriber
 from tests.support import await_true, program, unique

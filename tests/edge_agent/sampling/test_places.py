@@ -3,14 +3,13 @@ import select
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isotherm.log import start_logging
-
 from edge_agent.probes.mocks import MockHardware
 from edge_agent.probes.registry import driver, driver_names
 from edge_agent.probes.scan import scan
 from edge_agent.sampling.places import places
 from edge_agent.sampling.sampler import Sampler
 from edge_agent.settings.agent import AgentSettings, load_agent
+from isotherm.log import start_logging
 from tests.edge_agent.support.fake_sys import WELL, FakeSys, hang, let_go
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from isotherm.log import start_logging
 
 from edge_agent.probes.driver import Probe
 from edge_agent.probes.fault import Fault
@@ -14,6 +13,7 @@ from edge_agent.probes.temperature import celsius, fahrenheit
 from edge_agent.sampling.places import Place
 from edge_agent.sampling.sample import Sample
 from edge_agent.sampling.sampler import GATHER, HANGS, MOST_HUNG, Sampler
+from isotherm.log import start_logging
 from tests.support import await_true
 
 NOW = 1_479_302_799_447_974_000

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from isotherm.contract.verdict import decode
-from isotherm.mqtt.topics import readings_topic
 
 from deploy.local import Stack
+from isotherm.contract.verdict import decode
+from isotherm.mqtt.topics import readings_topic
 from tests.edge_agent.support.subscriber import Subscriber
 
 pytestmark = pytest.mark.integration

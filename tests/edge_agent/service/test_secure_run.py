@@ -8,8 +8,8 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from isotherm.mqtt.topics import readings_topic
 
+from isotherm.mqtt.topics import readings_topic
 from tests.edge_agent.support.brokers import running
 from tests.edge_agent.support.subscriber import Subscriber
 from tests.support import ROOT, program, unique

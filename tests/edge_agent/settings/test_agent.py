@@ -2,8 +2,6 @@ import tomllib
 from typing import Any
 
 import pytest
-from isotherm.errors import SettingsError
-from isotherm.settings.table import load, rows
 
 from edge_agent.probes.driver import ProbeSettings
 from edge_agent.probes.drivers.simulated import SimulatedSettings
@@ -14,6 +12,8 @@ from edge_agent.settings.sample import sample_config
 from edge_agent.settings.tools import REPLAY_PREFIX, SIMULATE_PREFIX
 from edge_agent.settings.tools import ReplaySettings as Replay
 from edge_agent.settings.tools import SimulateSettings as Simulate
+from isotherm.errors import SettingsError
+from isotherm.settings.table import load, rows
 
 
 def _probe(**more: Any) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from deploy.local.services.mosquitto import Mosquitto
 from isotherm.contract.verdict import decode
 from isotherm.mqtt.topics import readings_topic
-
 from tests.edge_agent.support.brokers import running
 from tests.support import unique
 

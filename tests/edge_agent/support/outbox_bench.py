@@ -10,7 +10,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from isotherm.log import start_logging
 
 from edge_agent.mqtt.message import Fate, Message
 from edge_agent.outbox.options import Options
@@ -18,6 +17,7 @@ from edge_agent.outbox.outbox import Outbox
 from edge_agent.outbox.overflow.policy import Bounds, Overflow
 from edge_agent.outbox.storage.database import Batch, Database
 from edge_agent.sampling.sample import Sample
+from isotherm.log import start_logging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

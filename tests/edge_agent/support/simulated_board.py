@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from isotherm.contract.verdict import decode
-
 from tests.edge_agent.support.fake_sys import FakeSys
 from tests.support import unique
 

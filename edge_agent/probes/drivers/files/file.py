@@ -8,13 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from isotherm.settings.table import choice, setting, text
-
 from edge_agent.parsers import span_or_never
 from edge_agent.probes.driver import Driver, ProbeSettings
 from edge_agent.probes.drivers.files._file_age import FileAge
 from edge_agent.probes.drivers.files._number_file import read_number
 from edge_agent.probes.temperature import celsius
+from isotherm.settings.table import choice, setting, text
 
 if TYPE_CHECKING:
     from edge_agent.probes.bus import Site

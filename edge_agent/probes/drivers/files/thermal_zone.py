@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from isotherm.settings.table import setting, whole
-
 from edge_agent.probes.bus import children
 from edge_agent.probes.driver import Candidate, Driver, ProbeSettings
 from edge_agent.probes.drivers.files._number_file import read_number
+from isotherm.settings.table import setting, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from isotherm.settings.table import setting, whole
-
 from edge_agent.probes.driver import Candidate, ProbeSettings, read_once, stuck_setting
 from edge_agent.probes.fault import Fault
+from isotherm.settings.table import setting, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

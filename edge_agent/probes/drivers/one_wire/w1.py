@@ -9,12 +9,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from isotherm.settings.table import setting
-
 from edge_agent.probes.bus import children
 from edge_agent.probes.driver import Candidate, Driver, ProbeSettings
 from edge_agent.probes.drivers.one_wire._bulk import bulk
 from edge_agent.probes.fault import Fault
+from isotherm.settings.table import setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

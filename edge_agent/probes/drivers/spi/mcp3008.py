@@ -10,11 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from isotherm.settings.table import choice, setting, whole
-
 from edge_agent.parsers import number
 from edge_agent.probes.driver import Candidate, Driver, ProbeSettings, SpiMock
 from edge_agent.probes.fault import Fault
+from isotherm.settings.table import choice, setting, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

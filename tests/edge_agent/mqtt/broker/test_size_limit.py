@@ -6,9 +6,9 @@ import random
 from itertools import pairwise
 
 import pytest
-from isotherm.backoff import Backoff
 
 from edge_agent.mqtt.broker.size_limit import FIRST, LONGEST_PAUSE, MOST, SizeLimit
+from isotherm.backoff import Backoff
 
 
 class _Rig:

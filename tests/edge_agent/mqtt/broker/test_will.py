@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 
-from isotherm.log import start_logging
-
 from edge_agent.mqtt.broker.will import MUTE, RENEW, LastWill, Will
 from edge_agent.mqtt.events import Down
+from isotherm.log import start_logging
 
 WHOLE = Will("t", b"gone")
 

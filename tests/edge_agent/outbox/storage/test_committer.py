@@ -4,11 +4,10 @@ import io
 import select
 from typing import TYPE_CHECKING, NoReturn, cast
 
-from isotherm.log import start_logging
-from isotherm.tasks import Tasks
-
 from edge_agent.outbox.storage.committer import Committer, Outcome
 from edge_agent.outbox.storage.database import Batch, Database
+from isotherm.log import start_logging
+from isotherm.tasks import Tasks
 from tests.support import await_true
 
 if TYPE_CHECKING:

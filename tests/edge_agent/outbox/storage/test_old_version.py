@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from isotherm.mqtt.status import Mark
 
 from edge_agent.outbox.inspect import Inspection
+from isotherm.mqtt.status import Mark
 from tests.edge_agent.support.outbox_bench import Bench, is_gap, seqs
 
 OLD = Path(__file__).parent / "old_version"

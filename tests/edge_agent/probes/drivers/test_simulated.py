@@ -1,14 +1,13 @@
 from itertools import pairwise
 
-from isotherm.contract.states import MEAN_TEMPERATURE
-from isotherm.settings.table import load
-
 from edge_agent.probes.bus import Site
 from edge_agent.probes.driver import Probe
 from edge_agent.probes.fault import Fault
 from edge_agent.probes.mocks import MockHardware
 from edge_agent.probes.registry import driver
 from edge_agent.probes.temperature import fahrenheit
+from isotherm.contract.states import MEAN_TEMPERATURE
+from isotherm.settings.table import load
 
 
 def _probe(guid: str = "g", seed: int | None = 1, **mishaps: float) -> Probe:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from isotherm.errors import SettingsError
 
 from edge_agent.probes.driver import Probe, read_once
 from edge_agent.probes.drivers.files._file_age import FileAge
 from edge_agent.probes.drivers.files._number_file import read_number
 from edge_agent.probes.fault import Fault, ProbeError
+from isotherm.errors import SettingsError
 from tests.edge_agent.probes.opened import open_probe
 from tests.edge_agent.support.fake_sys import FakeSys, unprivileged
 

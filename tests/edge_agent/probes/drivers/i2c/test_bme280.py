@@ -2,13 +2,13 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
-from isotherm.errors import SettingsError
 
 from edge_agent.probes.driver import read_once
 from edge_agent.probes.drivers.i2c import bme280
 from edge_agent.probes.drivers.i2c.bme280 import MockBme280
 from edge_agent.probes.fault import Fault
 from edge_agent.probes.mocks import MockI2c
+from isotherm.errors import SettingsError
 from tests.edge_agent.probes.opened import open_probe
 
 if TYPE_CHECKING:

@@ -1,10 +1,10 @@
 import pytest
-from isotherm.errors import SettingsError
 
 from edge_agent.probes.driver import read_once
 from edge_agent.probes.drivers.i2c.tmp117 import MockTmp117, Tmp117Probe, temperature
 from edge_agent.probes.fault import Fault
 from edge_agent.probes.mocks import MockI2c
+from isotherm.errors import SettingsError
 from tests.edge_agent.probes.opened import open_probe
 
 

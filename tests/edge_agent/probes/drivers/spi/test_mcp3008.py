@@ -1,11 +1,11 @@
 from typing import Any
 
 import pytest
-from isotherm.errors import SettingsError
 
 from edge_agent.probes.driver import Probe, read_once
 from edge_agent.probes.drivers.spi.mcp3008 import SENSORS, MockMcp3008, temperature
 from edge_agent.probes.fault import Fault
+from isotherm.errors import SettingsError
 from tests.edge_agent.probes.opened import open_probe
 
 VREF = 3.3
