@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from edge_agent.outbox.overflow.eviction import Eviction
     from edge_agent.outbox.scheduler import Flight, Scheduler
     from edge_agent.outbox.storage.write_queue import WriteQueue
-    from edge_agent.trouble import Troubles
-    from isotherm.log import Log
+    from isotherm.log import Log, Problems
 
 UNHEARD: Final = "nobody gets the readings, no subscriber: they are kept"
 REFUSED: Final = "the broker refuses readings: they are kept"
@@ -53,7 +52,7 @@ class Delivery:
         scheduler: Scheduler,
         eviction: Eviction,
         *,
-        troubles: Troubles,
+        troubles: Problems,
         log: Log,
         clock: Callable[[], float],
     ) -> None:

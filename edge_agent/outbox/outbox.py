@@ -21,8 +21,8 @@ from edge_agent.outbox.storage.id_ranges import spans
 from edge_agent.outbox.storage.persistence import Hooks, Persistence
 from edge_agent.outbox.storage.row_counts import Span
 from edge_agent.outbox.storage.write_queue import Memory
-from edge_agent.trouble import Troubles
 from isotherm.contract.fields import is_guid
+from isotherm.log import Problems
 from isotherm.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Outbox:
         self._log = log
         self._clock = clock
         self._boot = options.boot
-        self._troubles = troubles = Troubles(log)
+        self._troubles = troubles = Problems(log, "readings")
         self._identity = Identity(options.board)
         self._timeline = Timeline(clock, boot=options.boot, wait=options.wait)
         # Named, and neither committed nor to be sent yet.

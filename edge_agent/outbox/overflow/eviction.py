@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edge_agent.outbox.overflow.policy import Bounds
     from edge_agent.outbox.scheduler import Scheduler
     from edge_agent.outbox.storage.persistence import Persistence
-    from edge_agent.trouble import Troubles
+    from isotherm.log import Problems
 
 FULL: Final = "the outbox is full: readings are dropped"
 WALK: Final = 500
@@ -51,7 +51,7 @@ class Eviction:
         scheduler: Scheduler,
         *,
         bounds: Bounds,
-        troubles: Troubles,
+        troubles: Problems,
         new_id: Callable[[], int],
     ) -> None:
         self._storage = storage

@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from aggregator.ledger.population import Offline
+from aggregator.analytics.sensor_lists import Offline
 from isotherm.mqtt.topics import ALL_ALERTS, alert_topic
 from tests.dashboard.alerts.test_webhook import receiver
 from tests.dashboard.support.fleet import append, snapshot
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aggregator.analytics.snapshot import Snapshot
     from deploy.local import Stack
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.lowest]
 
 REJECTED = alert_topic("records-rejected", "fleet")
 LEFT_BEHIND = alert_topic("state-too-hot", "AZ")

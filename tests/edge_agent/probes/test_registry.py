@@ -201,7 +201,7 @@ def test_drivers_are_known_where_the_program_is_packed_into_a_zip_file(tmp_path:
     packed = tmp_path / "agent.zip"
     root = Path(edge_agent.__file__).parents[1]
     with zipfile.ZipFile(packed, "w") as file:
-        for path in [*root.glob("contract/**/*.py"), *root.glob("edge_agent/**/*.py")]:
+        for path in [*root.glob("isotherm/**/*.py"), *root.glob("edge_agent/**/*.py")]:
             file.write(path, path.relative_to(root))
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
