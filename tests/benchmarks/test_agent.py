@@ -13,7 +13,7 @@ from benchmarks.agent.syncs import syncs
 from benchmarks.bridge.verify import Verdict
 from benchmarks.show import spread
 from deploy.errors import ProgramFailedError
-from edge_agent.settings import load_agent
+from edge_agent.settings.agent import load_agent
 from isotherm.contract.event_time import format_event_time
 from isotherm.contract.reading import Clock, Origin, Reading, encode
 

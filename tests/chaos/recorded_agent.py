@@ -19,17 +19,17 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from edge_agent import clock
-from edge_agent.cli import main
+from edge_agent.cli.main import main
 from edge_agent.mqtt.client import MqttLink
-from edge_agent.stamper import Stamper
-from edge_agent.store import Store
+from edge_agent.outbox import clock
+from edge_agent.outbox.identity import Stamper
+from edge_agent.outbox.storage.database import Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from edge_agent.entry import Entry
+    from edge_agent.outbox.entry import Entry
 
 _READINGS: Final = "isotherm/v1/readings/"
 _EVERYTHING: Final = 1 << 62
@@ -69,8 +69,8 @@ def record(journal: Journal) -> None:
     stamp, gap, apply, load, publish = (
         Stamper.stamp,
         Stamper.gap,
-        Store.apply,
-        Store.load,
+        Database.apply,
+        Database.load,
         MqttLink.publish,
     )
 
@@ -87,12 +87,12 @@ def record(journal: Journal) -> None:
         return entry
 
     @functools.wraps(apply)
-    def applying(self: Store, batch: Any) -> None:
+    def applying(self: Database, batch: Any) -> None:
         apply(self, batch)
         journal.entries("kept", batch.entries.values())
 
     @functools.wraps(load)
-    def loading(self: Store) -> Any:
+    def loading(self: Database) -> Any:
         # A kill may have come between a commit and its line here.
         saved = load(self)
         at = saved.first_id
@@ -111,8 +111,8 @@ def record(journal: Journal) -> None:
     for owner, name, wrapper in (
         (Stamper, "stamp", stamping),
         (Stamper, "gap", gapping),
-        (Store, "apply", applying),
-        (Store, "load", loading),
+        (Database, "apply", applying),
+        (Database, "load", loading),
         (MqttLink, "publish", publishing),
     ):
         setattr(owner, name, wrapper)

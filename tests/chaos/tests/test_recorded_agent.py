@@ -12,10 +12,10 @@ from deploy.local.services.mosquitto import Mosquitto
 from isotherm.mqtt.topics import readings_topic
 from tests.chaos.journal import Made, Name, read_journals
 from tests.chaos.recorded_agent import set_clock
-from tests.edge_agent.account import more
-from tests.edge_agent.brokers import running
-from tests.edge_agent.simulated_board import Arrivals, SimulatedBoard
-from tests.edge_agent.subscriber import Subscriber
+from tests.edge_agent.support.account import more
+from tests.edge_agent.support.brokers import running
+from tests.edge_agent.support.simulated_board import Arrivals, SimulatedBoard
+from tests.edge_agent.support.subscriber import Subscriber
 from tests.support import Program, await_true, program
 
 if TYPE_CHECKING:

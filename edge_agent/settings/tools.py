@@ -1,0 +1,174 @@
+"""The settings of the commands that are not the service: `simulate` and `replay`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from edge_agent.mqtt.publisher import WINDOW
+from edge_agent.parsers import MAX_WINDOW, device_id, moment, mqtt_url, proxy_url, rate
+from edge_agent.probes.simulation import RATE, SENSORS
+from isotherm.settings.table import choice, duration, optional, setting, text, whole
+
+if TYPE_CHECKING:
+    from isotherm.settings.address import Address
+
+REPLAY_PREFIX: Final = "ISOTHERM_REPLAY"
+SIMULATE_PREFIX: Final = "ISOTHERM_SIMULATE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulateSettings:
+    """What `isotherm-agent simulate` needs to know."""
+
+    sensors: int = setting(
+        "sensors",
+        whole(1, 10_000_000),
+        default=SENSORS,
+        help="Sensors from which each reading draws one.",
+        flag="--sensors",
+        metavar="N",
+    )
+    seed: int = setting(
+        "seed",
+        whole(0, 2**63 - 1),
+        default=0,
+        help="The same seed gives the same bytes.",
+        flag="--seed",
+        metavar="S",
+    )
+    start: int = setting(
+        "start",
+        moment,
+        default="2016-11-16T13:26:39.447974Z",
+        help="Event time of the first reading: now, or UTC in RFC 3339.",
+        flag="--start",
+        metavar="TIME",
+    )
+    rate: float = setting(
+        "rate",
+        rate,
+        default=RATE,
+        help="Readings per second of event time.",
+        flag="--rate",
+        metavar="R",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplaySettings:
+    """What `isotherm-agent replay` needs to know."""
+
+    mqtt: Address = setting(
+        "mqtt.url",
+        mqtt_url,
+        help="The broker: mqtt://[username@]host[:port], mqtts:// for TLS, or ws:// and wss:// "
+        "with a path for WebSockets.",
+        flag="--mqtt",
+        metavar="URL",
+    )
+    version: str = setting(
+        "mqtt.version",
+        choice("auto", "5", "3.1.1"),
+        default="auto",
+        help="MQTT version; auto takes 3.1.1 where the broker does not speak 5. 3.1.1 does not say "
+        "whether anybody gets a reading.",
+        flag="--mqtt-version",
+        metavar="VERSION",
+    )
+    proxy: Address | None = setting(
+        "mqtt.proxy",
+        optional(proxy_url),
+        default=None,
+        help="What to connect through: http://host[:port], socks5:// or socks4://; needs PySocks.",
+        flag="--proxy",
+        metavar="URL",
+    )
+    username: str | None = setting(
+        "mqtt.username",
+        optional(text),
+        default=None,
+        help="Who connects, if the broker asks.",
+        flag="--username",
+        metavar="NAME",
+    )
+    password_file: str | None = setting(
+        "mqtt.password_file",
+        optional(text),
+        default=None,
+        help="File with the password; a last newline is cut off.",
+        flag="--password-file",
+        metavar="FILE",
+    )
+    ca_file: str | None = setting(
+        "mqtt.ca_file",
+        optional(text),
+        default=None,
+        help="Certificates to trust with mqtts://, PEM; if not set, those of the system.",
+        flag="--ca-file",
+        metavar="FILE",
+    )
+    cert_file: str | None = setting(
+        "mqtt.cert_file",
+        optional(text),
+        default=None,
+        help="Client certificate, PEM.",
+        flag="--cert-file",
+        metavar="FILE",
+    )
+    key_file: str | None = setting(
+        "mqtt.key_file",
+        optional(text),
+        default=None,
+        help="Its key, PEM, not encrypted.",
+        flag="--key-file",
+        metavar="FILE",
+    )
+    device: str = setting(
+        "device",
+        device_id,
+        default="replay",
+        help="The device under whose topic the lines go.",
+        flag="--device",
+        metavar="NAME",
+    )
+    rate: float | None = setting(
+        "rate",
+        optional(rate),
+        default=None,
+        help="Lines per second; as fast as the broker takes them if not set.",
+        flag="--rate",
+        metavar="R",
+    )
+    batch: int = setting(
+        "batch",
+        whole(1, 10_000),
+        default=1,
+        help="Lines in one MQTT message, at most.",
+        flag="--batch",
+        metavar="N",
+    )
+    window: int = setting(
+        "window",
+        whole(1, MAX_WINDOW),
+        default=WINDOW,
+        help="Messages under way at once; the broker's Receive Maximum may make it fewer.",
+        flag="--window",
+        metavar="N",
+    )
+    qos: int = setting(
+        "qos",
+        whole(1, 1),
+        default=1,
+        help="Only 1: the end comes when each message is acknowledged.",
+        flag="--qos",
+        metavar="1",
+    )
+    give_up: float | None = setting(
+        "give_up",
+        optional(duration),
+        default=None,
+        help="End when the broker cannot be had for this long, such as 30s; if not set, wait.",
+        flag="--give-up",
+        metavar="TIME",
+    )
