@@ -47,6 +47,7 @@ def ask_broker(settings: AgentSettings, will: bytes) -> BrokerFacts:
                 will_lack=last_will.lack,
                 retained=found.retained,
                 unreadable=found.unreadable,
+                version=found.version,
             )
         down = found or down
         if found is None or not (last_will.failed(found) or found.mute):

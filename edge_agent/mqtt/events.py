@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
 MQTT_5: Final = "5"
 MQTT_3: Final = "3.1.1"
 
@@ -32,6 +31,15 @@ class Puback(NamedTuple):
 
     mid: int
     code: int
+
+
+class Will(NamedTuple):
+    """What the broker shall publish should we vanish."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,6 +191,7 @@ def test_a_status_that_is_not_shown_to_the_doctor_may_be_there() -> None:
         ({"maximum_qos": 0}, "mqtt qos", "delivery cannot be promised"),
         ({"retain": False}, "mqtt retain", "keeps no retained messages"),
         ({"will_lack": "no will"}, "mqtt will", "no will"),
+        ({"version": "3.1.1"}, "mqtt version", "does not say whether anybody gets a reading"),
     ),
 )
 def test_what_the_broker_does_not_do_is_a_warning(facts: Any, check: str, words: str) -> None:
