@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from aggregator.analytics.measures import SHOWN
 from aggregator.analytics.scopes import EVENT, SINCE_START
-from aggregator.sinks.console import in_words, left_out_text, span_text
+from aggregator.sinks.words import in_words, left_out_text, span_text
 from isotherm.contract.event_time import NS_PER_SECOND
 
 if TYPE_CHECKING:

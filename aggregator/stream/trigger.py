@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aggregator.dead_letters.set_aside import Aside
     from aggregator.dead_letters.writer import DeadLetters
     from aggregator.ledger.ledger import Ledger
-    from aggregator.sinks.files import Sink
+    from aggregator.sinks.base import Sink
 
 
 class Triggers:
