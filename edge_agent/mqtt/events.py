@@ -33,15 +33,6 @@ class Puback(NamedTuple):
     code: int
 
 
-class Will(NamedTuple):
-    """What the broker shall publish should we vanish."""
-
-    topic: str
-    payload: bytes
-    qos: int = 1
-    retain: bool = True
-
-
 @dataclass(frozen=True, slots=True)
 class Up:
     """The broker let us in.
