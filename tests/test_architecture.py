@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "benchmarks": {"isotherm", "aggregator", "deploy", "tests"},
 }
 EXTRAS = {
-    "edge_agent": ("agent",),
+    "edge_agent": ("agent", "proxy"),
     "bridge": ("bridge",),
     "aggregator": ("aggregator",),
     "dashboard": ("dashboard", "apprise"),
@@ -38,6 +38,7 @@ EXTRAS = {
 }
 IMPORT_NAMES = {
     "paho-mqtt": "paho",
+    "PySocks": "socks",
     "kafka-python": "kafka",
     "confluent-kafka": "confluent_kafka",
 }
@@ -62,7 +63,7 @@ ORDER = {
         *("pump", "service", "doctor", "cli", "__main__"),
     ),
     "aggregator": (
-        *("errors", "stream.workers", "analytics", "dead_letters", "kafka", "ledger", "sinks"),
+        *("errors", "analytics", "stream.workers", "dead_letters", "kafka", "ledger", "sinks"),
         *("settings", "stream", "monitoring", "doctor", "cli", "job"),
     ),
     "dashboard": (
