@@ -1,8 +1,8 @@
 """Write what the docs take from the code: `python -m docs.write`.
 
 docs/configuration.md and docs/metrics.md are written whole, from the tables of settings and of
-metrics; in docs/contract.md the tables between their two markers, in docs/probes.md the keys of
-each driver. tests/docs/test_docs.py fails while a file differs.
+metrics; in docs/contract.md and docs/probes.md the tables between their two markers, in
+docs/design.md the picture of the rooms. tests/docs/test_docs.py fails while a file differs.
 """
 
 # ruff: noqa: INP001 docs are pages, not a package
@@ -17,8 +17,8 @@ from aggregator.monitoring.metrics import METRICS as AGGREGATOR_METRICS
 from aggregator.monitoring.metrics import PREFIX as AGGREGATOR_METRICS_PREFIX
 from aggregator.settings import PREFIX as AGGREGATOR_PREFIX
 from aggregator.settings import AggregatorSettings
-from bridge.metrics import METRICS as BRIDGE_METRICS
-from bridge.metrics import PREFIX as BRIDGE_METRICS_PREFIX
+from bridge.monitoring.metrics import METRICS as BRIDGE_METRICS
+from bridge.monitoring.metrics import PREFIX as BRIDGE_METRICS_PREFIX
 from bridge.settings import PREFIX as BRIDGE_PREFIX
 from bridge.settings import BridgeSettings
 from dashboard.alerts.metrics import ALERT_METRICS
@@ -27,6 +27,7 @@ from dashboard.metrics import PREFIX as DASHBOARD_METRICS_PREFIX
 from dashboard.metrics import SERVER_METRICS as DASHBOARD_SERVER_METRICS
 from dashboard.settings import PREFIX as DASHBOARD_PREFIX
 from dashboard.settings import DashboardSettings
+from docs.rooms import picture
 from edge_agent.command_settings import (
     REPLAY_PREFIX,
     SIMULATE_PREFIX,
@@ -35,7 +36,8 @@ from edge_agent.command_settings import (
 )
 from edge_agent.metrics import METRICS as AGENT_METRICS
 from edge_agent.metrics import PREFIX as AGENT_METRICS_PREFIX
-from edge_agent.probe import ProbeSettings, driver, driver_names
+from edge_agent.probes.driver import I2cMock, ProbeSettings
+from edge_agent.probes.registry import driver, driver_names
 from edge_agent.settings import PREFIX as AGENT_PREFIX
 from edge_agent.settings import AgentSettings
 from isotherm.contract.fields import FIELDS, GAP_FIELDS, Field
@@ -44,6 +46,7 @@ from isotherm.mqtt import status
 from isotherm.settings.table import REQUIRED, markdown, rows
 
 if TYPE_CHECKING:
+    from edge_agent.probes.driver import Driver
     from isotherm.settings.table import Row
 
 DOCS: Final = Path(__file__).parent
@@ -223,23 +226,56 @@ def _key(row: Row) -> str:
     return f"| `{row.key}` | {default} | {row.help} |"
 
 
+def drivers() -> str:
+    """The table of all drivers."""
+    lines = [
+        "| driver | what it reads | `isotherm-agent probes` looks for it | on the mock board |",
+        "|---|---|---|---|",
+    ]
+    for name in driver_names():
+        kind = driver(name)
+        about = (kind.settings.__doc__ or "").partition("\n")[0]
+        looked_for = "no" if kind.find is None else "yes"
+        lines.append(f"| [`{name}`](#{name}) | {about} | {looked_for} | {_mock(kind)} |")
+    return "\n".join(lines)
+
+
+def _mock(kind: Driver) -> str:
+    if kind.mock is None:
+        return ""
+    if isinstance(kind.mock, I2cMock):
+        return f"I2C {kind.mock.address:#04x}"
+    return f"SPI {kind.mock.select}"
+
+
 def probes(page: str) -> str:
-    """docs/probes.md with the tables of keys as they should be, where it has markers for them."""
-    tables = {EVERY_PROBE: ProbeSettings} | {name: driver(name).settings for name in driver_names()}
-    end = "<!-- end of keys -->"
-    for name, settings in tables.items():
-        begin = f"<!-- keys of {name}: written by docs/write.py -->\n"
+    """docs/probes.md with its tables as they should be, where it has markers for them."""
+    settings = {EVERY_PROBE: ProbeSettings} | {
+        name: driver(name).settings for name in driver_names()
+    }
+    tables = {f"keys of {name}": keys(kind) for name, kind in settings.items()}
+    for block, table in {"drivers": drivers(), **tables}.items():
+        begin = f"<!-- {block}: written by docs/write.py -->\n"
+        end = f"<!-- end of {block.partition(' ')[0]} -->"
         before, marker, rest = page.partition(begin)
         if marker:
-            page = f"{before}{begin}\n{keys(settings)}\n\n{end}{rest.partition(end)[2]}"
+            page = f"{before}{begin}\n{table}\n\n{end}{rest.partition(end)[2]}"
     return page
+
+
+def design(page: str) -> str:
+    """docs/design.md with the picture of the rooms as they are."""
+    begin = "<!-- rooms: written by docs/write.py -->\n"
+    end = "<!-- end of rooms -->\n"
+    before, _, rest = page.partition(begin)
+    return before + begin + picture() + end + rest.partition(end)[2]
 
 
 def main() -> None:
     """Write all of them."""
     (DOCS / "metrics.md").write_text(metrics(), encoding="utf-8")
     (DOCS / "configuration.md").write_text(configuration(), encoding="utf-8")
-    for name, write in (("contract.md", contract), ("probes.md", probes)):
+    for name, write in (("contract.md", contract), ("probes.md", probes), ("design.md", design)):
         page = DOCS / name
         page.write_text(write(page.read_text(encoding="utf-8")), encoding="utf-8")
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aggregator.analytics.sensor_lists import Offline
 from aggregator.analytics.snapshot import to_json
-from aggregator.ledger.population import Offline
 from dashboard.alerts.engine import Engine
 from dashboard.alerts.metrics import ALERT_METRICS
 from dashboard.alerts.rules import Limits
@@ -109,7 +109,7 @@ def test_alerts_are_exported() -> None:
     (
         ({"cold": "120"}, r"alerts\.cold = 120\.0: must be below alerts\.hot"),
         ({"hot": "warm"}, r"hot = 'warm': write a number of degrees Fahrenheit"),
-        ({"state_file": "f"}, r"alerts\.state_file = 'f': .*set alerts\.webhook too"),
+        ({"state_file": "f"}, r"alerts\.state_file = 'f': .*set alerts\.webhook or"),
         ({"webhook": "ftp://h/x"}, r"write it like https://HOST/PATH"),
         ({"webhook": "https://user@h/x"}, r"without a user in it"),
         ({"mqtt": "mqtt://h", "mqtt_ca_file": "ca.pem"}, r"mqtt\.ca_file = 'ca\.pem': .*mqtts://"),

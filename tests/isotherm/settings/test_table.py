@@ -16,6 +16,7 @@ from isotherm.settings.table import (
     markdown,
     option,
     optional,
+    parts,
     read_file,
     rows,
     sample,
@@ -26,6 +27,7 @@ from isotherm.settings.table import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 PREFIX = "ISOTHERM_KETTLE"
@@ -51,6 +53,16 @@ class KettleSettings:
     hot: bool = setting("boil.hot", boolean, default=True, help="Whether to boil.")
     pause: float = setting("boil.pause", duration, default="500ms", help="Between two cups.")
     mode: str = setting("boil.mode", choice("slow", "fast"), default="slow", help="How.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrayPart:
+    tray: str | None = setting("mqtt.tray", optional(text), default=None, help="Of tea.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceSettings(KettleSettings):
+    extras: Mapping[str, Any] = parts({"tray": TrayPart})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +187,7 @@ def test_a_message_shows_an_address_without_a_password_as_it_is() -> None:
     )
 
 
-@pytest.mark.parametrize("cls", (KettleSettings, BridgeSettings))
+@pytest.mark.parametrize("cls", (KettleSettings, ServiceSettings, BridgeSettings))
 def test_the_sample_parses_back_to_the_defaults(cls: type) -> None:
     written = sample(cls, title="kettle.toml")
     assert load(cls, PREFIX, file=tomllib.loads(written)) == load(cls, PREFIX)
@@ -185,11 +197,61 @@ def test_the_sample_parses_back_to_the_defaults(cls: type) -> None:
         assert f"{row.key.rpartition('.')[2]} =" in written
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShuffledSettings:
+    """Rows of one section apart from each other, as where two tables are put together."""
+
+    url: str = setting("mqtt.url", text, default="a", help="Whose.")
+    topic: str = setting("kafka.topic", text, default="b", help="Which.")
+    window: str = setting("mqtt.window", text, default="c", help="How many.")
+    name: str = setting("name", text, default="d", help="No section.")
+
+
+def test_a_section_is_in_the_sample_once_wherever_its_rows_are() -> None:
+    written = sample(ShuffledSettings, title="shuffled.toml")
+    assert tomllib.loads(written) == {
+        "name": "d",
+        "mqtt": {"url": "a", "window": "c"},
+        "kafka": {"topic": "b"},
+    }
+    assert load(ShuffledSettings, PREFIX, file=tomllib.loads(written)) == load(
+        ShuffledSettings, PREFIX
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LouderSettings(KettleSettings):
+    """One row more than `KettleSettings`: all that CONTRIBUTING's "to add a setting" asks for."""
+
+    whistle: int = setting(
+        "boil.whistle", whole(0, 120), default=80, help="Decibels.", flag="--whistle"
+    )
+
+
+def test_a_setting_is_one_row() -> None:
+    variable = "ISOTHERM_KETTLE_BOIL_WHISTLE"
+    assert load(LouderSettings, PREFIX).whistle == 80
+    assert load(LouderSettings, PREFIX, file={"boil": {"whistle": 1}}).whistle == 1
+    assert load(LouderSettings, PREFIX, environ={variable: "2"}).whistle == 2
+    assert load(LouderSettings, PREFIX, flags={"whistle": "3"}).whistle == 3
+    with pytest.raises(SettingsError, match=r"^boil\.whistle = 121: .* 0 to 120"):
+        load(LouderSettings, PREFIX, file={"boil": {"whistle": 121}})
+    by_name = {row.name: row for row in rows(LouderSettings)}
+    names, keywords = option(by_name["whistle"], PREFIX)
+    assert names == ("--whistle", "whistle")
+    assert keywords["help"] == f"Decibels. [{variable}]  [default: 80]"
+    written = sample(LouderSettings, title="louder.toml")
+    assert tomllib.loads(written)["boil"]["whistle"] == 80
+    assert "# Decibels.\nwhistle = 80\n" in written
+    row = f"| `boil.whistle` | `--whistle` | `{variable}` | `80` | Decibels. |"
+    assert row in markdown(LouderSettings, PREFIX)
+
+
 def test_a_required_key_stands_in_the_sample_as_a_comment() -> None:
     assert "# Whose cup.\n# name =\n" in sample(CupSettings, title="cup")
 
 
-@pytest.mark.parametrize("cls", (KettleSettings, BridgeSettings, CupSettings))
+@pytest.mark.parametrize("cls", (KettleSettings, ServiceSettings, BridgeSettings, CupSettings))
 def test_the_table_for_the_docs_has_a_row_for_every_setting(cls: type) -> None:
     head, rule, *lines = markdown(cls, PREFIX).splitlines()
     assert len(lines) == len(rows(cls)) > 0
@@ -203,6 +265,23 @@ def test_the_table_for_the_docs_has_a_row_for_every_setting(cls: type) -> None:
 def test_every_field_of_the_bridge_is_a_row() -> None:
     assert [row.name for row in rows(BridgeSettings)] == [f.name for f in fields(BridgeSettings)]
     assert len({row.key for row in rows(BridgeSettings)}) == len(rows(BridgeSettings))
+
+
+def test_the_rows_of_a_part_are_rows_of_the_table() -> None:
+    def tray(**sources: Any) -> str | None:
+        found: str | None = load(ServiceSettings, PREFIX, **sources).extras["tray"].tray
+        return found
+
+    assert tray() is None
+    assert tray(file={"mqtt": {"tray": "oak"}}) == "oak"
+    assert tray(environ={f"{PREFIX}_MQTT_TRAY": "oak"}, file={"mqtt": {"tray": "x"}}) == "oak"
+    assert tray(flags={"tray": "oak"}) == "oak"
+    with pytest.raises(SettingsError, match=r"mqtt\.tray = 3"):
+        tray(file={"mqtt": {"tray": 3}})
+
+
+def test_a_part_may_add_to_a_section_which_the_sample_has_once() -> None:
+    assert sample(ServiceSettings, title="x").count("[mqtt]") == 1
 
 
 def test_help_names_the_default_and_the_variable() -> None:
