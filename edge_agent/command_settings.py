@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from edge_agent.parsers import MAX_WINDOW, device_id, moment, mqtt_url, rate
-from edge_agent.publisher import WINDOW
+from edge_agent.mqtt.publisher import WINDOW
+from edge_agent.parsers import MAX_WINDOW, device_id, moment, mqtt_url, proxy_url, rate
 from edge_agent.workload import RATE, SENSORS
-from isotherm.settings.table import duration, optional, setting, text, whole
+from isotherm.settings.table import choice, duration, optional, setting, text, whole
 
 if TYPE_CHECKING:
     from isotherm.settings.address import Address
@@ -62,8 +62,26 @@ class ReplaySettings:
     mqtt: Address = setting(
         "mqtt.url",
         mqtt_url,
-        help="The broker: mqtt://[username@]host[:port], or mqtts:// for TLS.",
+        help="The broker: mqtt://[username@]host[:port], mqtts:// for TLS, or ws:// and wss:// "
+        "with a path for WebSockets.",
         flag="--mqtt",
+        metavar="URL",
+    )
+    version: str = setting(
+        "mqtt.version",
+        choice("auto", "5", "3.1.1"),
+        default="auto",
+        help="MQTT version; auto takes 3.1.1 where the broker does not speak 5. 3.1.1 does not say "
+        "whether anybody gets a reading.",
+        flag="--mqtt-version",
+        metavar="VERSION",
+    )
+    proxy: Address | None = setting(
+        "mqtt.proxy",
+        optional(proxy_url),
+        default=None,
+        help="What to connect through: http://host[:port], socks5:// or socks4://; needs PySocks.",
+        flag="--proxy",
         metavar="URL",
     )
     username: str | None = setting(

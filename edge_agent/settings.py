@@ -7,18 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from edge_agent.connect import check
+from edge_agent.mqtt.options import check
+from edge_agent.mqtt.publisher import WINDOW
 from edge_agent.overflow import Overflow
 from edge_agent.parsers import (
     MAX_WINDOW,
     device_id,
     discovery_prefix,
     mqtt_url,
+    proxy_url,
     rate,
     state,
 )
 from edge_agent.probes.registry import driver
-from edge_agent.publisher import WINDOW
 from edge_agent.room import FEWEST_ROWS
 from edge_agent.workload import DESTINATION
 from isotherm.errors import SettingsError
@@ -84,9 +85,23 @@ class AgentSettings:
         "mqtt.url",
         mqtt_url,
         default="mqtt://127.0.0.1:1883",
-        help="The broker: mqtt://[username@]host[:port], or mqtts:// for TLS.",
+        help="The broker: mqtt://[username@]host[:port], mqtts:// for TLS, or ws:// and wss:// "
+        "with a path for WebSockets.",
         flag="--mqtt",
         metavar="URL",
+    )
+    version: str = setting(
+        "mqtt.version",
+        choice("auto", "5", "3.1.1"),
+        default="auto",
+        help="MQTT version; auto takes 3.1.1 where the broker does not speak 5. 3.1.1 does not say "
+        "whether anybody gets a reading.",
+    )
+    proxy: Address | None = setting(
+        "mqtt.proxy",
+        optional(proxy_url),
+        default=None,
+        help="What to connect through: http://host[:port], socks5:// or socks4://; needs PySocks.",
     )
     username: str | None = setting(
         "mqtt.username", optional(text), default=None, help="Who connects, if the broker asks."

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_agent.link import Down
+    from edge_agent.mqtt.events import Down
     from isotherm.log import Log
 
 TOO_LARGE: Final = 0x95
