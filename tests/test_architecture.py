@@ -62,7 +62,7 @@ ORDER = {
         *("pump", "service", "doctor", "cli", "__main__"),
     ),
     "aggregator": (
-        *("errors", "stream.workers", "analytics", "dead_letters", "kafka", "ledger", "sinks"),
+        *("errors", "analytics", "stream.workers", "dead_letters", "kafka", "ledger", "sinks"),
         *("settings", "stream", "monitoring", "doctor", "cli", "job"),
     ),
     "dashboard": (

@@ -211,15 +211,20 @@ def load(
 
 
 def sample(cls: type, *, title: str) -> str:
-    """A commented TOML file with every key at its default."""
-    lines = [f"# {title}"]
-    section = None
+    """A commented TOML file with every key at its default.
+
+    A section is written once, wherever its rows stand in the table: TOML refuses a second one. Keys
+    without a section come first, since below a section they would belong to it.
+    """
+    sections: dict[str, list[Row]] = {"": []}
     for row in rows(cls):
-        table, _, _ = row.key.rpartition(".")
-        if table != section:
-            section = table
-            lines += ["", f"[{table}]"] if table else [""]
-        lines += [f"# {row.help}", line(row)]
+        sections.setdefault(row.key.rpartition(".")[0], []).append(row)
+    lines = [f"# {title}"]
+    for section, table in sections.items():
+        if table:
+            lines += ["", f"[{section}]"] if section else [""]
+        for row in table:
+            lines += [f"# {row.help}", line(row)]
     return "\n".join(lines) + "\n"
 
 

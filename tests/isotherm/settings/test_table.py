@@ -197,6 +197,56 @@ def test_the_sample_parses_back_to_the_defaults(cls: type) -> None:
         assert f"{row.key.rpartition('.')[2]} =" in written
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShuffledSettings:
+    """Rows of one section apart from each other, as where two tables are put together."""
+
+    url: str = setting("mqtt.url", text, default="a", help="Whose.")
+    topic: str = setting("kafka.topic", text, default="b", help="Which.")
+    window: str = setting("mqtt.window", text, default="c", help="How many.")
+    name: str = setting("name", text, default="d", help="No section.")
+
+
+def test_a_section_is_in_the_sample_once_wherever_its_rows_are() -> None:
+    written = sample(ShuffledSettings, title="shuffled.toml")
+    assert tomllib.loads(written) == {
+        "name": "d",
+        "mqtt": {"url": "a", "window": "c"},
+        "kafka": {"topic": "b"},
+    }
+    assert load(ShuffledSettings, PREFIX, file=tomllib.loads(written)) == load(
+        ShuffledSettings, PREFIX
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LouderSettings(KettleSettings):
+    """One row more than `KettleSettings`: all that CONTRIBUTING's "to add a setting" asks for."""
+
+    whistle: int = setting(
+        "boil.whistle", whole(0, 120), default=80, help="Decibels.", flag="--whistle"
+    )
+
+
+def test_a_setting_is_one_row() -> None:
+    variable = "ISOTHERM_KETTLE_BOIL_WHISTLE"
+    assert load(LouderSettings, PREFIX).whistle == 80
+    assert load(LouderSettings, PREFIX, file={"boil": {"whistle": 1}}).whistle == 1
+    assert load(LouderSettings, PREFIX, environ={variable: "2"}).whistle == 2
+    assert load(LouderSettings, PREFIX, flags={"whistle": "3"}).whistle == 3
+    with pytest.raises(SettingsError, match=r"^boil\.whistle = 121: .* 0 to 120"):
+        load(LouderSettings, PREFIX, file={"boil": {"whistle": 121}})
+    by_name = {row.name: row for row in rows(LouderSettings)}
+    names, keywords = option(by_name["whistle"], PREFIX)
+    assert names == ("--whistle", "whistle")
+    assert keywords["help"] == f"Decibels. [{variable}]  [default: 80]"
+    written = sample(LouderSettings, title="louder.toml")
+    assert tomllib.loads(written)["boil"]["whistle"] == 80
+    assert "# Decibels.\nwhistle = 80\n" in written
+    row = f"| `boil.whistle` | `--whistle` | `{variable}` | `80` | Decibels. |"
+    assert row in markdown(LouderSettings, PREFIX)
+
+
 def test_a_required_key_stands_in_the_sample_as_a_comment() -> None:
     assert "# Whose cup.\n# name =\n" in sample(CupSettings, title="cup")
 
