@@ -17,7 +17,6 @@ from aggregator.errors import HistoryError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-VIEWS: Final = """
 _FIELDS: Final = {"degrees": "average_temperature_by_state"} | {m.name: m.field for m in SHOWN}
 """The columns of the view `temperature`, and of what lists in a snapshot's scope they are."""
 
