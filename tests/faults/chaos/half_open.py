@@ -1,6 +1,6 @@
 """Half a request on each of many connections, as a program of its own.
 
-    python -m tests.chaos.half_open EACH SECONDS PORT...
+    python -m tests.faults.chaos.half_open EACH SECONDS PORT...
 
 Of its own, since paho's select() in the runner fails above 1,023 open files.
 """

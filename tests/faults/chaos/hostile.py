@@ -1,6 +1,6 @@
 """What strangers send: each kind is one that has stopped some part of some pipeline once.
 
-Makers are pure: they say what is to be sent, and `tests.chaos.stranger` sends it.
+Makers are pure: they say what is to be sent, and `tests.faults.chaos.stranger` sends it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from isotherm.mqtt.topics import alert_topic, status_topic
-from tests.chaos.plan import AGENTS, BRIDGE
+from tests.faults.chaos.plan import AGENTS, BRIDGE
 
 if TYPE_CHECKING:
     import random

@@ -6,8 +6,8 @@ from collections import defaultdict
 
 import pytest
 
-from tests.chaos.hostile import KINDS
-from tests.chaos.plan import DISKS, TARGETS, Verb, kinds, part_of, plan
+from tests.faults.chaos.hostile import KINDS
+from tests.faults.chaos.plan import DISKS, TARGETS, Verb, kinds, part_of, plan
 
 SEEDS = range(40)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from isotherm.errors import EXIT_OTHER, EXIT_USAGE
-from tests.chaos.parts import End
-from tests.chaos.plan import AGENTS, BRIDGE, JOB, PAGE
-from tests.chaos.run import unexplained_ends
+from tests.faults.chaos.parts import End
+from tests.faults.chaos.plan import AGENTS, BRIDGE, JOB, PAGE
+from tests.faults.chaos.run import unexplained_ends
 
 
 def test_agents_and_page_end_only_when_they_are_ended_and_nobody_with_a_usage_error() -> None:

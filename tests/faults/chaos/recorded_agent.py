@@ -1,11 +1,11 @@
 """`isotherm-agent` that writes down what it names, commits and sends, as a program of its own.
 
-    python -m tests.chaos.recorded_agent JOURNAL CLOCK run --config agent.toml
+    python -m tests.faults.chaos.recorded_agent JOURNAL CLOCK run --config agent.toml
 
 The agent is the real one from its command line on; it knows of none of this. JOURNAL grows by a
 line of JSON for each fact, written before the next one can happen, so that it is right after a
-SIGKILL too (`tests.chaos.journal` reads it). CLOCK is a file of 8 bytes: by how many nanoseconds
-the system clock is wrong right now.
+SIGKILL too (`tests.faults.chaos.journal` reads it). CLOCK is a file of 8 bytes: by how many
+nanoseconds the system clock is wrong right now.
 """
 
 from __future__ import annotations

@@ -10,12 +10,12 @@ import pytest
 
 from deploy.local.services.mosquitto import Mosquitto
 from isotherm.mqtt.topics import readings_topic
-from tests.chaos.journal import Made, Name, read_journals
-from tests.chaos.recorded_agent import set_clock
 from tests.edge_agent.support.account import more
 from tests.edge_agent.support.brokers import running
 from tests.edge_agent.support.simulated_board import Arrivals, SimulatedBoard
 from tests.edge_agent.support.subscriber import Subscriber
+from tests.faults.chaos.journal import Made, Name, read_journals
+from tests.faults.chaos.recorded_agent import set_clock
 from tests.support import Program, await_true, program
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ DAY = 86_400 * 10**9
 
 def recorded(board: SimulatedBoard, folder: Path) -> AbstractContextManager[Program]:
     told, clock = str(folder / "journal"), str(folder / "clock")
-    return program("tests.chaos.recorded_agent", told, clock, *board.run)
+    return program("tests.faults.chaos.recorded_agent", told, clock, *board.run)
 
 
 def made(folder: Path) -> Made:

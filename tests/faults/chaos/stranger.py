@@ -16,15 +16,15 @@ from paho.mqtt.properties import Properties
 
 from deploy.local.ports import LOOPBACK
 from isotherm.mqtt.topics import KAFKA_READINGS
-from tests.chaos.hostile import HalfOpen, Message, Record, Visit
-from tests.chaos.plan import BRIDGE
-from tests.chaos.verdict import Sent
+from tests.faults.chaos.hostile import HalfOpen, Message, Record, Visit
+from tests.faults.chaos.plan import BRIDGE
+from tests.faults.chaos.verdict import Sent
 from tests.support import ROOT, await_true, unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tests.chaos.hostile import Parcel
+    from tests.faults.chaos.hostile import Parcel
 
 PATIENCE: Final = 180.0
 """Seconds for one parcel: a broker may be down, stopped or full for a while."""
@@ -162,7 +162,7 @@ class Stranger:
     def _half_open(self, parcel: HalfOpen) -> None:
         words = [str(parcel.each), str(parcel.seconds), *map(str, self._http)]
         subprocess.run(
-            [sys.executable, "-m", "tests.chaos.half_open", *words],
+            [sys.executable, "-m", "tests.faults.chaos.half_open", *words],
             cwd=ROOT,
             check=True,
             timeout=PATIENCE,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chaos.__main__ import command, report
-from tests.chaos.run import Run, run
+from tests.faults.chaos.__main__ import command, report
+from tests.faults.chaos.run import Run, run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from isotherm import contract
 from isotherm.contract import Clock, Gap, Reading, Rejection
 from tests.aggregator.support.oracle import Oracle
-from tests.chaos.journal import Name
+from tests.faults.chaos.journal import Name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from tests.chaos.journal import Made
+    from tests.faults.chaos.journal import Made
     from tests.support import Kept
 
 _LANES: Final = 2
@@ -31,7 +31,7 @@ class Sent(NamedTuple):
     """Something hostile that was sent, and how it is found again.
 
     Attributes:
-        kind: of `tests.chaos.hostile`.
+        kind: of `tests.faults.chaos.hostile`.
         topic: the MQTT topic, which nothing else has; empty for a record of Kafka.
         place: partition and offset in Kafka's topic of readings; None for an MQTT message.
         payload: its bytes.

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from tests.aggregator.support.records import reading
-from tests.chaos.journal import Name, read_journals
+from tests.faults.chaos.journal import Name, read_journals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

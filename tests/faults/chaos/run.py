@@ -14,23 +14,34 @@ from typing import TYPE_CHECKING, Any, Final
 from isotherm.contract import Gap, Reading, Rejection
 from isotherm.errors import EXIT_USAGE
 from isotherm.mqtt.topics import DEAD_LETTER_SUFFIX, KAFKA_READINGS
-from tests.chaos import hostile
-from tests.chaos.disks import may_mount
-from tests.chaos.journal import read_journals
-from tests.chaos.parts import send
-from tests.chaos.pipeline import Pipeline, unable
-from tests.chaos.plan import AGENTS, BRIDGE, JOB, PAGE, WORKER, Action, Verb, part_of, plan, summary
-from tests.chaos.recorded_agent import set_clock
-from tests.chaos.stranger import Stranger
-from tests.chaos.verdict import Evidence, judge, verdicts
+from tests.faults.chaos import hostile
+from tests.faults.chaos.disks import may_mount
+from tests.faults.chaos.journal import read_journals
+from tests.faults.chaos.parts import send
+from tests.faults.chaos.pipeline import Pipeline, unable
+from tests.faults.chaos.plan import (
+    AGENTS,
+    BRIDGE,
+    JOB,
+    PAGE,
+    WORKER,
+    Action,
+    Verb,
+    part_of,
+    plan,
+    summary,
+)
+from tests.faults.chaos.recorded_agent import set_clock
+from tests.faults.chaos.stranger import Stranger
+from tests.faults.chaos.verdict import Evidence, judge, verdicts
 from tests.support import topic_records, topic_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
-    from tests.chaos.parts import End
-    from tests.chaos.verdict import Verdict
+    from tests.faults.chaos.parts import End
+    from tests.faults.chaos.verdict import Verdict
     from tests.support import Kept
 
 LOOK: Final = 0.1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chaos.disks import Disk, may_mount
+from tests.faults.chaos.disks import Disk, may_mount
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.chaos.hostile import HalfOpen
-from tests.chaos.stranger import Stranger
+from tests.faults.chaos.hostile import HalfOpen
+from tests.faults.chaos.stranger import Stranger
 
 
 def test_what_fails_for_no_broker_s_sake_is_noted() -> None:

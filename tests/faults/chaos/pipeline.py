@@ -16,18 +16,28 @@ from deploy.local.services.java import find_java
 from deploy.local.services.kafka import Kafka
 from deploy.local.services.mosquitto import Mosquitto
 from deploy.local.status.scrape import Samples, ask
-from tests.chaos.disks import Disk, no_disk
-from tests.chaos.parts import Broker, Program, Supervisor
-from tests.chaos.plan import AGENTS, BRIDGE, DISKS, FULL_AGENT, JOB, KAFKA, LINES, MOSQUITTO, PAGE
-from tests.chaos.recorded_agent import set_clock
-from tests.chaos.stranger import ANALYTICS, BRIDGE_ID
+from tests.faults.chaos.disks import Disk, no_disk
+from tests.faults.chaos.parts import Broker, Program, Supervisor
+from tests.faults.chaos.plan import (
+    AGENTS,
+    BRIDGE,
+    DISKS,
+    FULL_AGENT,
+    JOB,
+    KAFKA,
+    LINES,
+    MOSQUITTO,
+    PAGE,
+)
+from tests.faults.chaos.recorded_agent import set_clock
+from tests.faults.chaos.stranger import ANALYTICS, BRIDGE_ID
 from tests.faults.proxy import Proxy
 from tests.support import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+ROOT: Final = Path(__file__).resolve().parents[3]
 PROBES: Final = 20
 STATES: Final = ("CA", "TX", "HI", "AK")
 _STARTS_WITHIN: Final = 300.0
@@ -250,7 +260,7 @@ class Pipeline:
             self.configure(agent, _INTERVALS[agent])
             self._program(
                 agent,
-                *("-m", "tests.chaos.recorded_agent"),
+                *("-m", "tests.faults.chaos.recorded_agent"),
                 *(str(self.journal(agent)), str(self.clock(agent))),
                 *("run", "--config", str(self.folder / f"{agent}.toml")),
                 *("--metrics", listen[agent]),

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [MINUTES] [SEED]`; scripts/test --chaos calls it."""
+"""`python -m tests.faults.chaos [MINUTES] [SEED]`; scripts/test --chaos calls it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from tests.chaos.hostile import KINDS
-from tests.chaos.plan import kinds
-from tests.chaos.run import Run, run
+from tests.faults.chaos.hostile import KINDS
+from tests.faults.chaos.plan import kinds
+from tests.faults.chaos.run import Run, run
 
 DEFAULT_MINUTES = 2.0
 

@@ -14,8 +14,8 @@ import pytest
 from isotherm import contract
 from tests.aggregator.support.oracle import Oracle
 from tests.aggregator.support.records import EPOCH, gap, reading
-from tests.chaos.journal import Made, Name
-from tests.chaos.verdict import (
+from tests.faults.chaos.journal import Made, Name
+from tests.faults.chaos.verdict import (
     Evidence,
     Sent,
     Verdict,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.local.process import Guard
-from tests.chaos.parts import Program, Supervisor, last_line, tree
+from tests.faults.chaos.parts import Program, Supervisor, last_line, tree
 from tests.support import await_true
 
 if TYPE_CHECKING:
