@@ -91,7 +91,7 @@ def latest(temperatures: Mapping[str, float | None]) -> bytes:
 
 
 class HomeAssistant:
-    """A duty of the board (see `Board`): what Home Assistant is told.
+    """A duty of the main loop: what Home Assistant gets to know.
 
     Args:
         notices: where it goes.

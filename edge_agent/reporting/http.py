@@ -23,7 +23,7 @@ STUCK: Final = 10.0
 
 
 class HttpReporter:
-    """A duty of the board (see `Board`): what other threads may look at.
+    """A duty of the main loop: what other threads may look at.
 
     Args:
         view: makes a view; called in the main loop alone.

@@ -47,7 +47,7 @@ class Device(Protocol):
 
 
 class StatusReporter:
-    """Keeps the status at the broker up to date; a duty of the board (see `Board`).
+    """Keeps the status at the broker up to date; a duty of the main loop.
 
     Its turn must come before the publisher's: what the broker knew is handed to the device before
     anything is sent over a new connection.

@@ -23,7 +23,7 @@ _MOST_DIGITS: Final = 20
 
 
 class SystemdNotifier:
-    """A duty of the board (see `Board`): the watchdog is fed in the main loop, and nowhere else.
+    """A duty of the main loop: the watchdog is fed in the main loop, and nowhere else.
 
     Without NOTIFY_SOCKET it does nothing.
 

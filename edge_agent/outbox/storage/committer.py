@@ -32,7 +32,7 @@ class Outcome(NamedTuple):
         free: bytes that the disk has left for us; None where it is not known.
         taken: rows that came from another store.
         lost: what is in neither, by guid and epoch.
-        missing: ids of the batch's `known` that stood in no file before it.
+        missing: ids of the batch's `known` that were in no file before it.
     """
 
     batch: Batch

@@ -93,7 +93,7 @@ class Batch:
     """What one transaction does.
 
     Attributes:
-        entries: to be written, by id; one that stands there already is replaced.
+        entries: to be written, by id; one that is there already is replaced.
         seqs: the last sequence number given, by guid.
         gone: ids of entries to be deleted.
         aside: why an entry is not sent for now, by id.
@@ -269,7 +269,7 @@ class Database:
         try:
             if batch.fresh:
                 run.execute("DELETE FROM sensor")
-            # What is written anew, and what stands there still of what is to go.
+            # What is written anew, and what is still there of what is to go.
             replaced = self._count(spans(sorted(batch.entries)))
             run.executemany(_PUT, map(to_row, batch.entries.values()))
             run.executemany(_SEQ, map(checked, batch.seqs.items()))
@@ -338,7 +338,7 @@ class Database:
 
     @_damage_is_an_error
     def count_on(self) -> bool:
-        """Take some more of the rows into account that stood there when it was opened.
+        """Take some more of the rows into account that were there when it was opened.
 
         Returns:
             Whether there are more. Call it in the writing thread.

@@ -44,7 +44,7 @@ class Opened(NamedTuple):
     Attributes:
         store: the one.
         saved: what it knew.
-        set_aside: where the damaged file is that stood in its place; None if it was well.
+        set_aside: where the damaged file is that was in its place; None if it was well.
         why: what was wrong with that.
         salvaged: entries that could be read from it.
     """
@@ -80,7 +80,7 @@ class FileLock:
 
     @property
     def holds(self) -> bool:
-        """Whether the lock still stands where others look for it."""
+        """Whether the lock is still where others look for it."""
         try:
             found = os.stat(self._path)  # noqa: PTH116 beside fstat
         except OSError:
@@ -174,7 +174,7 @@ def _open(path: Path, *, check: bool) -> Opened:
 
 
 def set_aside(path: Path, why: str, now: float) -> Path:
-    """Rename what stands at the outbox's path, so that it is kept; its new name.
+    """Rename what is at the outbox's path, so that it is kept; its new name.
 
     Args:
         path: of the outbox.

@@ -62,9 +62,9 @@ class RowCounts:
             self._recent.pop(self._order.popleft(), None)
 
     def count(self, rows: Iterable[tuple[Any, Any, Any, Any]]) -> None:
-        """Rows that stood there before: guid, epoch in bytes, seq, state."""
+        """Rows that were there before: guid, epoch in bytes, seq, state."""
         for guid, epoch, seq, state in rows:
-            # A damaged row is lost by its own doing, and is told when it is read.
+            # A damaged row is lost by its own doing, and is logged when it is read.
             if isinstance(guid, str) and isinstance(epoch, bytes) and isinstance(seq, int):
                 self._one((guid, epoch.hex()), seq, str(state))
 
@@ -92,7 +92,7 @@ class RowCounts:
         return number in self._recent
 
     def lost(self, kept: RowCounts, known: Iterable[int]) -> dict[Key, Span]:
-        """What stood here and is in no other place.
+        """What was here and is in no other place.
 
         Args:
             kept: what the store that follows has of it.
