@@ -15,6 +15,7 @@ import pyspark
 from confluent_kafka import Producer
 
 from aggregator.analytics.analytics import Analytics
+from aggregator.analytics.measures import SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -68,7 +69,9 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 def analytics(scope: dict[str, Any]) -> Analytics:
     rows = {name: tuple(map(tuple, scope[name])) for name in scope if name.endswith("by_state")}
-    return Analytics(**(scope | rows))
+    further = {measure.field: rows.pop(measure.field) for measure in SHOWN}
+    four = {name: value for name, value in scope.items() if name not in further}
+    return Analytics(**(four | rows), further=further)
 
 
 def until(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
