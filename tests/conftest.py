@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _FAULTS = "faults"
 _LONG = tuple(
     ROOT / "tests" / folder
-    for folder in ("chaos", "faults/job", "aggregator/job", "faults", "deploy")
+    for folder in ("faults/chaos", "faults/job", "aggregator/job", "faults", "deploy")
 )
 """Folders of tests that take minutes: everything at once, and one start of Spark after another."""
 
