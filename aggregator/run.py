@@ -40,7 +40,7 @@ from aggregator.trigger import Triggers
 from aggregator.view import View, missing, notes
 from contract.endpoint import Endpoint, json_page, verdict
 from contract.endpoint import metrics as page
-from contract.exposition import exposition
+from contract.registry import Metrics, Table
 from contract.states import STATES
 from contract.tasks import Tasks
 
@@ -207,8 +207,9 @@ def warn_closed(approximate: Approximate | None, capacity: int, log: Log) -> Non
 
 def pages(view: View) -> dict[str, Callable[[], Page]]:
     """What the job answers over HTTP, by path."""
+    exported = Metrics(Table(PREFIX, METRICS, lambda: view))
     return {
-        "/metrics": lambda: page(exposition(PREFIX, METRICS, view)),
+        "/metrics": lambda: page(exported.text()),
         # It ends by itself where it cannot go on.
         "/healthz": lambda: _health(view),
         "/readyz": lambda: verdict(missing(view)),

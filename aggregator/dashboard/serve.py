@@ -26,7 +26,7 @@ from aggregator.dashboard.security import Guard, read_token
 from aggregator.dashboard.sensors import Job
 from contract import listening
 from contract.backoff import Backoff
-from contract.exposition import exposition
+from contract.registry import Table
 from contract.tasks import Tasks, where
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def serve(settings: DashboardSettings, log: Log) -> None:
         Job(settings.job),
         stale_after=settings.stale_after,
         more=[alerts.route()],
-        more_metrics=lambda: exposition(PREFIX, SERVER_METRICS, around) + alerts.exposition(),
+        tables=[Table(PREFIX, SERVER_METRICS, lambda: around), alerts.metrics()],
         faults=tasks.faults,
     )
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)

@@ -11,9 +11,9 @@ from aggregator.metrics import METRICS, PREFIX
 from aggregator.observed import Observed
 from aggregator.population import Offline
 from aggregator.view import View, missing
-from contract.exposition import exposition
 from contract.log import Log
 from contract.reasons import Reason
+from contract.registry import Metrics, Table
 from tests.aggregator.golden import EVENT_WINDOW, snapshot
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Clock:
 
 def shown(view: View) -> dict[str, float]:
     found = {}
-    for line in exposition(PREFIX, METRICS, view).splitlines():
+    for line in Metrics(Table(PREFIX, METRICS, lambda: view)).text().splitlines():
         if not line.startswith("#"):
             match = SAMPLE.fullmatch(line)
             assert match is not None, line
@@ -112,7 +112,8 @@ def test_what_is_missing_is_said() -> None:
 
 
 def test_names_follow_prometheus_and_have_help_and_type() -> None:
-    text = exposition(PREFIX, METRICS, View(observed=Observed(), trigger=3.0))
+    view = View(observed=Observed(), trigger=3.0)
+    text = Metrics(Table(PREFIX, METRICS, lambda: view)).text()
     for row in METRICS:
         name = PREFIX + row.name
         assert (row.kind == "counter") == name.endswith("_total")

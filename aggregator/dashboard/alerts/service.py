@@ -12,8 +12,8 @@ from starlette.routing import Route
 from aggregator.dashboard.alerts.alert import FIRING, wire
 from aggregator.dashboard.alerts.alert_metrics import ALERT_METRICS
 from aggregator.dashboard.metrics import PREFIX
-from contract.exposition import exposition
 from contract.moment import NS_PER_SECOND, format_event_time
+from contract.registry import Table
 from contract.tasks import where
 
 if TYPE_CHECKING:
@@ -147,9 +147,9 @@ class Alerts:
             ],
         }
 
-    def exposition(self) -> str:
+    def metrics(self) -> Table[Alerts]:
         """What /metrics answers of them."""
-        return exposition(PREFIX, ALERT_METRICS, self)
+        return Table(PREFIX, ALERT_METRICS, lambda: self)
 
     def route(self) -> Route:
         """The route /api/alerts."""
