@@ -6,7 +6,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from bridge.availability import Availability
 from bridge.backpressure import Backpressure
 from bridge.client import SessionOptions
 from bridge.forget import forget
@@ -19,11 +18,11 @@ from bridge.session import Session
 from bridge.sinks import make_sink
 from bridge.stats import Stats
 from contract.backoff import Backoff
+from contract.log import Availability, SharedAvailability
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.availability import Shared
     from bridge.client import Arrivals
     from bridge.frames import Frame
     from bridge.notes import Note
@@ -56,7 +55,7 @@ class Lane:
     def __init__(
         self,
         settings: BridgeSettings,
-        kafka: Shared,
+        kafka: SharedAvailability,
         log: Log,
         tasks: Tasks,
         *,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.waiting import MAX_UNBOUNDED_BYTES
+from contract.log import Problem
 
 if TYPE_CHECKING:
     from contract.log import Log
@@ -18,7 +19,7 @@ class Overflow:
     """
 
     def __init__(self, log: Log) -> None:
-        self._log = log
+        self._full = Problem(log.warning, "mqtt qos 0 overflow", log.info, "mqtt qos 0 taken again")
         self._since = 0
 
     def note(self, dropped: int, *, before: int) -> None:
@@ -28,14 +29,12 @@ class Overflow:
             dropped: how many of them were dropped.
             before: how many had been until then.
         """
-        if dropped and not self._since:
-            self._since = before + 1
-            self._log.warning(
-                "mqtt qos 0 overflow",
+        if dropped:
+            self._since = self._since if self._full else before
+            self._full.begin(
                 waiting_bytes=MAX_UNBOUNDED_BYTES,
                 note="messages at QoS 0 are dropped and counted until Kafka takes those that wait; "
                 "publish at QoS 1 to lose none",
             )
-        elif self._since and not dropped:
-            self._log.info("mqtt qos 0 taken again", dropped=before + 1 - self._since)
-            self._since = 0
+        else:
+            self._full.end(dropped=before - self._since)

@@ -36,14 +36,13 @@ from contract.reasons import Reason, Rejection
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from bridge.availability import Availability
     from bridge.load import Load
     from bridge.positions import Positions
     from bridge.records import Record
     from bridge.sink import Sink
     from bridge.stats import Stats
     from contract.backoff import Backoff
-    from contract.log import Log
+    from contract.log import Availability, Log
 
 _LAST_WORDS_S: Final = 5.0
 _KNOWN_AT_A_TIME: Final = 10_000

@@ -10,13 +10,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from bridge.availability import Shared
 from bridge.errors import FencedError
 from bridge.handover import Handover
 from bridge.lane import Lane
 from bridge.security import check_files
 from bridge.settings import SHARDS_IN_GROUP, group_id
 from bridge.stats import total
+from contract.log import SharedAvailability
 from contract.tasks import Tasks
 from contract.topics import shard_filter
 
@@ -49,7 +49,7 @@ class Bridge:
         self._stop = threading.Event()
         self._was_ready = False
         self.tasks = Tasks(log)
-        kafka = Shared("kafka", log, brokers=settings.brokers)
+        kafka = SharedAvailability("kafka", log, brokers=settings.brokers)
         self._handover = Handover(
             settings,
             lambda session, note: Lane(session, kafka, log, self.tasks, ending=note),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from paho.mqtt.enums import MQTTErrorCode
@@ -14,6 +15,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from bridge.client import BulkClient
 from bridge.errors import MalformedPacketError
 from contract.backoff import Backoff
+from contract.log import Problem
 from contract.refusal import refusal
 from contract.tasks import Tasks, where
 
@@ -120,7 +122,9 @@ class Session:
         self._resumed = False
         self._renewing = False
         self._answered = False
-        self._said = ""
+        fault = partial(Problem, log.error, client_id=options.client_id)
+        self._malformed = fault("mqtt stream malformed")
+        self._not_understood = fault("mqtt packet not understood")
         self._since = 0.0
         self._taken_over = False
         # What follows is the network thread's own.
@@ -234,13 +238,13 @@ class Session:
                         self._attend()
             except MalformedPacketError as error:
                 client.drop()
-                self._say_fault("mqtt stream malformed", str(error))
+                self._say_fault(self._malformed, str(error))
             except (OSError, ValueError) as error:
                 client.drop()
                 self._say_lost(str(error) or type(error).__name__)
             except Exception as error:  # noqa: BLE001 a packet that paho does not understand
                 client.drop()
-                self._say_fault("mqtt packet not understood", where(error))
+                self._say_fault(self._not_understood, where(error))
             self._asked.clear()
             self._leaving.clear()
             self._due = None
@@ -426,11 +430,9 @@ class Session:
                 words = str(self._client.read_error or "the connection broke")
             self._say_lost(words if self._answered else words + self._guess())
 
-    def _say_fault(self, event: str, why: str) -> None:
+    def _say_fault(self, fault: Problem, why: str) -> None:
         """The broker sends what cannot be handled; a new connection may mend it."""
-        if why != self._said:
-            self._said = why
-            self._log.error(event, client_id=self._options.client_id, why=why)
+        fault.begin(why, why=why)
         self._events.disconnected(why)
 
     def _say_lost(self, words: str) -> None:

@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from contract.backoff import Backoff
+from contract.log import Problem
 from edge_agent.batch import Batch
 from edge_agent.depot import Claim, Opened, open_store, set_aside
 from edge_agent.errors import OutboxInUseError
@@ -77,7 +78,7 @@ class Keeper:
         self._source: Store | None = None
         self._before: Held | None = None
         self._closed: Held | None = None
-        self._hindrance = ""
+        self._hindrance = Problem(log.warning, "the outbox cannot be opened anew yet")
         self._writer = Writer(tasks)
         self._backoff = Backoff(first=1.0, longest=30.0)
         self._claim: Claim | None = None
@@ -345,11 +346,9 @@ class Keeper:
         try:
             self._reopen()
         except (sqlite3.Error, OSError) as error:
-            if str(error) != self._hindrance:
-                self._log.warning("the outbox cannot be opened anew yet", why=error)
-            self._hindrance = str(error)
+            self._hindrance.begin(str(error), why=error)
             return
-        self._hindrance = ""
+        self._hindrance.end()
         if self.batch.fresh:
             # These numbers belong to the epoch that ended with the file.
             for batch in self._uncommitted():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from contract.log import Problem
 from edge_agent.frames import Framer
 from edge_agent.message import Fate, Message
 
@@ -26,7 +27,7 @@ class Notices:
         self._framers: dict[str, Framer] = {}
         self._topics: dict[Framer, str] = {}
         self._waiting: dict[str, Message] = {}
-        self._refused: set[str] = set()
+        self._refusals: dict[str, Problem] = {}
         self._taken: set[str] = set()
         self._under_way = 0
 
@@ -77,9 +78,17 @@ class Notices:
         topic = self._topics[message.framer]
         if fate is not Fate.REFUSED:
             self._taken.add(topic)
-            if topic in self._refused:
-                self._refused.remove(topic)
-                self._log.info("the broker takes notices again", topic=topic)
-        elif topic not in self._refused:
-            self._refused.add(topic)
-            self._log.warning("the broker refuses notices", topic=topic, reason=reason)
+            self._refusal(topic).end()
+        else:
+            self._refusal(topic).begin(reason=reason)
+
+    def _refusal(self, topic: str) -> Problem:
+        if topic not in self._refusals:
+            self._refusals[topic] = Problem(
+                self._log.warning,
+                "the broker refuses notices",
+                self._log.info,
+                "the broker takes notices again",
+                topic=topic,
+            )
+        return self._refusals[topic]

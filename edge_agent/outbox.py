@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from contract.fields import is_guid
+from contract.log import Problems
 from contract.tasks import Tasks
 from edge_agent.clock import Timeline
 from edge_agent.dispatch import Dispatch
@@ -21,7 +22,6 @@ from edge_agent.keeper import Keeper
 from edge_agent.lanes import LIVE_ROWS, Lanes
 from edge_agent.names import Names
 from edge_agent.ranges import spans
-from edge_agent.trouble import Troubles
 from edge_agent.twin import Twin
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Outbox:
         tasks: Tasks | None = None,
     ) -> None:
         self._log = log
-        self._troubles = Troubles(log)
+        self._troubles = Problems(log, "readings")
         self._names = Names(board)
         self._boot = boot
         self._timeline = Timeline(clock, boot=self._boot, offsets={}, wait=wait)

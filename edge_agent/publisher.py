@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from contract.backoff import Backoff
+from contract.log import Problem
 from edge_agent.frames import FAILURE, NO_SUBSCRIBERS, QUOTA_EXCEEDED, TOO_LARGE, Framer, Puback
 from edge_agent.link import Acks, Down, Passed, Up
 from edge_agent.message import Fate
@@ -87,12 +88,17 @@ class Publisher:
         self._limit = SizeLimit(clock, first=first_packet)
         self._qos = 1
         self._retain = True
-        self._lacks = ""
+        self._lacks = Problem(
+            log.warning,
+            "this broker cannot do all that we ask of it",
+            log.info,
+            "the broker can do all that we ask of it now",
+        )
         # At QoS 0: the mark behind the messages under way, and their identifiers.
         self._mark: tuple[int, list[int]] | None = None
         self._retry_at = 0.0
         self._hold_until = 0.0
-        self._said = ""
+        self._away = Problem(log.warning, "no broker")
         self.refused = False
         self.connections = 0
         self.greeting: Up | None = None
@@ -121,7 +127,7 @@ class Publisher:
     @property
     def lacks(self) -> str:
         """What the broker cannot do of what we ask of it, for people; empty where it can all."""
-        return self._lacks
+        return self._lacks.reason
 
     @property
     def promised(self) -> bool:
@@ -135,7 +141,7 @@ class Publisher:
     @property
     def waiting_for(self) -> str:
         """Why there is no connection, for people; empty while there is one."""
-        return "" if self._connected else self._said or "connecting"
+        return "" if self._connected else self._away.reason or "connecting"
 
     def turn(self) -> float:
         """Send what may be sent, hear what the broker says; never blocks.
@@ -256,7 +262,7 @@ class Publisher:
             self._will.taken()
         if self._rival is not None:
             self._rival.connected()
-        self._said = ""
+        self._away.end()
         session = "resumed" if up.session else "new"
         self._log.info("connected", session=session, resend=len(self._window))
         self._tell_lacks(up)
@@ -267,12 +273,10 @@ class Publisher:
             *([] if up.retain else [_NO_RETAIN]),
         ]
         said = "; ".join(lacks)
-        if said != self._lacks:
-            self._lacks = said
-            if said:
-                self._log.warning("this broker cannot do all that we ask of it", lacks=said)
-            else:
-                self._log.info("the broker can do all that we ask of it now")
+        if said:
+            self._lacks.begin(said, lacks=said)
+        else:
+            self._lacks.end()
 
     def _down(self, down: Down) -> None:
         now = self._clock()
@@ -290,9 +294,7 @@ class Publisher:
         if self._rival is not None:
             delay = max(delay, self._rival.lost(down.code))
         self._retry_at = now + delay
-        if down.reason != self._said:
-            self._log.warning("no broker", reason=down.reason, unacknowledged=len(self._window))
-        self._said = down.reason
+        self._away.begin(down.reason, reason=down.reason, unacknowledged=len(self._window))
 
     def _lose(self, down: Down) -> None:
         """What was under way goes again, or in smaller parts, if it was what ended it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from contract.log import Problem
 from edge_agent.keeper import STALL
 
 if TYPE_CHECKING:
@@ -46,7 +47,11 @@ class Twin:
         self._dispatch = dispatch
         self._dropper = dropper
         self._log = log
-        self._told = False
+        self._forged = Problem(
+            log.warning,
+            "a retained status claims this outbox's epoch, and was not written with it: it is not "
+            "believed; see who may publish to our status topic",
+        )
         self._status: tuple[Mark | None] | None = None
         self.found = False
         """Whether nothing may be sent, since it is still to be moved."""
@@ -61,12 +66,8 @@ class Twin:
         if self._status is None or not self._names.has_disk:
             return
         self.found = not self._names.confirm(*self._status)
-        if self._names.forged and not self._told:
-            self._told = True
-            self._log.warning(
-                "a retained status claims this outbox's epoch, and was not written with it: it is "
-                "not believed; see who may publish to our status topic"
-            )
+        if self._names.forged:
+            self._forged.begin()
         self._keeper.batch.facts.update(self._names.facts())
         self.turn()
 

@@ -14,6 +14,7 @@ from aggregator.dashboard.ring import Ring
 from aggregator.dashboard.streams import Streams
 from aggregator.dashboard.trend import Trend
 from contract.foreign_json import excerpt
+from contract.log import Problem
 from contract.moment import NS_PER_SECOND
 from contract.tasks import where
 
@@ -83,6 +84,7 @@ class Hub:
         self.feed = source
         self._stale_after = stale_after
         self._log = log
+        self._unreadable = Problem(log.warning, "no snapshot")
         self._consumers = consumers
         self.clock = clock
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -187,6 +189,7 @@ class Hub:
         self._batches.add(snapshot)
         self.trend.add(snapshot, event.received / NS_PER_SECOND)
         self.unwell = ""
+        self._unreadable.end()
         self.snapshots += 1
         if self.ring.newest is not event:
             # A scope of an older one came late: nobody is shown the past.
@@ -204,8 +207,7 @@ class Hub:
 
     def _broken(self, place: str, why: str, count: int = 1) -> None:
         self.broken_records += count
-        if not self.unwell:
-            self._log.warning("no snapshot", where=place, why=why)
+        self._unreadable.begin(where=place, why=why)
         self.unwell = f"the last record is no snapshot that can be shown: {place}: {why}"
 
     def _source(self, source: Source) -> None:

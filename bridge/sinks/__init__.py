@@ -11,9 +11,9 @@ from bridge.notes import Notebook, note_of
 if TYPE_CHECKING:
     import threading
 
-    from bridge.availability import Availability
     from bridge.settings import BridgeSettings
     from bridge.sink import Sink
+    from contract.log import Availability
 
 
 def make_sink(

@@ -21,9 +21,9 @@ from bridge.sinks.limits import RequestSize, SmallerRequestsError, patiently
 if TYPE_CHECKING:
     import threading
 
-    from bridge.availability import Availability
     from bridge.records import Record
     from bridge.settings import BridgeSettings
+    from contract.log import Availability
 
 
 class KafkaPythonSink:

@@ -43,11 +43,11 @@ from bridge.sinks.limits import (
 if TYPE_CHECKING:
     import threading
 
-    from bridge.availability import Availability
     from bridge.notes import Notebook
     from bridge.positions import Last
     from bridge.records import Record
     from bridge.settings import BridgeSettings
+    from contract.log import Availability
 
 _REQUEST_MS: Final = 30_000
 _GRACE_S: Final = 2.0

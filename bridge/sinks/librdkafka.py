@@ -14,9 +14,9 @@ from bridge.sinks.rd_producer import REQUEST_BYTES, RdProducer, unavailable
 if TYPE_CHECKING:
     import threading
 
-    from bridge.availability import Availability
     from bridge.records import Record
     from bridge.settings import BridgeSettings
+    from contract.log import Availability
 
 
 class LibrdkafkaSink:

@@ -29,8 +29,8 @@ from bridge.sinks.rd_producer import (
 if TYPE_CHECKING:
     import threading
 
-    from bridge.availability import Availability
     from bridge.settings import BridgeSettings
+    from contract.log import Availability
 
 _NO_LEADER_YET: Final = frozenset(
     {

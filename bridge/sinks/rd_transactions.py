@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from bridge.availability import Availability
     from bridge.notes import Notebook
     from bridge.positions import Last
     from bridge.records import Record
     from bridge.settings import BridgeSettings
+    from contract.log import Availability
 
 _TURN_S: Final = 1.0
 _ABORT: Final = "an abort awaits confirmation"

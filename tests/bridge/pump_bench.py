@@ -7,13 +7,12 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bridge.availability import Availability
 from bridge.frames import Frame
 from bridge.positions import Positions
 from bridge.pump import Bounds, Pump
 from bridge.stats import Stats
 from contract.backoff import Backoff
-from contract.log import Log
+from contract.log import Availability, Log
 from tests.bridge.readings import reading
 
 if TYPE_CHECKING:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from bridge.availability import Availability
 from bridge.errors import BatchTooSlowError, SinkUnavailableError
 from bridge.settings import PREFIX, BridgeSettings
 from bridge.sinks import make_sink
-from contract.log import Log
+from contract.log import Availability, Log
 from contract.settings import load
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.availability import Shared
 from bridge.errors import FencedError, SessionsLeftError, SinkClosingError
 from bridge.handover import Handover, others, to_end
 from bridge.known import Known
@@ -18,7 +17,7 @@ from bridge.lane import Lane
 from bridge.notes import Note
 from bridge.settings import PREFIX, BridgeSettings
 from bridge.sink import MemorySink
-from contract.log import Log
+from contract.log import Log, SharedAvailability
 from contract.settings import load
 from contract.tasks import Tasks
 from contract.topics import ALL_READINGS, readings_topic, shard_filter
@@ -121,7 +120,7 @@ def test_a_session_is_empty_only_once_the_broker_has_answered(
     log = Log("test")
     with ScriptedBroker() as broker, ThreadPoolExecutor(1) as pool:
         settings = load(BridgeSettings, PREFIX, flags={"mqtt": f"mqtt://127.0.0.1:{broker.port}"})
-        lane = Lane(settings, Shared("kafka", log), log, Tasks(log), ending=WHOLE)
+        lane = Lane(settings, SharedAvailability("kafka", log), log, Tasks(log), ending=WHOLE)
         lane.start()
         peer = broker.accept()
         peer.packet()
@@ -153,7 +152,11 @@ def test_that_the_other_kind_is_gone_is_noted_only_where_it_is(
     with ScriptedBroker() as broker:
         settings = load(BridgeSettings, PREFIX, flags={"mqtt": f"mqtt://127.0.0.1:{broker.port}"})
         lane = Lane(
-            settings, Shared("kafka", log), log, Tasks(log), before=lambda _: ([], none_left)
+            settings,
+            SharedAvailability("kafka", log),
+            log,
+            Tasks(log),
+            before=lambda _: ([], none_left),
         )
         lane.start()
         await_true(lambda: lane.vitals().kafka, "a lane that has asked")
@@ -199,7 +202,7 @@ def test_a_resumed_session_gets_its_new_filters_before_the_others_lose_theirs(
         monkeypatch.setattr("bridge.known.known", lambda *_: other)
         handover = Handover(settings, make, log)
         handover.stopping = turns = _Turns()
-        lane = Lane(settings, Shared("kafka", log), log, Tasks(log), before=handover)
+        lane = Lane(settings, SharedAvailability("kafka", log), log, Tasks(log), before=handover)
         handover.lanes = [lane]
         lane.start()
         peer = broker.accept()
@@ -229,7 +232,7 @@ def test_a_session_whose_client_id_another_bridge_took_is_not_ended(
     log = Log("test")
     with ScriptedBroker() as broker:
         settings = load(BridgeSettings, PREFIX, flags={"mqtt": f"mqtt://127.0.0.1:{broker.port}"})
-        lane = Lane(settings, Shared("kafka", log), log, Tasks(log), ending=WHOLE)
+        lane = Lane(settings, SharedAvailability("kafka", log), log, Tasks(log), ending=WHOLE)
         lane.start()
         broker.accept().send(CONNACK_RESUMED)
         await_true(lambda: lane.ready, "a lane that takes messages")

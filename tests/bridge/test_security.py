@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.availability import Availability
 from bridge.security import (
     check_files,
     kafka_access,
@@ -16,7 +15,7 @@ from bridge.security import (
 )
 from bridge.settings import PREFIX, BridgeSettings
 from contract import SettingsError
-from contract.log import Log
+from contract.log import Availability, Log
 from contract.refusal import refusal
 from contract.settings import load
 from contract.tls import read_secret
@@ -234,8 +233,8 @@ def test_what_changes_with_each_attempt_is_left_out_of_a_refusal() -> None:
 def test_a_refusal_is_logged_once_also_of_a_broker_that_was_away(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level("INFO", "isotherm.security")
-    kafka = Availability("kafka", Log("security"))
+    caplog.set_level("INFO", "isotherm.bridge")
+    kafka = Availability("kafka", Log("bridge"))
     kafka.lost("connection refused")
     kafka.lost("no such user", refused=True)
     kafka.lost("no such user", refused=True)

@@ -12,7 +12,6 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined] # its stub
 from kafka.errors import KafkaTimeoutError
 
-from bridge.availability import Availability
 from bridge.errors import FencedError, SinkUnavailableError
 from bridge.positions import position_partition
 from bridge.records import Batch, Record
@@ -21,7 +20,7 @@ from bridge.sinks import make_sink
 from bridge.sinks.kp_producer import Failure
 from bridge.sinks.limits import TransactionTime
 from bridge.sinks.rd_producer import RdProducer
-from contract.log import Log
+from contract.log import Availability, Log
 from contract.settings import load
 from tests.bridge.readings import reading
 from tests.bridge.sink_bench import CLIENTS, deliver_patiently, settings, sink_of

@@ -23,6 +23,7 @@ from aggregator.dashboard.alerts.left import MAX_BYTES, left_behind, over, topic
 from aggregator.dashboard.alerts.told import after, due
 from contract.backoff import Backoff
 from contract.foreign_json import excerpt
+from contract.log import Problem
 from contract.topics import ALL_ALERTS, alert_topic
 
 if TYPE_CHECKING:
@@ -92,8 +93,8 @@ class AlertTopics:
         self._fresh = False
         self._topics = topics(rules)
         self._left: dict[str, bytes] = {}
-        self._said_foreign = False
-        self._why = ""
+        self._foreign = Problem(log.warning, "a retained message among the alerts is not ours")
+        self._away = Problem(log.warning, "no broker for alerts", mqtt=login.address)
         self._closing = threading.Event()
         self.sent = self.failures = self.given_up = self.foreign = 0
         self._client = self._made()
@@ -195,8 +196,8 @@ class AlertTopics:
         with self._lock:
             self._connected = self._fresh = True
             self._left = {}
-        self._why = ""
-        self._said_foreign = False
+        self._away.end()
+        self._foreign.end()
         self._log.info("alerts connected", mqtt=self._login.address)
         client.subscribe(ALL_ALERTS, options=SubscribeOptions(qos=1, noLocal=True))
 
@@ -229,19 +230,14 @@ class AlertTopics:
 
     def _not_ours(self, topic: str) -> None:
         self.foreign += 1
-        if not self._said_foreign:
-            self._said_foreign = True
-            self._log.warning(
-                "a retained message among the alerts is not ours",
-                topic=excerpt(topic),
-                fix="let nobody else publish under isotherm/v1/alerts (docs/operations.md)",
-            )
+        self._foreign.begin(
+            topic=excerpt(topic),
+            fix="let nobody else publish under isotherm/v1/alerts (docs/operations.md)",
+        )
 
     def _on_publish(self, *_arguments: Any) -> None:
         self.sent += 1
 
     def _failed(self, why: str) -> None:
         self.failures += 1
-        if why != self._why:
-            self._why = why
-            self._log.warning("no broker for alerts", mqtt=self._login.address, why=why)
+        self._away.begin(why, why=why)

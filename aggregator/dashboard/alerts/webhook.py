@@ -11,6 +11,7 @@ from aggregator.dashboard.alerts.alert import FIRING, RESOLVED, encode, wire
 from aggregator.dashboard.alerts.told import after, due
 from aggregator.dashboard.asking import RefusedError, ask
 from contract.backoff import Backoff
+from contract.log import Problem
 from contract.tasks import where
 from contract.version import VERSION
 
@@ -87,7 +88,7 @@ class Webhook:
         self._queue: deque[Notice] = deque()
         self._wake = threading.Condition()
         self._closing = False
-        self._well = True
+        self._failing = Problem(log.warning, "webhook fails", log.info, "webhook works again")
         self.sent = self.failures = self.given_up = self.foreign = 0
         self._thread = tasks.start(
             "webhook", self._run, stopping=lambda: self._closing, again=Backoff(1.0, 60.0)
@@ -130,9 +131,7 @@ class Webhook:
             except Exception as error:  # noqa: BLE001 whatever it is, the notice is tried again
                 self.failures += 1
                 final = isinstance(error, RefusedError) and _is_final(error.code)
-                if self._well:
-                    self._well = False
-                    self._log.warning("webhook fails", why=_why(error))
+                self._failing.begin(why=_why(error))
                 if final or time.monotonic() > give_up:
                     self.given_up += 1
                     return True
@@ -146,9 +145,7 @@ class Webhook:
     def _done(self, notice: Notice) -> None:
         self.sent += 1
         self._backoff.reset()
-        if not self._well:
-            self._well = True
-            self._log.info("webhook works again", failures=self.failures, given_up=self.given_up)
+        self._failing.end(failures=self.failures, given_up=self.given_up)
         self._delivered = after(self._delivered, notice)
         try:
             self._save(self._delivered)
