@@ -179,14 +179,15 @@ def load(
 
 def sample(cls: type, *, title: str) -> str:
     """A commented TOML file with every key at its default."""
-    lines = [f"# {title}"]
-    section = None
+    # TOML takes a table once, and keys without one only before the first.
+    sections: dict[str, list[str]] = {"": []}
     for row in rows(cls):
         table, _, _ = row.key.rpartition(".")
-        if table != section:
-            section = table
-            lines += ["", f"[{table}]"] if table else [""]
-        lines += [f"# {row.help}", line(row)]
+        sections.setdefault(table, []).extend([f"# {row.help}", line(row)])
+    lines = [f"# {title}"]
+    for table, content in sections.items():
+        heading = [f"[{table}]"] if table else []
+        lines += ["", *heading, *content] if content else []
     return "\n".join(lines) + "\n"
 
 

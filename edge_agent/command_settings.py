@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from contract.settings import duration, optional, setting, text, whole
-from edge_agent.parsers import MAX_WINDOW, device_id, moment, mqtt_url, rate
+from contract.mqtt_settings import mqtt_setting
+from contract.settings import duration, optional, setting, whole
+from edge_agent.parsers import MAX_WINDOW, device_id, moment, rate
 from edge_agent.publisher import WINDOW
 from edge_agent.workload import RATE, SENSORS
 
@@ -59,53 +60,12 @@ class SimulateSettings:
 class ReplaySettings:
     """What `isotherm-agent replay` needs to know."""
 
-    mqtt: Address = setting(
-        "mqtt.url",
-        mqtt_url,
-        help="The broker: mqtt://[username@]host[:port], or mqtts:// for TLS.",
-        flag="--mqtt",
-        metavar="URL",
-    )
-    username: str | None = setting(
-        "mqtt.username",
-        optional(text),
-        default=None,
-        help="Who connects, if the broker asks.",
-        flag="--username",
-        metavar="NAME",
-    )
-    password_file: str | None = setting(
-        "mqtt.password_file",
-        optional(text),
-        default=None,
-        help="File with the password; a last newline is cut off.",
-        flag="--password-file",
-        metavar="FILE",
-    )
-    ca_file: str | None = setting(
-        "mqtt.ca_file",
-        optional(text),
-        default=None,
-        help="Certificates to trust with mqtts://, PEM; if not set, those of the system.",
-        flag="--ca-file",
-        metavar="FILE",
-    )
-    cert_file: str | None = setting(
-        "mqtt.cert_file",
-        optional(text),
-        default=None,
-        help="Client certificate, PEM.",
-        flag="--cert-file",
-        metavar="FILE",
-    )
-    key_file: str | None = setting(
-        "mqtt.key_file",
-        optional(text),
-        default=None,
-        help="Its key, PEM, not encrypted.",
-        flag="--key-file",
-        metavar="FILE",
-    )
+    mqtt: Address = mqtt_setting("url", flag="--mqtt")
+    username: str | None = mqtt_setting("username", flag="--username")
+    password_file: str | None = mqtt_setting("password_file", flag="--password-file")
+    ca_file: str | None = mqtt_setting("ca_file", flag="--ca-file")
+    cert_file: str | None = mqtt_setting("cert_file", flag="--cert-file")
+    key_file: str | None = mqtt_setting("key_file", flag="--key-file")
     device: str = setting(
         "device",
         device_id,

@@ -5,25 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.address import Address, parse_address
 from contract.fields import is_guid
 from contract.moment import is_event_time, parse_event_time
-from contract.settings import duration, text
+from contract.settings import duration
 from contract.states import MEAN_TEMPERATURE
 from contract.topics import is_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 MAX_WINDOW: Final = 65_535
 """Packet identifiers that MQTT has."""
 MAX_RATE: Final = 1e9
-
-
-def mqtt_url(value: Any) -> Address:
-    """Parser: the broker's address."""
-    return parse_address(text(value), MQTT_PORTS)
 
 
 def discovery_prefix(value: Any) -> str | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from contract.address import host_names, listen_address
 from contract.errors import SettingsError
+from contract.mqtt_settings import mqtt_setting
 from contract.settings import (
     boolean,
     choice,
@@ -29,7 +30,6 @@ from edge_agent.parsers import (
     MAX_WINDOW,
     device_id,
     discovery_prefix,
-    mqtt_url,
     rate,
     state,
 )
@@ -79,35 +79,12 @@ class AgentSettings:
         default="real",
         help="Whether I2C and SPI are the board's own, or mocks for trying things without it.",
     )
-    mqtt: Address = setting(
-        "mqtt.url",
-        mqtt_url,
-        default="mqtt://127.0.0.1:1883",
-        help="The broker: mqtt://[username@]host[:port], or mqtts:// for TLS.",
-        flag="--mqtt",
-        metavar="URL",
-    )
-    username: str | None = setting(
-        "mqtt.username", optional(text), default=None, help="Who connects, if the broker asks."
-    )
-    password_file: str | None = setting(
-        "mqtt.password_file",
-        optional(text),
-        default=None,
-        help="File with the password; a last newline is cut off.",
-    )
-    ca_file: str | None = setting(
-        "mqtt.ca_file",
-        optional(text),
-        default=None,
-        help="Certificates to trust with mqtts://, PEM; if not set, those of the system.",
-    )
-    cert_file: str | None = setting(
-        "mqtt.cert_file", optional(text), default=None, help="Client certificate, PEM."
-    )
-    key_file: str | None = setting(
-        "mqtt.key_file", optional(text), default=None, help="Its key, PEM, not encrypted."
-    )
+    mqtt: Address = mqtt_setting("url", flag="--mqtt", default="mqtt://127.0.0.1:1883")
+    username: str | None = mqtt_setting("username")
+    password_file: str | None = mqtt_setting("password_file")
+    ca_file: str | None = mqtt_setting("ca_file")
+    cert_file: str | None = mqtt_setting("cert_file")
+    key_file: str | None = mqtt_setting("key_file")
     keepalive: float = setting(
         "mqtt.keepalive",
         span(5, 3600),

@@ -9,8 +9,9 @@ from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from contract.access import KafkaAccess, access_of, access_setting, brokers
-from contract.address import Address, listen_address, parse_address
+from contract.address import Address, listen_address
 from contract.errors import SettingsError
+from contract.mqtt_settings import mqtt_setting, mqtt_url
 from contract.request_check import is_loopback
 from contract.settings import duration, optional, setting, text, whole
 from contract.tls import TlsFiles, check_mqtt, refuse
@@ -54,11 +55,6 @@ def _parts(address: str) -> SplitResult | None:
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or parts.fragment:
         return None
     return parts
-
-
-def mqtt_address(value: Any) -> Address:
-    """Parser: mqtt://HOST:PORT or mqtts://HOST:PORT."""
-    return parse_address(text(value), {"mqtt": 1883, "mqtts": 8883})
 
 
 def degrees(value: Any) -> float:
@@ -199,33 +195,19 @@ class DashboardSettings:
         metavar="FILE",
         help="Remembers what the webhook was told, so that a restart does not tell it again.",
     )
-    mqtt: Address | None = setting(
-        "mqtt.url",
-        optional(mqtt_address),
-        default=None,
+    mqtt: Address | None = mqtt_setting(
+        "url",
         flag="--alert-mqtt",
-        metavar="URL",
+        parse=optional(mqtt_url),
+        default=None,
         help="The MQTT broker at which alerts that are firing stand, retained, under "
         "isotherm/v1/alerts; mqtts:// for TLS.",
     )
-    mqtt_username: str | None = setting(
-        "mqtt.username", optional(text), default=None, help="Who connects; may stand in the URL."
-    )
-    mqtt_password_file: str | None = setting(
-        "mqtt.password_file", optional(text), default=None, help="The file with the password."
-    )
-    mqtt_ca_file: str | None = setting(
-        "mqtt.ca_file",
-        optional(text),
-        default=None,
-        help="Certificates to trust, PEM; default those of the system.",
-    )
-    mqtt_cert_file: str | None = setting(
-        "mqtt.cert_file", optional(text), default=None, help="The client's certificate, PEM."
-    )
-    mqtt_key_file: str | None = setting(
-        "mqtt.key_file", optional(text), default=None, help="Its key, PEM, not encrypted."
-    )
+    mqtt_username: str | None = mqtt_setting("username")
+    mqtt_password_file: str | None = mqtt_setting("password_file")
+    mqtt_ca_file: str | None = mqtt_setting("ca_file")
+    mqtt_cert_file: str | None = mqtt_setting("cert_file")
+    mqtt_key_file: str | None = mqtt_setting("key_file")
 
     def check(self) -> None:
         """See that the settings can be meant together.

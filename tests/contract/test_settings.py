@@ -54,6 +54,14 @@ class KettleSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MixedSettings:
+    size: int = setting("cup.size", whole(1, 9), default=3, help="How big.")
+    hot: bool = setting("boil.hot", boolean, default=True, help="Whether to boil.")
+    name: str = setting("name", text, default="ann", help="Whose cup.")
+    colour: str = setting("cup.colour", text, default="red", help="Which colour.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class CupSettings:
     name: str = setting("name", text, help="Whose cup.")
     size: int = setting("size", whole(1, 9), default=3, help="How big.")
@@ -175,7 +183,26 @@ def test_a_message_shows_an_address_without_a_password_as_it_is() -> None:
     )
 
 
-@pytest.mark.parametrize("cls", (KettleSettings, BridgeSettings))
+def test_a_section_comes_once_though_its_rows_are_apart() -> None:
+    assert sample(MixedSettings, title="cup").splitlines() == [
+        "# cup",
+        "",
+        "# Whose cup.",
+        'name = "ann"',
+        "",
+        "[cup]",
+        "# How big.",
+        "size = 3",
+        "# Which colour.",
+        'colour = "red"',
+        "",
+        "[boil]",
+        "# Whether to boil.",
+        "hot = true",
+    ]
+
+
+@pytest.mark.parametrize("cls", (KettleSettings, BridgeSettings, MixedSettings))
 def test_the_sample_parses_back_to_the_defaults(cls: type) -> None:
     written = sample(cls, title="kettle.toml")
     assert load(cls, PREFIX, file=tomllib.loads(written)) == load(cls, PREFIX)
