@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
+from deploy.demo.cable import Proxy
 from deploy.local.java import find_java
 from deploy.local.kafka import Kafka
 from deploy.local.mosquitto import Mosquitto
@@ -21,7 +22,6 @@ from tests.chaos.parts import Broker, Program, Supervisor
 from tests.chaos.plan import AGENTS, BRIDGE, DISKS, FULL_AGENT, JOB, KAFKA, LINES, MOSQUITTO, PAGE
 from tests.chaos.recorded_agent import set_clock
 from tests.chaos.stranger import ANALYTICS, BRIDGE_ID
-from tests.faults.proxy import Proxy
 from tests.support import await_true
 
 if TYPE_CHECKING:

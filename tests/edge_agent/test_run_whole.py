@@ -10,11 +10,11 @@ import pytest
 
 from contract.topics import readings_topic, status_topic
 from contract.verdict import decode
+from deploy.demo.cable import Proxy
 from deploy.local.mosquitto import Mosquitto
 from tests.edge_agent.brokers import Retained, running
 from tests.edge_agent.fake_sys import FakeSys
 from tests.edge_agent.subscriber import Subscriber
-from tests.faults.proxy import Proxy
 from tests.support import Program, program, unique
 
 if TYPE_CHECKING:

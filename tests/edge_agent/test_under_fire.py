@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contract.topics import readings_topic
+from deploy.demo.cable import Proxy
 from tests.edge_agent.account import Account, agent, more
 from tests.edge_agent.faulty_agent import NS, POINTS
 from tests.edge_agent.simulated_board import PROBES, SimulatedBoard
 from tests.edge_agent.subscriber import Subscriber
-from tests.faults.proxy import Proxy
 from tests.support import PATIENCE_S, Program, program
 
 if TYPE_CHECKING:
