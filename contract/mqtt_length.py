@@ -42,13 +42,3 @@ def decode_length(data: bytes, at: int) -> tuple[int, int] | None:
         if byte < _MORE:
             return value, at + index + 1
     raise ValueError("a variable byte integer of more than four bytes")
-
-
-def packet_size(data: bytes) -> int | None:
-    """Bytes of the whole packet that begins `data`; None while that cannot be known yet.
-
-    Raises:
-        ValueError: its length has more than four bytes.
-    """
-    found = decode_length(data, 1)
-    return None if found is None else sum(found)

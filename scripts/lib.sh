@@ -77,7 +77,7 @@ install_project() { # PYTHON KIND
 # For tests of the alerting rules. Unpacked and not installed, since Debian's package would start
 # a Prometheus; a machine whose package lists were deleted gets them again.
 fetch_promtool() {
-    local fetch=("$VENV/bin/python" -m deploy.local.promtool) sudo=()
+    local fetch=("$VENV/bin/python" -m tests.promtool) sudo=()
     "${fetch[@]}" >/dev/null 2>&1 && return
     ((EUID == 0)) || sudo=(sudo -n)
     say 'fetching promtool, once'

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.mqtt_length import LARGEST, decode_length, encode_length, packet_size
+from contract.mqtt_length import LARGEST, decode_length, encode_length
 
 # MQTT 5.0, table 1-1.
 BOUNDS = (
@@ -47,9 +47,3 @@ def test_what_four_bytes_cannot_say_is_refused(value: int) -> None:
 def test_a_fifth_byte_is_an_error_and_not_awaited() -> None:
     with pytest.raises(ValueError, match="more than four bytes"):
         decode_length(b"\x80\x80\x80\x80", 0)
-
-
-def test_the_size_of_a_packet() -> None:
-    assert packet_size(b"\xd0\x00") == 2
-    assert packet_size(b"\x30" + encode_length(321)) == 324
-    assert packet_size(b"\x30") is packet_size(b"\x30\x80") is packet_size(b"") is None

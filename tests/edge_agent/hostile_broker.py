@@ -7,7 +7,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Final, Self
 
-from contract.mqtt_length import decode_length, encode_length, packet_size
+from contract.mqtt_length import decode_length, encode_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,12 @@ def retained(topic: str, payload: bytes) -> bytes:
     name = topic.encode()
     body = len(name).to_bytes(2) + name + b"\0" + payload
     return b"\x31" + encode_length(len(body)) + body
+
+
+def packet_size(data: bytes) -> int | None:
+    """Bytes of the whole packet at the head; None while that cannot be known."""
+    found = decode_length(data, 1)
+    return None if found is None else sum(found)
 
 
 class HostileBroker:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from contract.mqtt_length import packet_size
 from contract.topics import readings_topic, status_topic
 from tests.edge_agent.brokers import Retained
+from tests.edge_agent.hostile_broker import packet_size
 from tests.edge_agent.odd_brokers import Board, mosquitto, seqs
 from tests.edge_agent.outbox_bench import Bench
 from tests.edge_agent.subscriber import Subscriber
