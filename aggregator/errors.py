@@ -3,8 +3,6 @@
 AggregatorError
 ├── ConnectorError           spark-submit was started without the right Kafka connector
 ├── JavaMissingError         there is no Java that Spark can run on
-├── KafkaUnavailableError    no broker answers, or the topic is not there (retriable)
-│   └── KafkaAccessError     a broker answers, but will not have us
 ├── CheckpointError          the checkpoint cannot be read, or belongs to another topic
 ├── DataLossError            Kafka no longer has records that were not counted yet
 ├── LedgerError              the ledger does not fit the checkpoint, or cannot be read or written
@@ -17,11 +15,13 @@ AggregatorError
 ├── HistoryError             the history holds nothing, or the SQL over it is wrong
 ├── WorkerError              a process that worked for Spark is gone (retriable)
 └── QueryError               Spark ended the query for another reason
+
+`isotherm.kafka.errors` has those of the way into Kafka, which other programs share.
 """
 
 from __future__ import annotations
 
-from contract.errors import EXIT_DEPENDENCY, EXIT_OTHER, EXIT_USAGE, IsothermError
+from isotherm.errors import EXIT_DEPENDENCY, EXIT_OTHER, EXIT_USAGE, IsothermError
 
 
 class AggregatorError(IsothermError):
@@ -38,21 +38,6 @@ class JavaMissingError(AggregatorError):
     """There is no Java that Spark can run on."""
 
     exit_code = EXIT_DEPENDENCY
-
-
-class KafkaUnavailableError(AggregatorError):
-    """No broker answers, or the topic is not there."""
-
-    retriable = True
-    exit_code = EXIT_DEPENDENCY
-
-
-class KafkaAccessError(KafkaUnavailableError):
-    """A broker answers, but will not have us; or a file that it takes cannot be used any more.
-
-    The sentence names the setting. Retriable, as in the bridge: what a person mends may be the
-    broker's users or certificates, or a file, and the next try reads it again.
-    """
 
 
 class CheckpointError(AggregatorError):
@@ -123,3 +108,7 @@ class WorkerError(AggregatorError):
 
 class QueryError(AggregatorError):
     """Spark ended the query."""
+
+
+class StoppingError(Exception):
+    """A batch wanted to begin after the person asked for the end; Spark will replay it."""

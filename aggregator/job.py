@@ -10,6 +10,6 @@ sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != _FOLDER]
 sys.path.insert(0, str(_FOLDER.parent))
 
 if __name__ == "__main__":
-    from aggregator.cli import job
+    from aggregator.cli.main import job
 
     sys.exit(job())

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from aggregator.scopes import WINDOW, Scopes, Sliding, scopes
-from aggregator.spans import interval
-from contract.access import KafkaAccess, access_of, access_setting, brokers
-from contract.address import Address, host_names, listen_address
-from contract.errors import SettingsError
-from contract.settings import boolean, choice, optional, setting, text, whole
-from contract.topics import ANALYTICS_SUFFIX, DEAD_LETTER_SUFFIX, KAFKA_READINGS
+from aggregator.analytics.scopes import WINDOW, Scopes, Sliding, scopes
+from aggregator.analytics.spans import interval
+from isotherm.errors import SettingsError
+from isotherm.kafka.access import KafkaAccess, access_of, access_setting, brokers
+from isotherm.mqtt.topics import ANALYTICS_SUFFIX, DEAD_LETTER_SUFFIX, KAFKA_READINGS
+from isotherm.settings.address import Address, host_names, listen_address
+from isotherm.settings.table import boolean, choice, optional, setting, text, whole
 
 PREFIX: Final = "ISOTHERM_AGGREGATOR"
 REFERENCE: Final = "reference"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from contract.doctor.finding import tell
-from contract.errors import EXIT_DEPENDENCY, IsothermError
+from isotherm.doctor.finding import tell
+from isotherm.errors import EXIT_DEPENDENCY, IsothermError
 
 if TYPE_CHECKING:
     from bridge.settings import BridgeSettings
@@ -24,8 +24,8 @@ from pathlib import Path
 
 from bridge.security import check_files
 from bridge.settings import PREFIX, BridgeSettings
-from contract.log import start_logging
-from contract.settings import load, option, read_file, rows, sample
+from isotherm.log import start_logging
+from isotherm.settings.table import load, option, read_file, rows, sample
 
 _GC_THRESHOLD = 100_000
 
@@ -102,7 +102,7 @@ def sample_config() -> None:
 
 
 def main() -> None:
-    """The console script; ends with the exit codes of `contract.errors`."""
+    """The console script; ends with the exit codes of `isotherm.errors`."""
     try:
         cli(standalone_mode=True)
     except IsothermError as error:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bridge.backpressure import Backpressure
-    from contract.address import Address
+    from isotherm.settings.address import Address
 
 _READ_BYTES = 256 * 1024
 _COALESCE_S = 0.002

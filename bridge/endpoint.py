@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from bridge.health import Reach, missing, stuck
 from bridge.metrics import METRICS, PREFIX, View
-from contract.endpoint import Endpoint, Page, metrics, verdict
-from contract.registry import Metrics, Table
+from isotherm.http.endpoint import Endpoint, Page, metrics, verdict
+from isotherm.http.registry import Metrics, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from bridge.health import Vitals
     from bridge.settings import BridgeSettings
-    from contract.log import Log
-    from contract.tasks import Tasks
+    from isotherm.log import Log
+    from isotherm.tasks import Tasks
 
 
 def pages(

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from contract.errors import EXIT_DEPENDENCY, EXIT_USAGE, IsothermError
+from isotherm.errors import EXIT_DEPENDENCY, EXIT_USAGE, IsothermError
 
 if TYPE_CHECKING:
     from bridge.records import Batch, Record
@@ -59,7 +59,7 @@ class SinkUnavailableError(SinkError, ConnectionError):
     Args:
         why: what is wrong, and what a person may do.
         remaining: what is to be delivered again; None where nothing was being delivered.
-        refused: Kafka answers, but will not have us; see `contract.refusal`.
+        refused: Kafka answers, but will not have us; see `isotherm.settings.refusal`.
     """
 
     retriable = True

@@ -14,8 +14,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bridge.errors import MalformedPacketError, PacketTooLargeError
-from contract.mqtt_length import MOST_BYTES, decode_length
-from contract.verdict import MAX_BYTES
+from isotherm.contract.verdict import MAX_BYTES
+from isotherm.mqtt.length import MOST_BYTES, decode_length
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

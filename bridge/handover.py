@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Final
 from bridge.errors import FencedError, SessionsLeftError, SinkClosingError, SinkUnavailableError
 from bridge.filters import overlap
 from bridge.settings import SHARDS_IN_GROUP, group_id
-from contract.backoff import Backoff
-from contract.topics import SHARDS, shard_filter
+from isotherm.backoff import Backoff
+from isotherm.mqtt.topics import SHARDS, shard_filter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from bridge.lane import Lane
     from bridge.notes import Note
     from bridge.settings import BridgeSettings
-    from contract.log import Log
+    from isotherm.log import Log
 
 _LOOK_S: Final = 0.1
 _QUIET_S: Final = 2.0

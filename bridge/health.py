@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bridge.stats import Stats
-    from contract.address import Address
+    from isotherm.settings.address import Address
 
 _FRESH_S: Final = 2.0
 _CONNECT_S: Final = 1.0
@@ -59,7 +59,7 @@ def missing(lanes: Sequence[Vitals], *, kafka: bool, tasks: Sequence[str] = ()) 
     Args:
         lanes: all of the bridge.
         kafka: whether a Kafka broker answers just now (see `Reach`).
-        tasks: of threads that have ended (see `contract.tasks`).
+        tasks: of threads that have ended (see `isotherm.tasks`).
     """
     found = [*stuck(lanes), *tasks]
     found += [f"{lane.client_id}: {fault}" for lane in lanes for fault in lane.faults]

@@ -17,8 +17,8 @@ from bridge.security import mqtt_context
 from bridge.session import Session
 from bridge.sinks import make_sink
 from bridge.stats import Stats
-from contract.backoff import Backoff
-from contract.log import Availability, SharedAvailability
+from isotherm.backoff import Backoff
+from isotherm.log import Availability, SharedAvailability
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from bridge.frames import Frame
     from bridge.notes import Note
     from bridge.settings import BridgeSettings
-    from contract.log import Log
-    from contract.tasks import Tasks
+    from isotherm.log import Log
+    from isotherm.tasks import Tasks
 
 _CLOSE_S: Final = 5.0
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bridge.health import missing
-from contract.exposition import Metric, Sample
-from contract.reasons import Reason
-from contract.version import VERSION
+from isotherm import VERSION
+from isotherm.contract.reasons import Reason
+from isotherm.http.prometheus import Metric, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from bridge.health import Vitals
-    from contract.tasks import Tasks
+    from isotherm.tasks import Tasks
 
 PREFIX: Final = "isotherm_bridge_"
 

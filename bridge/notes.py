@@ -12,8 +12,8 @@ import json
 import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from contract.foreign_json import ForeignJsonError, decode_object, is_count
-from contract.topics import ALL_READINGS, SHARDS, shard_filter
+from isotherm.contract.foreign_json import ForeignJsonError, decode_object, is_count
+from isotherm.mqtt.topics import ALL_READINGS, SHARDS, shard_filter
 
 if TYPE_CHECKING:
     from bridge.settings import BridgeSettings

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.waiting import MAX_UNBOUNDED_BYTES
-from contract.log import Problem
+from isotherm.log import Problem
 
 if TYPE_CHECKING:
-    from contract.log import Log
+    from isotherm.log import Log
 
 
 class Overflow:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from contract.log import Problem
+from isotherm.log import Problem
 
 if TYPE_CHECKING:
-    from contract.log import Log
+    from isotherm.log import Log
 
 FIRST: Final = 256 * 1024
 SLOW_S: Final = 3.0

@@ -31,7 +31,7 @@ from bridge.records import (
     dead_letter,
 )
 from bridge.waiting import MAX_BATCH_BYTES, Waiting
-from contract.reasons import Reason, Rejection
+from isotherm.contract.reasons import Reason, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from bridge.records import Record
     from bridge.sink import Sink
     from bridge.stats import Stats
-    from contract.backoff import Backoff
-    from contract.log import Availability, Log
+    from isotherm.backoff import Backoff
+    from isotherm.log import Availability, Log
 
 _LAST_WORDS_S: Final = 5.0
 _KNOWN_AT_A_TIME: Final = 10_000

@@ -6,9 +6,9 @@ import hashlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bridge.frames import Cut
-from contract.fast import judge_guid
-from contract.moment import format_event_time
-from contract.reasons import Reason, Rejection
+from isotherm.contract.event_time import format_event_time
+from isotherm.contract.fast import judge_guid
+from isotherm.contract.reasons import Reason, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -1,14 +1,15 @@
 """TLS and passwords of the bridge, from its settings to its clients' configuration.
 
-Files are read when the bridge starts and when it makes a new Kafka client (see `contract.tls`).
+Files are read when the bridge starts and when it makes a new Kafka client (see
+`isotherm.settings.tls`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from contract.access import KafkaAccess, access_of
-from contract.tls import TlsFiles, check_mqtt, client_context
+from isotherm.kafka.access import KafkaAccess, access_of
+from isotherm.settings.tls import TlsFiles, check_mqtt, client_context
 
 if TYPE_CHECKING:
     import ssl

@@ -16,14 +16,14 @@ from bridge.lane import Lane
 from bridge.security import check_files
 from bridge.settings import SHARDS_IN_GROUP, group_id
 from bridge.stats import total
-from contract.log import SharedAvailability
-from contract.tasks import Tasks
-from contract.topics import shard_filter
+from isotherm.log import SharedAvailability
+from isotherm.mqtt.topics import shard_filter
+from isotherm.tasks import Tasks
 
 if TYPE_CHECKING:
     from bridge.health import Vitals
     from bridge.settings import BridgeSettings
-    from contract.log import Log
+    from isotherm.log import Log
 
 _LOOK_S: Final = 1.0
 _NOTE_S: Final = 3600.0

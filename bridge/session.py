@@ -14,10 +14,10 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from bridge.client import BulkClient
 from bridge.errors import MalformedPacketError
-from contract.backoff import Backoff
-from contract.log import Problem
-from contract.refusal import refusal
-from contract.tasks import Tasks, where
+from isotherm.backoff import Backoff
+from isotherm.log import Problem
+from isotherm.settings.refusal import refusal
+from isotherm.tasks import Tasks, where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bridge.backpressure import Backpressure
     from bridge.client import Arrivals, SessionOptions
     from bridge.frames import Frame
-    from contract.log import Log
+    from isotherm.log import Log
 
 _KEEPALIVE_S = 30
 _FAILURE = 0x80

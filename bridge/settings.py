@@ -7,11 +7,23 @@ from typing import Any, Final
 
 from bridge.filters import first_overlap
 from bridge.security import check
-from contract.access import access_setting
-from contract.address import Address, host_names, listen_address, parse_host_port
-from contract.errors import SettingsError
-from contract.mqtt_settings import mqtt_setting
-from contract.settings import (
+from isotherm.errors import SettingsError
+from isotherm.kafka.access import access_setting
+from isotherm.mqtt.settings import mqtt_setting
+from isotherm.mqtt.topics import (
+    ALL_READINGS,
+    DEAD_LETTER_SUFFIX,
+    KAFKA_READINGS,
+    POSITIONS_SUFFIX,
+    SHARDS,
+)
+from isotherm.settings.address import (
+    Address,
+    host_names,
+    listen_address,
+    parse_host_port,
+)
+from isotherm.settings.table import (
     choice,
     duration,
     optional,
@@ -20,14 +32,7 @@ from contract.settings import (
     text,
     whole,
 )
-from contract.tls import read_secret
-from contract.topics import (
-    ALL_READINGS,
-    DEAD_LETTER_SUFFIX,
-    KAFKA_READINGS,
-    POSITIONS_SUFFIX,
-    SHARDS,
-)
+from isotherm.settings.tls import read_secret
 
 SHARDS_IN_GROUP: Final = 4
 """A group has one MQTT session, with the same name whichever bridge holds it: the 16 sessions are

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from contract.errors import EXIT_DEPENDENCY, IsothermError
+from isotherm.errors import EXIT_DEPENDENCY, IsothermError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 docs/configuration.md and docs/metrics.md are written whole, from the tables of settings and of
 metrics; in docs/contract.md the tables between their two markers, in docs/probes.md the keys of
-each driver. tests/test_docs.py fails while a file differs.
+each driver. tests/docs/test_docs.py fails while a file differs.
 """
 
 # ruff: noqa: INP001 docs are pages, not a package
@@ -13,23 +13,20 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from aggregator.dashboard.alerts.alert_metrics import ALERT_METRICS
-from aggregator.dashboard.metrics import METRICS as DASHBOARD_METRICS
-from aggregator.dashboard.metrics import PREFIX as DASHBOARD_METRICS_PREFIX
-from aggregator.dashboard.metrics import SERVER_METRICS as DASHBOARD_SERVER_METRICS
-from aggregator.dashboard.settings import PREFIX as DASHBOARD_PREFIX
-from aggregator.dashboard.settings import DashboardSettings
-from aggregator.metrics import METRICS as AGGREGATOR_METRICS
-from aggregator.metrics import PREFIX as AGGREGATOR_METRICS_PREFIX
+from aggregator.monitoring.metrics import METRICS as AGGREGATOR_METRICS
+from aggregator.monitoring.metrics import PREFIX as AGGREGATOR_METRICS_PREFIX
 from aggregator.settings import PREFIX as AGGREGATOR_PREFIX
 from aggregator.settings import AggregatorSettings
 from bridge.metrics import METRICS as BRIDGE_METRICS
 from bridge.metrics import PREFIX as BRIDGE_METRICS_PREFIX
 from bridge.settings import PREFIX as BRIDGE_PREFIX
 from bridge.settings import BridgeSettings
-from contract import exposition, status
-from contract.fields import FIELDS, GAP_FIELDS, Field
-from contract.settings import REQUIRED, markdown, rows
+from dashboard.alerts.metrics import ALERT_METRICS
+from dashboard.metrics import METRICS as DASHBOARD_METRICS
+from dashboard.metrics import PREFIX as DASHBOARD_METRICS_PREFIX
+from dashboard.metrics import SERVER_METRICS as DASHBOARD_SERVER_METRICS
+from dashboard.settings import PREFIX as DASHBOARD_PREFIX
+from dashboard.settings import DashboardSettings
 from edge_agent.command_settings import (
     REPLAY_PREFIX,
     SIMULATE_PREFIX,
@@ -41,9 +38,13 @@ from edge_agent.metrics import PREFIX as AGENT_METRICS_PREFIX
 from edge_agent.probe import ProbeSettings, driver, driver_names
 from edge_agent.settings import PREFIX as AGENT_PREFIX
 from edge_agent.settings import AgentSettings
+from isotherm.contract.fields import FIELDS, GAP_FIELDS, Field
+from isotherm.http import prometheus as exposition
+from isotherm.mqtt import status
+from isotherm.settings.table import REQUIRED, markdown, rows
 
 if TYPE_CHECKING:
-    from contract.settings import Row
+    from isotherm.settings.table import Row
 
 DOCS: Final = Path(__file__).parent
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from contract.backoff import Backoff
+from isotherm.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,9 +6,9 @@ import signal
 import sys
 from typing import NoReturn
 
-from contract.errors import IsothermError
 from edge_agent.errors import MissingExtraError
 from edge_agent.stop import EXIT_BASE
+from isotherm.errors import IsothermError
 
 
 def main() -> NoReturn:

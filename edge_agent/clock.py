@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from contract.kernel_clock import kernel_in_sync
-from contract.reading import Clock as Trust
+from isotherm.contract.reading import Clock as Trust
+from isotherm.kernel_clock import kernel_in_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from contract.mqtt_settings import mqtt_setting
-from contract.settings import duration, optional, setting, whole
 from edge_agent.parsers import MAX_WINDOW, device_id, moment, rate
 from edge_agent.publisher import WINDOW
 from edge_agent.workload import RATE, SENSORS
+from isotherm.mqtt.settings import mqtt_setting
+from isotherm.settings.table import duration, optional, setting, whole
 
 if TYPE_CHECKING:
-    from contract.address import Address
+    from isotherm.settings.address import Address
 
 REPLAY_PREFIX: Final = "ISOTHERM_REPLAY"
 SIMULATE_PREFIX: Final = "ISOTHERM_SIMULATE"

@@ -11,11 +11,6 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 import click
 
-from contract.backoff import Backoff
-from contract.errors import SettingsError
-from contract.log import start_logging
-from contract.settings import load, option, rows
-from contract.topics import readings_topic
 from edge_agent.command_settings import (
     REPLAY_PREFIX,
     SIMULATE_PREFIX,
@@ -28,6 +23,11 @@ from edge_agent.outbox_commands import outbox
 from edge_agent.probe_commands import probes, read
 from edge_agent.sample_config import sample_config
 from edge_agent.settings import PREFIX, AgentSettings, agent_file, load_agent
+from isotherm.backoff import Backoff
+from isotherm.errors import SettingsError
+from isotherm.log import start_logging
+from isotherm.mqtt.topics import readings_topic
+from isotherm.settings.table import load, option, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -185,8 +185,8 @@ def doctor(config: str | None, **flags: Any) -> int:
 
     Exit code 0: nothing failed. 3: the broker cannot be had. 1: something else failed.
     """
-    from contract.doctor.finding import tell  # noqa: PLC0415 only where it is needed
     from edge_agent.doctor.examine import examine  # noqa: PLC0415 the same
+    from isotherm.doctor.finding import tell  # noqa: PLC0415 only where it is needed
 
     chosen = load_agent(agent_file(config), os.environ, flags)
     return tell(examine(chosen, str(config)), click.echo)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from contract.tls import TlsFiles, check_mqtt, client_context, read_secret
 from edge_agent.mqtt import KEEPALIVE, MqttLink
+from isotherm.settings.tls import TlsFiles, check_mqtt, client_context, read_secret
 
 if TYPE_CHECKING:
     import ssl
 
-    from contract.address import Address
+    from isotherm.settings.address import Address
 
 
 class BrokerSettings(Protocol):

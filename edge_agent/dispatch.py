@@ -12,10 +12,10 @@ from edge_agent.refusals import Refusals
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from contract.log import Log, Problems
     from edge_agent.dropper import Dropper
     from edge_agent.keeper import Keeper
     from edge_agent.lanes import Flight, Lanes
+    from isotherm.log import Log, Problems
 
 UNHEARD: Final = "nobody gets the readings, no subscriber: they are kept"
 REFUSED: Final = "the broker refuses readings: they are kept"

@@ -11,12 +11,12 @@ from edge_agent.room import Room
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from contract.log import Problems
     from edge_agent.entry import Entry
     from edge_agent.keeper import Keeper
     from edge_agent.lanes import Lanes
     from edge_agent.room import Bounds
     from edge_agent.stamper import Stamper
+    from isotherm.log import Problems
 
 FULL: Final = "the outbox is full: readings are dropped"
 WALK: Final = 500

@@ -5,11 +5,11 @@ from __future__ import annotations
 import zlib
 from typing import NamedTuple
 
-from contract.reading import Clock, Gap, Origin, Reading, encode
+from isotherm.contract.reading import Clock, Gap, Origin, Reading, encode
 
 
 class Lost(NamedTuple):
-    """What a gap says; see `contract.reading.Gap`."""
+    """What a gap says; see `isotherm.contract.reading.Gap`."""
 
     epoch: str
     first: int

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from contract.status import Mark
+    from isotherm.mqtt.status import Mark
 
 MOST_LIVES: Final = 64
 """How many lives a store remembers; one that is forgotten only costs a new epoch."""

@@ -1,6 +1,6 @@
 """What the agent raises on purpose.
 
-AgentError (contract.errors.IsothermError)
+AgentError (isotherm.errors.IsothermError)
 ├── MissingExtraError     a package that the command or a probe needs is not installed
 ├── InputError            a file that was to be replayed cannot be read
 ├── OutboxInUseError      another agent has the outbox's file
@@ -8,12 +8,12 @@ AgentError (contract.errors.IsothermError)
 └── BrokerError           the MQTT broker cannot be had
     └── BrokerRefusedError    it answers, but does not let us in
 
-A wrong setting is `contract.errors.SettingsError`.
+A wrong setting is `isotherm.errors.SettingsError`.
 """
 
 from __future__ import annotations
 
-from contract.errors import EXIT_DEPENDENCY, EXIT_USAGE, IsothermError
+from isotherm.errors import EXIT_DEPENDENCY, EXIT_USAGE, IsothermError
 
 
 class AgentError(IsothermError):

@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from contract.status import Mark, ProbeState, Status
-from contract.version import VERSION
 from edge_agent.metrics import View
+from isotherm import VERSION
+from isotherm.mqtt.status import Mark, ProbeState, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
 
-    from contract.tasks import Tasks
     from edge_agent.board import Board
     from edge_agent.outbox import Outbox
     from edge_agent.publisher import Publisher
     from edge_agent.rival import Rival
+    from isotherm.tasks import Tasks
 
 
 class Facts:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from contract.errors import IsothermError
+from isotherm.errors import IsothermError
 
 MAX_PAYLOAD: Final = 268_435_455 - 65_535 - 5
 """What one packet holds beside the longest topic, bytes."""

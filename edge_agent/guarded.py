@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from contract.log import Problem
-from contract.tasks import where
+from isotherm.log import Problem
+from isotherm.tasks import where
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from contract.log import Log
     from edge_agent.board import Duty
+    from isotherm.log import Log
 
 REST: Final = 30.0
 """Seconds for which a part that failed is left alone."""

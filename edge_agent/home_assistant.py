@@ -17,7 +17,7 @@ import re
 import zlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from contract.topics import latest_topic, status_topic
+from isotherm.mqtt.topics import latest_topic, status_topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

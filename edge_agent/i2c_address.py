@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from contract.settings import setting, whole
+from isotherm.settings.table import setting, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contract.fields import is_temperature
 from edge_agent.degrees import fahrenheit
 from edge_agent.fault import Fault
+from isotherm.contract.fields import is_temperature
 
 
 class Judge:

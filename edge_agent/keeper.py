@@ -12,24 +12,24 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Final
 
-from contract.backoff import Backoff
-from contract.log import Problem
 from edge_agent.batch import Batch
 from edge_agent.depot import Claim, Opened, open_store, set_aside
 from edge_agent.errors import OutboxInUseError
 from edge_agent.private import make_folder
 from edge_agent.store import Saved, Store, is_damage
 from edge_agent.writer import GoneError, Writer, commit
+from isotherm.backoff import Backoff
+from isotherm.log import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from contract.log import Log
-    from contract.tasks import Tasks
     from edge_agent.entry import Entry
     from edge_agent.held import Held
     from edge_agent.writer import Outcome
+    from isotherm.log import Log
+    from isotherm.tasks import Tasks
 
 STALL: Final = 5.0
 """Seconds that a commit may take before readings go on in memory."""

@@ -10,10 +10,10 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from contract.fields import Clock
 from edge_agent.entry import encoded
 from edge_agent.errors import OutboxUnreadableError
 from edge_agent.store import connect, load, read
+from isotherm.contract.fields import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

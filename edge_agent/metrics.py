@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from contract.exposition import Metric, Sample
-from contract.version import VERSION
 from edge_agent.fault import Fault
+from isotherm import VERSION
+from isotherm.http.prometheus import Metric, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -14,20 +14,20 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from contract.refusal import refusal
 from edge_agent import packets
 from edge_agent.frames import BrokenFrameError
 from edge_agent.greeting import Greeting
 from edge_agent.link import Acks, Down, Event, Passed, Up
 from edge_agent.reason import reason
 from edge_agent.wire import MAX_PACKET, Wire
+from isotherm.settings.refusal import refusal
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Sequence
 
-    from contract.address import Address
     from edge_agent.will import Will
+    from isotherm.settings.address import Address
 
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds for TCP, again for each step of TLS, and again for the broker's first answers."""

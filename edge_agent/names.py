@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from contract.status import Mark
 from edge_agent.epoch import MOST_LIVES, is_genuine, is_ours, new_epoch, new_key, proof
 from edge_agent.stamper import Stamper
+from isotherm.mqtt.status import Mark
 
 if TYPE_CHECKING:
     from edge_agent.depot import Opened

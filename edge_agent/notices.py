@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from contract.log import Problem
 from edge_agent.frames import Framer
 from edge_agent.message import Fate, Message
+from isotherm.log import Problem
 
 if TYPE_CHECKING:
-    from contract.log import Log
     from edge_agent.message import Source
+    from isotherm.log import Log
 
 
 class Notices:

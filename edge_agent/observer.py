@@ -6,15 +6,15 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from contract.exposition import exposition
 from edge_agent.metrics import METRICS, PREFIX, View
+from isotherm.http.prometheus import exposition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from contract.address import Address
-    from contract.log import Log
-    from contract.tasks import Tasks
+    from isotherm.log import Log
+    from isotherm.settings.address import Address
+    from isotherm.tasks import Tasks
 
 FRESH: Final = 1.0
 """Seconds for which a view stands."""
@@ -77,7 +77,7 @@ def listening(
     if address is None:
         yield
         return
-    from contract.endpoint import (  # noqa: PLC0415 2 MB that most boards can do without
+    from isotherm.http.endpoint import (  # noqa: PLC0415 2 MB that most boards can do without
         Endpoint,
         Page,
         metrics,

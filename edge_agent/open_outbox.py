@@ -12,10 +12,10 @@ from edge_agent.overflow import Overflow
 from edge_agent.room import Bounds
 
 if TYPE_CHECKING:
-    from contract.log import Log
-    from contract.tasks import Tasks
     from edge_agent.clock import BoardClock
     from edge_agent.settings import AgentSettings
+    from isotherm.log import Log
+    from isotherm.tasks import Tasks
 
 
 def open_outbox(settings: AgentSettings, clock: BoardClock, log: Log, tasks: Tasks) -> Outbox:

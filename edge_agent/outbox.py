@@ -10,9 +10,6 @@ import json
 import time
 from typing import TYPE_CHECKING, Final
 
-from contract.fields import is_guid
-from contract.log import Problems
-from contract.tasks import Tasks
 from edge_agent.clock import Timeline
 from edge_agent.dispatch import Dispatch
 from edge_agent.dropper import Dropper
@@ -23,14 +20,14 @@ from edge_agent.lanes import LIVE_ROWS, Lanes
 from edge_agent.names import Names
 from edge_agent.ranges import spans
 from edge_agent.twin import Twin
+from isotherm.contract.fields import is_guid
+from isotherm.log import Problems
+from isotherm.tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from contract.fields import Clock as Trust
-    from contract.log import Log
-    from contract.status import Mark
     from edge_agent.batch import Batch
     from edge_agent.clock import BoardClock
     from edge_agent.depot import Opened
@@ -42,6 +39,9 @@ if TYPE_CHECKING:
     from edge_agent.sample import Sample
     from edge_agent.stamper import Stamper
     from edge_agent.writer import Outcome
+    from isotherm.contract.fields import Clock as Trust
+    from isotherm.log import Log
+    from isotherm.mqtt.status import Mark
 
 NO_CLOCK: Final = "the clock is not in sync: readings wait for it"
 FILE_LOST: Final = "file_lost"

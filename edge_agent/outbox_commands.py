@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from contract.errors import EXIT_FINE, EXIT_OTHER
-from contract.settings import load
 from edge_agent.settings import PREFIX, AgentSettings, agent_file
+from isotherm.errors import EXIT_FINE, EXIT_OTHER
+from isotherm.settings.table import load
 
 _config = click.option("--config", metavar="FILE", help="agent.toml, if outbox.path stands there.")
 

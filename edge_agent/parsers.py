@@ -1,15 +1,15 @@
-"""Parsers of the settings that only the agent has (see `contract.settings.Parser`)."""
+"""Parsers of the settings that only the agent has (see `isotherm.settings.table.Parser`)."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.fields import is_guid
-from contract.moment import is_event_time, parse_event_time
-from contract.settings import duration
-from contract.states import MEAN_TEMPERATURE
-from contract.topics import is_device
+from isotherm.contract.event_time import is_event_time, parse_event_time
+from isotherm.contract.fields import is_guid
+from isotherm.contract.states import MEAN_TEMPERATURE
+from isotherm.mqtt.topics import is_device
+from isotherm.settings.table import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,10 +11,10 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from contract.errors import SettingsError
-from contract.settings import duration, optional, setting, whole
 from edge_agent import probes
 from edge_agent.parsers import guid, state
+from isotherm.errors import SettingsError
+from isotherm.settings.table import duration, optional, setting, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable

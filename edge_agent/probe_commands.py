@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from contract.errors import EXIT_FINE, EXIT_OTHER
-from contract.log import start_logging
-from contract.settings import load
 from edge_agent.settings import PREFIX, AgentSettings, agent_file, load_agent
+from isotherm.errors import EXIT_FINE, EXIT_OTHER
+from isotherm.log import start_logging
+from isotherm.settings.table import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from contract.log import Log
     from edge_agent.fault import Fault
+    from isotherm.log import Log
 
 
 class ProbeStatus(NamedTuple):

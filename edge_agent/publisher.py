@@ -9,23 +9,23 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from contract.backoff import Backoff
-from contract.log import Problem
 from edge_agent.frames import FAILURE, NO_SUBSCRIBERS, QUOTA_EXCEEDED, TOO_LARGE, Framer, Puback
 from edge_agent.link import Acks, Down, Passed, Up
 from edge_agent.message import Fate
 from edge_agent.reason import reason
 from edge_agent.size_limit import FIRST, SizeLimit
 from edge_agent.window import Window
+from isotherm.backoff import Backoff
+from isotherm.log import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from contract.log import Log
     from edge_agent.link import Link
     from edge_agent.message import Message, Source
     from edge_agent.rival import Rival
     from edge_agent.will import LastWill
+    from isotherm.log import Log
 
 WINDOW: Final = 1_000
 LONGEST_LENGTH: Final = 3

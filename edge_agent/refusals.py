@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from contract.backoff import Backoff
+from isotherm.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,23 +6,23 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from contract.errors import EXIT_FINE, EXIT_OTHER
-from contract.verdict import MAX_BYTES
 from edge_agent.errors import BrokerError, BrokerRefusedError
 from edge_agent.lines import MAX_LINE
 from edge_agent.message import Fate, Message
 from edge_agent.stop import EXIT_BASE
+from isotherm.contract.verdict import MAX_BYTES
+from isotherm.errors import EXIT_FINE, EXIT_OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from contract.log import Log
     from edge_agent.lines import Line, LineReader
     from edge_agent.mqtt import MqttLink
     from edge_agent.pace import Pace
     from edge_agent.progress import Progress
     from edge_agent.publisher import Publisher
     from edge_agent.stop import Stop
+    from isotherm.log import Log
 
 LAST_WAIT: Final = 2.0
 """Seconds for which outstanding PUBACKs are awaited after Ctrl-C or SIGTERM."""

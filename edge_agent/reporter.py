@@ -6,16 +6,16 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from contract.log import Problem
-from contract.status import Mark, Status, decode_mark, encode_status
+from isotherm.log import Problem
+from isotherm.mqtt.status import Mark, Status, decode_mark, encode_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable
 
-    from contract.log import Log
     from edge_agent.link import Up
     from edge_agent.notices import Notices
     from edge_agent.rival import Rival
+    from isotherm.log import Log
 
 GAP: Final = 5.0
 """Seconds between two statuses at least, however fast things change."""

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from contract.backoff import Backoff
-from contract.log import Problem
+from isotherm.backoff import Backoff
+from isotherm.log import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from contract.log import Log
+    from isotherm.log import Log
 
 TAKEN_OVER: Final = 0x8E
 FIRST_PAUSE: Final = 5.0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contract.settings import line, rows, sample
 from edge_agent.probe import ProbeSettings, driver, driver_names
 from edge_agent.settings import AgentSettings
+from isotherm.settings.table import line, rows, sample
 
 
 def sample_config() -> str:

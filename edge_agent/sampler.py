@@ -18,8 +18,8 @@ from edge_agent.sample import Sample
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from contract.log import Log
     from edge_agent.place import Place
+    from isotherm.log import Log
 
 GATHER: Final = 0.25
 """Seconds for which a sample waits for those of the same tick, so that they share a message."""

@@ -5,10 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from contract.errors import EXIT_FINE, IsothermError
-from contract.tasks import Tasks, where
-from contract.topics import readings_topic, status_topic
-from contract.version import VERSION
 from edge_agent.board import Board
 from edge_agent.broker_note import BrokerNotes
 from edge_agent.clock import SystemClock, boot_id
@@ -30,14 +26,18 @@ from edge_agent.settings import needs_restart, reloaded
 from edge_agent.stop import Stop
 from edge_agent.supervisor import Supervisor
 from edge_agent.will import LastWill
+from isotherm import VERSION
+from isotherm.errors import EXIT_FINE, IsothermError
+from isotherm.mqtt.topics import readings_topic, status_topic
+from isotherm.tasks import Tasks, where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-    from contract.log import Log
     from edge_agent.board import Duty
     from edge_agent.sample import Sample
     from edge_agent.settings import AgentSettings
+    from isotherm.log import Log
 
 LAST_READINGS: Final = 1.0
 """Seconds for which the outbox is emptied after SIGTERM, if the broker is there."""

@@ -7,23 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.address import host_names, listen_address
-from contract.errors import SettingsError
-from contract.mqtt_settings import mqtt_setting
-from contract.settings import (
-    boolean,
-    choice,
-    duration,
-    load,
-    optional,
-    read_file,
-    rows,
-    setting,
-    span,
-    text,
-    whole,
-)
-from contract.topics import is_device
 from edge_agent.connect import check
 from edge_agent.overflow import Overflow
 from edge_agent.parsers import (
@@ -37,11 +20,28 @@ from edge_agent.probe import ProbeSettings, driver
 from edge_agent.publisher import WINDOW
 from edge_agent.room import FEWEST_ROWS
 from edge_agent.workload import DESTINATION
+from isotherm.errors import SettingsError
+from isotherm.mqtt.settings import mqtt_setting
+from isotherm.mqtt.topics import is_device
+from isotherm.settings.address import host_names, listen_address
+from isotherm.settings.table import (
+    boolean,
+    choice,
+    duration,
+    load,
+    optional,
+    read_file,
+    rows,
+    setting,
+    span,
+    text,
+    whole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from contract.address import Address
+    from isotherm.settings.address import Address
 
 PREFIX: Final = "ISOTHERM_AGENT"
 

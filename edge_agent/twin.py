@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from contract.log import Problem
 from edge_agent.keeper import STALL
+from isotherm.log import Problem
 
 if TYPE_CHECKING:
-    from contract.log import Log
-    from contract.status import Mark
     from edge_agent.dispatch import Dispatch
     from edge_agent.dropper import Dropper
     from edge_agent.keeper import Keeper
     from edge_agent.lanes import Lanes
     from edge_agent.names import Names
+    from isotherm.log import Log
+    from isotherm.mqtt.status import Mark
 
 READ_ROWS: Final = 1_000
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from contract.log import Problem
+from isotherm.log import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from contract.log import Log
     from edge_agent.link import Down
+    from isotherm.log import Log
 
 TOO_LARGE: Final = 0x95
 NO_RETAIN: Final = 0x9A

@@ -11,8 +11,8 @@ from edge_agent.frames import BrokenFrameError, frame_length, pubacks
 if TYPE_CHECKING:
     import ssl
 
-    from contract.address import Address
     from edge_agent.frames import Puback
+    from isotherm.settings.address import Address
 
 READ_BYTES: Final = 16_384
 """Of the shortest packets these are 8,000, which take a turn some 20 ms to look at."""

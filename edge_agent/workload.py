@@ -11,10 +11,10 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from contract.fields import FORMAT, Clock
-from contract.moment import NS_PER_SECOND, format_event_time, parse_event_time
-from contract.states import MEAN_TEMPERATURE, STATES
 from edge_agent import walk
+from isotherm.contract.event_time import NS_PER_SECOND, format_event_time, parse_event_time
+from isotherm.contract.fields import FORMAT, Clock
+from isotherm.contract.states import MEAN_TEMPERATURE, STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def guid(index: int) -> str:
 
 
 def lines(workload: Workload, count: int) -> Iterator[str]:
-    """`count` readings as lines of JSON with their newline, in the bytes of `contract.encode`.
+    """`count` readings as JSON lines with their newline, as `isotherm.contract.encode` writes them.
 
     They are written from a template, as five encoders in a row would take five times as long;
     tests/edge_agent/test_workload.py holds the two together.

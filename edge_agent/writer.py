@@ -10,15 +10,15 @@ import sqlite3
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from contract.backoff import Backoff
+from isotherm.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from contract.tasks import Tasks
     from edge_agent.batch import Batch
     from edge_agent.held import Key, Span
     from edge_agent.store import Store
+    from isotherm.tasks import Tasks
 
 DRAIN: Final = 4096
 

@@ -27,7 +27,7 @@ find_python() {
 # Debian packages that are missing: by apt where it may, else the one line to type.
 install_packages() { # PYTHON KIND
     local missing sudo=()
-    missing="$(cd -- "$ROOT" && "$1" -m deploy.local.missing "$2")"
+    missing="$(cd -- "$ROOT" && "$1" -m deploy.local.services.packages "$2")"
     [[ -n $missing ]] || return 0
     local line="sudo apt-get install -y ${missing//$'\n'/ }"
     command -v apt-get >/dev/null || fail 3 "please install what Debian calls: ${missing//$'\n'/ }"
@@ -77,7 +77,7 @@ install_project() { # PYTHON KIND
 # For tests of the alerting rules. Unpacked and not installed, since Debian's package would start
 # a Prometheus; a machine whose package lists were deleted gets them again.
 fetch_promtool() {
-    local fetch=("$VENV/bin/python" -m tests.promtool) sudo=()
+    local fetch=("$VENV/bin/python" -m tests.support.promtool) sudo=()
     "${fetch[@]}" >/dev/null 2>&1 && return
     ((EUID == 0)) || sudo=(sudo -n)
     say 'fetching promtool, once'

@@ -5,25 +5,25 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from aggregator.doctor.folders import check_place, look, wanted
 from aggregator.doctor.kafka import Where, check_kafka
-from aggregator.doctor.kafka_probe import ask_kafka
+from aggregator.doctor.kafka_client import ask_kafka
 from aggregator.doctor.machine import available_bytes, check_machine, cores
-from aggregator.doctor.places import check_place, look, wanted
 from aggregator.doctor.programs import check_programs
 from aggregator.doctor.state import State
-from aggregator.java_access import check_access
-from aggregator.standing import noted_topic
-from contract.doctor.clock import check_clock
-from contract.doctor.finding import fail
-from contract.doctor.secrets import check_secrets
-from contract.errors import SettingsError
-from contract.kernel_clock import kernel_in_sync
+from aggregator.kafka.java import check_access
+from aggregator.kafka.topic_identity import noted_topic
+from isotherm.doctor.clock import check_clock
+from isotherm.doctor.finding import fail
+from isotherm.doctor.secrets import check_secrets
+from isotherm.errors import SettingsError
+from isotherm.kernel_clock import kernel_in_sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aggregator.settings import AggregatorSettings
-    from contract.doctor.finding import Finding
+    from isotherm.doctor.finding import Finding
 
 
 def examine(settings: AggregatorSettings) -> Iterator[Finding]:

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from aggregator.errors import DataLossError
-from aggregator.standing import lost_sentence, require_all
-from contract.doctor.finding import fail, ok, warn
-from contract.doctor.topic import check_topic
+from aggregator.kafka.topic_identity import lost_sentence, require_all
+from isotherm.doctor.finding import fail, ok, warn
+from isotherm.doctor.topic import check_topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from aggregator.kafka import Extent
-    from contract.doctor.finding import Finding
-    from contract.doctor.topic import TopicFacts
+    from aggregator.kafka.availability import Extent
+    from isotherm.doctor.finding import Finding
+    from isotherm.doctor.topic import TopicFacts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from contract.doctor.disk import mib
-from contract.doctor.finding import ok, warn
+from isotherm.doctor.disk import mib
+from isotherm.doctor.finding import ok, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from contract.doctor.finding import Finding
+    from isotherm.doctor.finding import Finding
 
 NEEDED: Final = 2 << 30
 """Bytes: Spark's Java may grow to 1 GiB (spark.driver.memory), beside it are the driver's Python,

@@ -9,15 +9,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aggregator.connector import connector_options
 from aggregator.errors import JavaMissingError
-from aggregator.submit import find_pyspark, require_java
-from contract.doctor.finding import fail, ok
+from aggregator.stream.connector import connector_options
+from aggregator.stream.submit import find_pyspark, require_java
+from isotherm.doctor.finding import fail, ok
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from contract.doctor.finding import Finding
+    from isotherm.doctor.finding import Finding
 
 _FETCH_S: Final = 300.0
 

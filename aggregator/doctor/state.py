@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aggregator import refusals
-from aggregator.checkpoint import Checkpoint, read_checkpoint
 from aggregator.errors import CheckpointError, LedgerError
-from aggregator.fit import require_fit
-from aggregator.ledger_report import opened, problems, status
-from aggregator.mending import torn
-from contract.doctor.finding import fail, ok, warn
+from aggregator.kafka.checkpoint import Checkpoint, read_checkpoint
+from aggregator.kafka.checkpoint_repair import torn
+from aggregator.ledger import compatibility as refusals
+from aggregator.ledger.fit import require_fit
+from aggregator.ledger.report import opened, problems, status
+from isotherm.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from aggregator.settings import AggregatorSettings
-    from contract.doctor.finding import Finding
+    from isotherm.doctor.finding import Finding
 
 
 class State:

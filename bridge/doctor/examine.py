@@ -10,15 +10,15 @@ from bridge.doctor.mqtt import check_mqtt
 from bridge.doctor.mqtt_probe import ask_mqtt
 from bridge.doctor.sessions import ask_sessions, check_sessions
 from bridge.service import lane_settings
-from contract.doctor.clock import check_clock
-from contract.doctor.secrets import check_secrets
-from contract.kernel_clock import kernel_in_sync
+from isotherm.doctor.clock import check_clock
+from isotherm.doctor.secrets import check_secrets
+from isotherm.kernel_clock import kernel_in_sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bridge.settings import BridgeSettings
-    from contract.doctor.finding import Finding
+    from isotherm.doctor.finding import Finding
 
 
 def examine(settings: BridgeSettings) -> Iterator[Finding]:

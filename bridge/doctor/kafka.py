@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from contract.doctor.finding import fail, ok, warn
-from contract.doctor.topic import check_topic
+from isotherm.doctor.finding import fail, ok, warn
+from isotherm.doctor.topic import check_topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from contract.doctor.finding import Finding
-    from contract.doctor.topic import TopicFacts
+    from isotherm.doctor.finding import Finding
+    from isotherm.doctor.topic import TopicFacts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ from kafka.errors import KafkaError
 from bridge.doctor.kafka import KafkaFacts
 from bridge.positions import PARTITIONS
 from bridge.sinks.kp_producer import client_settings, words
-from contract.doctor.topic import TopicFacts
-from contract.refusal import refusal
+from isotherm.doctor.topic import TopicFacts
+from isotherm.settings.refusal import refusal
 
 if TYPE_CHECKING:
     from bridge.settings import BridgeSettings

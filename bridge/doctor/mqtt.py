@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from contract.doctor.finding import fail, ok, warn
+from isotherm.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from contract.doctor.finding import Finding
+    from isotherm.doctor.finding import Finding
 
 VERSION_TOPIC: Final = "$SYS/broker/version"
 DROPPED_TOPIC: Final = "$SYS/broker/publish/messages/dropped"

@@ -15,8 +15,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from bridge.doctor.mqtt import DROPPED_TOPIC, VERSION_TOPIC, MqttFacts
 from bridge.filters import plain
 from bridge.security import mqtt_context
-from contract.refusal import refusal
-from contract.tasks import where
+from isotherm.settings.refusal import refusal
+from isotherm.tasks import where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

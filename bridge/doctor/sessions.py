@@ -10,14 +10,14 @@ from bridge.errors import SessionsLeftError, SinkError
 from bridge.handover import others, to_end
 from bridge.known import known
 from bridge.service import lane_settings
-from contract.doctor.finding import fail, ok, warn
+from isotherm.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from bridge.known import Known
     from bridge.settings import BridgeSettings
-    from contract.doctor.finding import Finding
+    from isotherm.doctor.finding import Finding
 
 _CHECK = "mqtt sessions"
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from bridge.settings import BridgeSettings
     from bridge.sink import Sink
-    from contract.log import Availability
+    from isotherm.log import Availability
 
 
 def make_sink(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from bridge.records import Record
     from bridge.settings import BridgeSettings
-    from contract.log import Availability
+    from isotherm.log import Availability
 
 
 class KafkaPythonSink:

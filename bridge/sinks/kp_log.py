@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from contract.refusal import refusal
+from isotherm.settings.refusal import refusal
 
 _DNS: Final = "DNS lookup failed for "
 NAMELESS: Final = "DNS Resolution failure"

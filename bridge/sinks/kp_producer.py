@@ -22,14 +22,14 @@ from bridge.security import kafka_access, kafka_python_security
 from bridge.sink import held_back
 from bridge.sinks.kp_log import HEARD, NAMELESS
 from bridge.sinks.kp_partitioner import KeyPartitioner
-from contract.refusal import refusal
+from isotherm.settings.refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bridge.records import Batch, Record
     from bridge.settings import BridgeSettings
-    from contract.log import Availability
+    from isotherm.log import Availability
 
 BLOCK_MS: Final = 5_000
 REQUEST_BYTES: Final = 262_144

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from bridge.positions import Last
     from bridge.records import Record
     from bridge.settings import BridgeSettings
-    from contract.log import Availability
+    from isotherm.log import Availability
 
 _REQUEST_MS: Final = 30_000
 _GRACE_S: Final = 2.0

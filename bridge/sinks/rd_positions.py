@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import threading
 
     from bridge.settings import BridgeSettings
-    from contract.log import Availability
+    from isotherm.log import Availability
 
 _NO_LEADER_YET: Final = frozenset(
     {

@@ -13,14 +13,14 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from bridge.errors import SinkClosingError, SinkUnavailableError
 from bridge.security import kafka_access
 from bridge.sink import held_back
-from contract.refusal import refusal
+from isotherm.settings.refusal import refusal
 
 if TYPE_CHECKING:
     import threading
 
     from bridge.records import Batch, Record
     from bridge.settings import BridgeSettings
-    from contract.log import Availability
+    from isotherm.log import Availability
 
 POLL_S: Final = 0.25
 PATIENCE_S: Final = 3.0

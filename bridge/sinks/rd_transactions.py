@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from bridge.positions import Last
     from bridge.records import Record
     from bridge.settings import BridgeSettings
-    from contract.log import Availability
+    from isotherm.log import Availability
 
 _TURN_S: Final = 1.0
 _ABORT: Final = "an abort awaits confirmation"

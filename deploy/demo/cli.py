@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-from contract.errors import EXIT_OTHER, IsothermError
-from deploy.demo.lines import InputError
-from deploy.demo.live import run_fleet
-from deploy.demo.replay import run_file
+from deploy.demo.input_file import InputError
 from deploy.demo.report import Report
-from deploy.local.status import DEMO_PREFIX
+from deploy.demo.run_file import run_file
+from deploy.demo.run_fleet import run_fleet
+from deploy.local.status.status import DEMO_PREFIX
+from isotherm.errors import EXIT_OTHER, IsothermError
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final, Self
 
 from deploy.errors import ProgramFailedError
 from deploy.local import Stack
-from deploy.local.java import find_java
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Child, Guard, log_tail
-from deploy.local.scrape import ask
+from deploy.local.services.java import find_java
 from deploy.local.state import AGENT, BRIDGE, JOB, PAGE
+from deploy.local.status.scrape import ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,7 +110,7 @@ class Pipeline:
         """
         port = free_port(_PAGE_PORT)
         self.page = self._program(
-            *("page", "aggregator.dashboard", "run", "--kafka", self.stack.kafka),
+            *("page", "dashboard", "run", "--kafka", self.stack.kafka),
             *("--topic", topic, "--job", f"http://{LOOPBACK}:{self.job_port}"),
             *("--listen", f"{LOOPBACK}:{port}"),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.foreign_json import ForeignJsonError, decode_object
+from isotherm.contract.foreign_json import ForeignJsonError, decode_object
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,7 +2,7 @@
 
 import sys
 
-from contract.errors import EXIT_DEPENDENCY
+from isotherm.errors import EXIT_DEPENDENCY
 
 try:
     from deploy.local.cli import main

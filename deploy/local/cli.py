@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-from contract.errors import EXIT_DEPENDENCY, EXIT_OTHER, IsothermError
 from deploy.errors import ForeignStateError
 from deploy.local.ownership import ours, owner_runs
-from deploy.local.part import UP
 from deploy.local.process import await_end
 from deploy.local.stack import Stack, end_services, signal_process, state_path
 from deploy.local.state import read_state
-from deploy.local.status import parts, running_demos
-from deploy.local.table import as_json, table
+from deploy.local.status.part import UP
+from deploy.local.status.status import parts, running_demos
+from deploy.local.status.table import as_json, table
+from isotherm.errors import EXIT_DEPENDENCY, EXIT_OTHER, IsothermError
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -7,21 +7,16 @@ says cannot be: the owner of a stack has its lock open, and a service writes to 
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from deploy.local.state import is_plain
 
 if TYPE_CHECKING:
     from deploy.local.state import ProcessRecord, StackRecord
 
 LOCK = "lock"
-
-
-def is_plain(found: os.stat_result) -> bool:
-    """Whether it is a file of this user's own, with one name, and no link."""
-    own = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
-    return own and found.st_nlink == 1
 
 
 def owner_runs(record: StackRecord, data: Path) -> bool:

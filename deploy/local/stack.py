@@ -9,11 +9,11 @@ import signal
 from typing import IO, TYPE_CHECKING, Self
 
 from deploy.errors import AlreadyRunningError, ServiceFailedError, StackError
-from deploy.local.kafka import Kafka, create_topics
-from deploy.local.mosquitto import Mosquitto
 from deploy.local.ownership import LOCK, ours
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import Guard, await_end
+from deploy.local.services.kafka import Kafka, create_topics
+from deploy.local.services.mosquitto import Mosquitto
 from deploy.local.state import (
     ProcessRecord,
     ServiceRecord,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deploy.local.process import Child
-    from deploy.local.service import Service
+    from deploy.local.services.base import Service
 
 
 class Stack:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from contract.foreign_json import decode_object, is_count
-from deploy.local.ownership import is_plain
 from deploy.local.process import started_at
+from isotherm.contract.foreign_json import decode_object, is_count
 
 MOST_BYTES: Final = 1 << 20
 MOST_PID: Final = 1 << 22
@@ -25,6 +25,12 @@ BRIDGE: Final = "bridge"
 JOB: Final = "job"
 PAGE: Final = "page"
 """The kinds of our programs."""
+
+
+def is_plain(found: os.stat_result) -> bool:
+    """Whether it is a file of this user's own, with one name, and no link."""
+    own = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+    return own and found.st_nlink == 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.doctor.finding import fail, ok, warn
-from contract.status import SCHEMA
+from isotherm.doctor.finding import fail, ok, warn
+from isotherm.mqtt.status import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from contract.doctor.finding import Finding
     from edge_agent.broker_note import BrokerNote
+    from isotherm.doctor.finding import Finding
 
 _LONGEST_TIME: Final = 40
 

@@ -6,11 +6,11 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
-from contract.topics import status_topic
 from edge_agent.connect import connect
 from edge_agent.doctor.broker import BrokerFacts
 from edge_agent.link import Down, Up
 from edge_agent.will import LastWill
+from isotherm.mqtt.topics import status_topic
 
 if TYPE_CHECKING:
     from edge_agent.settings import AgentSettings

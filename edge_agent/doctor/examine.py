@@ -5,11 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contract.doctor.clock import check_clock
-from contract.doctor.finding import fail, ok
-from contract.doctor.secrets import check_secrets
-from contract.errors import SettingsError
-from contract.kernel_clock import kernel_in_sync
 from edge_agent.broker_note import FACT, decode_note
 from edge_agent.clock import boot_id
 from edge_agent.connect import check_files
@@ -22,13 +17,18 @@ from edge_agent.doctor.probes import check_probes
 from edge_agent.doctor.unit import check_unit, unit_facts
 from edge_agent.place import places
 from edge_agent.probe_commands import read_all
+from isotherm.doctor.clock import check_clock
+from isotherm.doctor.finding import fail, ok
+from isotherm.doctor.secrets import check_secrets
+from isotherm.errors import SettingsError
+from isotherm.kernel_clock import kernel_in_sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from contract.doctor.finding import Finding
     from edge_agent.doctor.outbox import OutboxFacts
     from edge_agent.settings import AgentSettings
+    from isotherm.doctor.finding import Finding
 
 
 def examine(settings: AgentSettings, config: str) -> Iterator[Finding]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from contract.fields import Clock
-from contract.status import Mark, Status, encode_status
-from contract.version import VERSION
 from edge_agent.clock import boot_id
 from edge_agent.epoch import new_epoch, new_key, proof
+from isotherm import VERSION
+from isotherm.contract.fields import Clock
+from isotherm.mqtt.status import Mark, Status, encode_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from contract.doctor.disk import IN_MEMORY, REMOTE, mib
-from contract.doctor.finding import fail, ok, warn
+from isotherm.doctor.disk import IN_MEMORY, REMOTE, mib
+from isotherm.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from contract.doctor.finding import Finding
+    from isotherm.doctor.finding import Finding
 
 
 @dataclass(frozen=True, kw_only=True)

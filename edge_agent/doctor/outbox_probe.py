@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contract.doctor.disk import existing, filesystem, free_bytes, sync_seconds
 from edge_agent.doctor.outbox import OutboxFacts
 from edge_agent.errors import OutboxUnreadableError
 from edge_agent.lookup import Lookup
+from isotherm.doctor.disk import existing, filesystem, free_bytes, sync_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

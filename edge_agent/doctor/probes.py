@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from contract.doctor.finding import fail, ok
 from edge_agent.degrees import celsius
+from isotherm.doctor.finding import fail, ok
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from contract.doctor.finding import Finding
     from edge_agent.probe_status import ProbeStatus
+    from isotherm.doctor.finding import Finding
 
 MOST_LINES: Final = 20
 

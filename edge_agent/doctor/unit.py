@@ -6,12 +6,12 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from contract.doctor.finding import fail, ok, warn
+from isotherm.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from contract.doctor.finding import Finding
+    from isotherm.doctor.finding import Finding
 
 UNIT: Final = "isotherm-agent.service"
 # sd_booted(3): so a program sees that systemd is the init.

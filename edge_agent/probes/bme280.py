@@ -11,10 +11,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from contract.settings import setting
 from edge_agent.fault import Fault
 from edge_agent.i2c_address import NOISY, bus_setting, i2c_address
 from edge_agent.probe import Driver, ProbeSettings, stuck_setting
+from isotherm.settings.table import setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,12 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from contract.settings import choice, setting, text
 from edge_agent.degrees import celsius
 from edge_agent.file_age import FileAge
 from edge_agent.number_file import read_number
 from edge_agent.parsers import span_or_never
 from edge_agent.probe import Driver, ProbeSettings
+from isotherm.settings.table import choice, setting, text
 
 if TYPE_CHECKING:
     from edge_agent.site import Site

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from contract.settings import choice, setting, whole
 from edge_agent.fault import Fault
 from edge_agent.parsers import number
 from edge_agent.probe import Driver, ProbeSettings
+from isotherm.settings.table import choice, setting, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,14 +11,14 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from contract.settings import duration, optional, setting, whole
-from contract.states import MEAN_TEMPERATURE
 from edge_agent import walk
 from edge_agent.degrees import celsius
 from edge_agent.fault import Fault
 from edge_agent.parsers import number
 from edge_agent.probe import Driver, ProbeSettings
 from edge_agent.wave import Wave
+from isotherm.contract.states import MEAN_TEMPERATURE
+from isotherm.settings.table import duration, optional, setting, whole
 
 if TYPE_CHECKING:
     from edge_agent.site import Site

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from contract.settings import setting, whole
 from edge_agent.number_file import read_number
 from edge_agent.probe import Driver, ProbeSettings
+from isotherm.settings.table import setting, whole
 
 if TYPE_CHECKING:
     from pathlib import Path

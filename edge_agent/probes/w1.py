@@ -9,10 +9,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.settings import setting
 from edge_agent.fault import Fault
 from edge_agent.probe import Driver, ProbeSettings
 from edge_agent.w1_bulk import bulk
+from isotherm.settings.table import setting
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from aggregator.scopes import Sliding
+from aggregator.analytics.scopes import Sliding
+from aggregator.analytics.spans import interval
 from aggregator.settings import PREFIX, AggregatorSettings
-from aggregator.spans import interval
-from contract import SettingsError
-from contract.settings import load, sample
+from isotherm.contract import SettingsError
+from isotherm.settings.table import load, sample
 
 LEAST = {"kafka": "127.0.0.1:9092", "checkpoint": "state/ck"}
 

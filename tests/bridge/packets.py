@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contract.mqtt_length import encode_length
+from isotherm.mqtt.length import encode_length
 
 CONNACK_NEW = b"\x20\x03\x00\x00\x00"
 CONNACK_RESUMED = b"\x20\x03\x01\x00\x00"

@@ -11,8 +11,8 @@ from bridge.frames import Frame
 from bridge.positions import Positions
 from bridge.pump import Bounds, Pump
 from bridge.stats import Stats
-from contract.backoff import Backoff
-from contract.log import Availability, Log
+from isotherm.backoff import Backoff
+from isotherm.log import Availability, Log
 from tests.bridge.readings import reading
 
 if TYPE_CHECKING:

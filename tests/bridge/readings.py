@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contract import Clock, Origin, Reading, encode
+from isotherm.contract import Clock, Origin, Reading, encode
 
 
 def reading(guid: str = "sensor-1", seq: int = 1, temperature: float = 59.7) -> bytes:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from bridge.errors import BatchTooSlowError, SinkUnavailableError
 from bridge.settings import PREFIX, BridgeSettings
 from bridge.sinks import make_sink
-from contract.log import Availability, Log
-from contract.settings import load
+from isotherm.log import Availability, Log
+from isotherm.settings.table import load
 
 if TYPE_CHECKING:
     from bridge.records import Batch

@@ -6,9 +6,9 @@ import pytest
 
 from bridge.doctor.kafka import KafkaFacts, check_kafka
 from bridge.doctor.mqtt import DROPPED_TOPIC, VERSION_TOPIC, MqttFacts, check_mqtt
-from contract.doctor.clock import check_clock
-from contract.doctor.finding import Finding, Mark, exit_code, fail, ok, warn
-from contract.doctor.topic import TopicFacts
+from isotherm.doctor.clock import check_clock
+from isotherm.doctor.finding import Finding, Mark, exit_code, fail, ok, warn
+from isotherm.doctor.topic import TopicFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,8 +4,8 @@ from bridge.doctor.sessions import check_sessions
 from bridge.known import Known
 from bridge.notes import Note
 from bridge.settings import PREFIX, BridgeSettings
-from contract.settings import load
-from contract.topics import ALL_READINGS
+from isotherm.mqtt.topics import ALL_READINGS
+from isotherm.settings.table import load
 
 NOW = 1_000_000.0
 WHOLE = Note("b", sharded=False, filters=frozenset({ALL_READINGS}), expiry=600, alone=True)

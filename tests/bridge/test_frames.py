@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bridge.errors import MalformedPacketError, PacketTooLargeError
 from bridge.frames import KEPT_BYTES, Cut, Frame, Framer, pubacks
-from contract.mqtt_length import encode_length
+from isotherm.mqtt.length import encode_length
 from tests.bridge.packets import CONNACK_NEW, PINGRESP, publish
 
 CORRELATION = b"\x09\x00\x02id"

@@ -17,10 +17,10 @@ from bridge.lane import Lane
 from bridge.notes import Note
 from bridge.settings import PREFIX, BridgeSettings
 from bridge.sink import MemorySink
-from contract.log import Log, SharedAvailability
-from contract.settings import load
-from contract.tasks import Tasks
-from contract.topics import ALL_READINGS, readings_topic, shard_filter
+from isotherm.log import Log, SharedAvailability
+from isotherm.mqtt.topics import ALL_READINGS, readings_topic, shard_filter
+from isotherm.settings.table import load
+from isotherm.tasks import Tasks
 from tests.bridge.packets import CONNACK_RESUMED, PINGRESP, publish, suback
 from tests.bridge.readings import reading
 from tests.bridge.scripted_broker import ScriptedBroker

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from bridge.endpoint import observed, pages
 from bridge.health import Reach, missing, stuck
 from bridge.settings import PREFIX, BridgeSettings
-from contract.address import Address
-from contract.endpoint import Endpoint
-from contract.log import Log
-from contract.settings import load
-from contract.tasks import Tasks
+from isotherm.http.endpoint import Endpoint
+from isotherm.log import Log
+from isotherm.settings.address import Address
+from isotherm.settings.table import load
+from isotherm.tasks import Tasks
 from tests.bridge.vitals import vitals
 from tests.support import await_true
 

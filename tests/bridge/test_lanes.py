@@ -9,8 +9,8 @@ import pytest
 
 from bridge.service import lane_settings
 from bridge.settings import PREFIX, SHARDS_IN_GROUP, BridgeSettings
-from contract.settings import load
-from contract.topics import SHARDS, readings_topic, shard
+from isotherm.mqtt.topics import SHARDS, readings_topic, shard
+from isotherm.settings.table import load
 from tests.bridge.readings import reading
 from tests.support import (
     Publisher,

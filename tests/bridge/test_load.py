@@ -9,8 +9,8 @@ from bridge.frames import Frame
 from bridge.load import Load, prepare, split, topics_of
 from bridge.positions import Positions, position
 from bridge.records import Record
-from contract.fast import judge_guid
-from contract.reasons import Reason, Rejection
+from isotherm.contract.fast import judge_guid
+from isotherm.contract.reasons import Reason, Rejection
 from tests.bridge.readings import reading
 
 TOPIC = b"isotherm/v1/readings/07/pi"

@@ -5,10 +5,10 @@ from collections import Counter
 
 from bridge.metrics import METRICS, PREFIX, View
 from bridge.stats import Stats
-from contract.log import Log
-from contract.reasons import Reason
-from contract.registry import Metrics, Table
-from contract.tasks import Tasks
+from isotherm.contract.reasons import Reason
+from isotherm.http.registry import Metrics, Table
+from isotherm.log import Log
+from isotherm.tasks import Tasks
 from tests.bridge.vitals import vitals
 
 TASKS = Tasks(Log("test"))

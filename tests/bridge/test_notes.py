@@ -8,7 +8,7 @@ import pytest
 from bridge.notes import USUAL, Note, Notebook, note_of, parse
 from bridge.service import lane_settings
 from bridge.settings import PREFIX, BridgeSettings
-from contract.settings import load
+from isotherm.settings.table import load
 
 NOTE = Note("b", sharded=False, filters=frozenset({"a", "b/#"}), expiry=600)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.pace import FIRST, Pace
-from contract.log import Log
+from isotherm.log import Log
 
 MOST = 1_000_000
 

@@ -4,9 +4,9 @@ import json
 
 from bridge.frames import Frame
 from bridge.records import PART_BYTES, Letter, Record, dead_letter, sift, split_payload
-from contract import Reason, Rejection
+from isotherm.contract import Reason, Rejection
 from tests.bridge.readings import reading
-from tests.golden import cases
+from tests.support.golden import cases
 
 
 def reasons(payload: bytes) -> list[str | None]:

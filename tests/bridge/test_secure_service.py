@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from tests.bridge.readings import reading
-from tests.secure_brokers import PASSWORD, USER, SecureBrokers
 from tests.support import Program, Publisher, await_true, program, topic_records, unique
+from tests.support.secure_brokers import PASSWORD, USER, SecureBrokers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

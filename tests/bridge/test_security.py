@@ -14,13 +14,13 @@ from bridge.security import (
     mqtt_context,
 )
 from bridge.settings import PREFIX, BridgeSettings
-from contract import SettingsError
-from contract.log import Availability, Log
-from contract.refusal import refusal
-from contract.settings import load
-from contract.tls import read_secret
+from isotherm.contract import SettingsError
+from isotherm.log import Availability, Log
+from isotherm.settings.refusal import refusal
+from isotherm.settings.table import load
+from isotherm.settings.tls import read_secret
 from tests.bridge.test_settings import run
-from tests.certificates import Authority
+from tests.support.certificates import Authority
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,9 +18,9 @@ from bridge.backpressure import Backpressure
 from bridge.client import Arrivals, SessionOptions
 from bridge.frames import Cut, Frame
 from bridge.session import Session
-from contract.address import Address
-from contract.backoff import Backoff
-from contract.log import Log
+from isotherm.backoff import Backoff
+from isotherm.log import Log
+from isotherm.settings.address import Address
 from tests.bridge.packets import CONNACK_NEW, CONNACK_RESUMED, PINGRESP, publish, suback
 from tests.bridge.scripted_broker import Peer, ScriptedBroker
 

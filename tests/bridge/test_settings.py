@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.settings import PREFIX, BridgeSettings
-from contract import SettingsError
-from contract.settings import load
+from isotherm.contract import SettingsError
+from isotherm.settings.table import load
 from tests.support import ROOT
 
 if TYPE_CHECKING:

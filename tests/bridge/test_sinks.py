@@ -15,7 +15,7 @@ from bridge.errors import (
 )
 from bridge.records import Batch, Record
 from bridge.sink import MemorySink, Sink
-from contract.log import Availability, Log
+from isotherm.log import Availability, Log
 from tests.bridge.readings import reading
 from tests.bridge.sink_bench import CLIENTS, DELIVERIES, SINKS, deliver_patiently, sink_of
 from tests.support import Kept, await_true, topic_records, unique

@@ -20,11 +20,11 @@ from bridge.sinks import make_sink
 from bridge.sinks.kp_producer import Failure
 from bridge.sinks.limits import TransactionTime
 from bridge.sinks.rd_producer import RdProducer
-from contract.log import Availability, Log
-from contract.settings import load
+from isotherm.log import Availability, Log
+from isotherm.settings.table import load
 from tests.bridge.readings import reading
 from tests.bridge.sink_bench import CLIENTS, deliver_patiently, settings, sink_of
-from tests.faults.test_dead_letters import limit
+from tests.faults.job.test_dead_letters import limit
 from tests.support import await_true, topic_records, unique
 
 if TYPE_CHECKING:

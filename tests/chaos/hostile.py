@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from contract.topics import alert_topic, status_topic
+from isotherm.mqtt.topics import alert_topic, status_topic
 from tests.chaos.plan import AGENTS, BRIDGE
 
 if TYPE_CHECKING:

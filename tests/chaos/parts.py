@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from deploy.local.process import Guard
-    from deploy.local.service import Service
+    from deploy.local.services.base import Service
 
 PAUSE: Final = 1.0
 """Seconds after which a part that ended is started again, as a service manager does."""

@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from deploy.demo.cable import Proxy
-from deploy.local.java import find_java
-from deploy.local.kafka import Kafka
-from deploy.local.mosquitto import Mosquitto
+from deploy.demo.fleet.network import Proxy
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Guard
-from deploy.local.scrape import Samples, ask
+from deploy.local.services.java import find_java
+from deploy.local.services.kafka import Kafka
+from deploy.local.services.mosquitto import Mosquitto
+from deploy.local.status.scrape import Samples, ask
 from tests.chaos.disks import Disk, no_disk
 from tests.chaos.parts import Broker, Program, Supervisor
 from tests.chaos.plan import AGENTS, BRIDGE, DISKS, FULL_AGENT, JOB, KAFKA, LINES, MOSQUITTO, PAGE
@@ -241,7 +241,7 @@ class Pipeline:
         # The broker keeps nothing for a session that it does not know yet.
         self._await(lambda: self.number(BRIDGE, "isotherm_bridge_ready") == 1, "the bridge")
         self._start(
-            *(PAGE, "aggregator.dashboard", "run", "--kafka", lines["page to kafka"]),
+            *(PAGE, "dashboard", "run", "--kafka", lines["page to kafka"]),
             *("--topic", ANALYTICS, "--job", f"http://{listen[JOB]}", "--listen", listen[PAGE]),
             *("--alert-mqtt", f"mqtt://{LOOPBACK}:{self.mqtt_port}"),
         )

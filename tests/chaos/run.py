@@ -11,9 +11,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from contract import Gap, Reading, Rejection
-from contract.errors import EXIT_USAGE
-from contract.topics import DEAD_LETTER_SUFFIX, KAFKA_READINGS
+from isotherm.contract import Gap, Reading, Rejection
+from isotherm.errors import EXIT_USAGE
+from isotherm.mqtt.topics import DEAD_LETTER_SUFFIX, KAFKA_READINGS
 from tests.chaos import hostile
 from tests.chaos.disks import may_mount
 from tests.chaos.journal import read_journals

@@ -14,8 +14,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from contract.topics import KAFKA_READINGS
 from deploy.local.ports import LOOPBACK
+from isotherm.mqtt.topics import KAFKA_READINGS
 from tests.chaos.hostile import HalfOpen, Message, Record, Visit
 from tests.chaos.plan import BRIDGE
 from tests.chaos.verdict import Sent

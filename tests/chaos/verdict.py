@@ -10,9 +10,9 @@ from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import contract
-from contract import Clock, Gap, Reading, Rejection
-from tests.aggregator.oracle import Oracle
+from isotherm import contract
+from isotherm.contract import Clock, Gap, Reading, Rejection
+from tests.aggregator.support.oracle import Oracle
 from tests.chaos.journal import Name
 
 if TYPE_CHECKING:

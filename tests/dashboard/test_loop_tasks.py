@@ -3,14 +3,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from aggregator.dashboard.app import application
-from aggregator.dashboard.feed import Source
-from aggregator.dashboard.hub import Hub
-from aggregator.dashboard.loop_tasks import keep_running
-from aggregator.dashboard.sensors import Job
-from contract.backoff import Backoff
-from contract.log import Log
-from contract.tasks import Tasks
+from dashboard.feeds.base import Source
+from dashboard.hub.hub import Hub
+from dashboard.loop_tasks import keep_running
+from dashboard.web.app import application
+from dashboard.web.job_client import Job
+from isotherm.backoff import Backoff
+from isotherm.log import Log
+from isotherm.tasks import Tasks
 
 LOG = Log("test")
 

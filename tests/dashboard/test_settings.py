@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.dashboard.alerts.setup import read_token as read_hook_token
-from aggregator.dashboard.errors import TokenError
-from aggregator.dashboard.security import read_token
-from aggregator.dashboard.settings import PREFIX, DashboardSettings
-from contract.errors import SettingsError
-from contract.settings import load
+from dashboard.alerts.factory import read_token as read_hook_token
+from dashboard.errors import TokenError
+from dashboard.settings import PREFIX, DashboardSettings
+from dashboard.web.auth import read_token
+from isotherm.errors import SettingsError
+from isotherm.settings.table import load
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from deploy.local.mosquitto import Mosquitto
+    from deploy.local.services.mosquitto import Mosquitto
 
 
 @contextmanager

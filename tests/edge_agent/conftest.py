@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.local.mosquitto import Mosquitto
+from deploy.local.services.mosquitto import Mosquitto
 from tests.edge_agent.brokers import running
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Final, Self
 
-from contract.mqtt_length import decode_length, encode_length
+from isotherm.mqtt.length import decode_length, encode_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,9 +6,9 @@ import socket
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from contract.topics import readings_topic
-from contract.verdict import decode
-from deploy.local.mosquitto import Mosquitto
+from deploy.local.services.mosquitto import Mosquitto
+from isotherm.contract.verdict import decode
+from isotherm.mqtt.topics import readings_topic
 from tests.edge_agent.brokers import running
 from tests.support import unique
 

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from contract.log import start_logging
 from edge_agent.message import Fate, Message
 from edge_agent.outbox import Outbox
 from edge_agent.overflow import Overflow
 from edge_agent.room import Bounds
 from edge_agent.sample import Sample
 from edge_agent.store import Store
+from isotherm.log import start_logging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from contract.status import Mark
     from edge_agent.batch import Batch
+    from isotherm.mqtt.status import Mark
 
 NS = 1_000_000_000
 START = 1_479_302_799 * NS

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from contract.verdict import decode
+from isotherm.contract.verdict import decode
 from tests.edge_agent.fake_sys import FakeSys
 from tests.support import unique
 

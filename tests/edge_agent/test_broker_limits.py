@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from contract.topics import readings_topic, status_topic
+from isotherm.mqtt.topics import readings_topic, status_topic
 from tests.edge_agent.brokers import Retained
 from tests.edge_agent.hostile_broker import packet_size
 from tests.edge_agent.odd_brokers import Board, mosquitto, seqs

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.topics import readings_topic
 from deploy.local.ports import free_port
+from isotherm.mqtt.topics import readings_topic
 from tests.edge_agent.account import Account, agent, more
 from tests.edge_agent.simulated_board import Arrivals, SimulatedBoard
 from tests.edge_agent.subscriber import Subscriber

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.moment import parse_event_time
 from edge_agent.clock import SystemClock, boot_id
 from edge_agent.sample import Sample
+from isotherm.contract.event_time import parse_event_time
 from tests.edge_agent.outbox_bench import NS, START, Bench, FakeClock, seqs
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from contract.status import SCHEMA
 from edge_agent.broker_note import BrokerNote, decode_note
 from edge_agent.doctor.broker import BrokerFacts, check_broker, check_note
 from edge_agent.doctor.outbox import OutboxFacts, check_outbox
@@ -17,12 +16,13 @@ from edge_agent.doctor.probes import check_probes
 from edge_agent.doctor.unit import check_unit
 from edge_agent.fault import Fault
 from edge_agent.probe_status import ProbeStatus
+from isotherm.mqtt.status import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from contract.doctor.finding import Finding
+    from isotherm.doctor.finding import Finding
 
 GOOD = OutboxFacts(in_use=True, waiting=3, used=1 << 20, sync_s=0.002, free=1 << 34, kind="ext4")
 MISSING = ProbeStatus(Fault.MISSING, "/sys: No such file", 0, 0, {Fault.MISSING: 1}, 0)

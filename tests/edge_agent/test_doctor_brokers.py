@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.topics import status_topic
+from isotherm.mqtt.topics import status_topic
 from tests.edge_agent.brokers import Retained
 from tests.edge_agent.odd_brokers import Board, mosquitto
 from tests.support import ROOT, program

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from contract.topics import status_topic
-from deploy.local.mosquitto import Mosquitto
+from deploy.local.services.mosquitto import Mosquitto
+from isotherm.mqtt.topics import status_topic
 from tests.edge_agent.brokers import Retained, running
 from tests.edge_agent.fake_sys import FakeSys
 from tests.support import ROOT, program, unique

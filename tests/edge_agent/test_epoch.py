@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.status import Mark
 from edge_agent.epoch import MOST_LIVES, board_identity, is_ours
+from isotherm.mqtt.status import Mark
 from tests.edge_agent.outbox_bench import Bench, names
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import io
 import math
 
-from contract.log import start_logging
 from edge_agent.guarded import REST, Guarded, Idle
+from isotherm.log import start_logging
 
 
 class _Part:

@@ -6,13 +6,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.fields import is_guid
-from contract.log import start_logging
-from contract.topics import latest_topic, status_topic
 from edge_agent.home_assistant import HomeAssistant, Sensor, config, config_topic, latest, object_id
 from edge_agent.link import Up
 from edge_agent.notices import Notices
 from edge_agent.sample import Sample
+from isotherm.contract.fields import is_guid
+from isotherm.log import start_logging
+from isotherm.mqtt.topics import latest_topic, status_topic
 from tests.edge_agent.no_readings import NoReadings
 
 GUIDS = st.text(min_size=1, max_size=128).filter(is_guid)

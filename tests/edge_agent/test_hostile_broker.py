@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.topics import status_topic
-from contract.verdict import decode
+from isotherm.contract.verdict import decode
+from isotherm.mqtt.topics import status_topic
 from tests.edge_agent.hostile_broker import HostileBroker, retained
 from tests.edge_agent.odd_brokers import Board
 from tests.support import await_true, program

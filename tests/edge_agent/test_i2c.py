@@ -3,14 +3,14 @@ from typing import Any
 
 import pytest
 
-from contract.errors import SettingsError
-from contract.settings import load
 from edge_agent.fault import Fault
 from edge_agent.mocks import MockBme280, MockChip, MockHardware, MockI2c, MockSht3x
 from edge_agent.probe import driver
 from edge_agent.probes import bme280, sht3x
 from edge_agent.reader import read_once
 from edge_agent.site import Site
+from isotherm.errors import SettingsError
+from isotherm.settings.table import load
 
 EXAMPLE = bme280.Calibration(27_504, 26_435, -1_000)
 

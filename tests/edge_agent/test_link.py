@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.address import Address
 from edge_agent.frames import Puback
 from edge_agent.link import Acks, Down, Event, Up
 from edge_agent.mqtt import MqttLink
 from edge_agent.packets import subscribe, unsubscribe
 from edge_agent.will import Will
+from isotherm.settings.address import Address
 from tests.bridge.scripted_broker import Peer, ScriptedBroker
 
 if TYPE_CHECKING:

@@ -2,14 +2,14 @@ from typing import Any
 
 import pytest
 
-from contract.errors import SettingsError
-from contract.settings import load
 from edge_agent.fault import Fault
 from edge_agent.mocks import MockHardware, MockMcp3008
 from edge_agent.probe import driver
 from edge_agent.probes.mcp3008 import SENSORS, temperature
 from edge_agent.reader import read_once
 from edge_agent.site import Site
+from isotherm.errors import SettingsError
+from isotherm.settings.table import load
 
 VREF = 3.3
 STEP = VREF / 1_023 * 100

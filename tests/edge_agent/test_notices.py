@@ -1,9 +1,9 @@
 import io
 from collections import deque
 
-from contract.log import start_logging
 from edge_agent.message import Fate, Message
 from edge_agent.notices import Notices
+from isotherm.log import start_logging
 
 
 class _Readings:

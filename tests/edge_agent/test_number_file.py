@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from contract.errors import SettingsError
-from contract.settings import load
 from edge_agent.fault import Fault, ProbeError
 from edge_agent.file_age import FileAge
 from edge_agent.mocks import MockHardware
@@ -16,6 +14,8 @@ from edge_agent.number_file import read_number
 from edge_agent.probe import Probe, driver
 from edge_agent.reader import read_once
 from edge_agent.site import Site
+from isotherm.errors import SettingsError
+from isotherm.settings.table import load
 from tests.edge_agent.fake_sys import FakeSys, unprivileged
 
 CASES = Path(__file__).parent / "number_files"

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import re
 
-from contract.log import Log
-from contract.tasks import Tasks
 from edge_agent.fault import Fault
 from edge_agent.message import Fate
 from edge_agent.metrics import METRICS, PREFIX, View
 from edge_agent.observer import FRESH, STUCK, Observer
 from edge_agent.probe_status import ProbeStatus
+from isotherm.log import Log
+from isotherm.tasks import Tasks
 
 
 class _Loop:

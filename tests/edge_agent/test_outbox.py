@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.verdict import decode
 from edge_agent.errors import OutboxInUseError
 from edge_agent.lanes import BACKFILL_PACKETS, PACKET_BYTES
 from edge_agent.message import Fate
+from isotherm.contract.verdict import decode
 from tests.edge_agent.outbox_bench import Bench, names, seqs
 
 if TYPE_CHECKING:

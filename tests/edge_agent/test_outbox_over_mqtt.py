@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.topics import readings_topic
-from contract.verdict import decode
-from deploy.local.mosquitto import Mosquitto
+from deploy.local.services.mosquitto import Mosquitto
+from isotherm.contract.verdict import decode
+from isotherm.mqtt.topics import readings_topic
 from tests.edge_agent.brokers import running
 from tests.edge_agent.subscriber import Subscriber
 from tests.support import await_true, program, unique

@@ -2,11 +2,11 @@ import io
 import select
 from pathlib import Path
 
-from contract.log import start_logging
 from edge_agent.place import places
 from edge_agent.probe import driver_names
 from edge_agent.sampler import Sampler
 from edge_agent.settings import AgentSettings, load_agent
+from isotherm.log import start_logging
 from tests.edge_agent.fake_sys import WELL, FakeSys, hang, let_go
 
 PATIENCE = 10.0

@@ -10,7 +10,7 @@ from edge_agent.settings import load_agent
 
 DRIVER = """
 from dataclasses import dataclass
-from contract.settings import setting, whole
+from isotherm.settings.table import setting, whole
 from edge_agent.probe import Driver, ProbeSettings
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from contract.topics import readings_topic
 from deploy.local import Stack
 from edge_agent.workload import Workload, lines
+from isotherm.mqtt.topics import readings_topic
 from tests.edge_agent.subscriber import Subscriber
 
 pytestmark = pytest.mark.integration

@@ -4,13 +4,13 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any
 
-from contract.log import start_logging
-from contract.status import Mark, ProbeState, Status, encode_status
 from edge_agent.link import Up
 from edge_agent.message import Fate
 from edge_agent.notices import Notices
 from edge_agent.reporter import GAP, Reporter
 from edge_agent.rival import Rival
+from isotherm.log import start_logging
+from isotherm.mqtt.status import Mark, ProbeState, Status, encode_status
 from tests.edge_agent.no_readings import NoReadings
 
 

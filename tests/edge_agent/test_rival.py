@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import random
 
-from contract.backoff import Backoff
-from contract.log import start_logging
 from edge_agent.rival import FIRST_PAUSE, LONGEST_PAUSE, QUIET, TAKEN_OVER, Rival
+from isotherm.backoff import Backoff
+from isotherm.log import start_logging
 
 
 class _Rig:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from contract.topics import readings_topic
-from contract.verdict import decode
 from deploy.local import Stack
+from isotherm.contract.verdict import decode
+from isotherm.mqtt.topics import readings_topic
 from tests.edge_agent.subscriber import Subscriber
 
 pytestmark = pytest.mark.integration

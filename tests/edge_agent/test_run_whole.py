@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from contract.topics import readings_topic, status_topic
-from contract.verdict import decode
-from deploy.demo.cable import Proxy
-from deploy.local.mosquitto import Mosquitto
+from deploy.demo.fleet.network import Proxy
+from deploy.local.services.mosquitto import Mosquitto
+from isotherm.contract.verdict import decode
+from isotherm.mqtt.topics import readings_topic, status_topic
 from tests.edge_agent.brokers import Retained, running
 from tests.edge_agent.fake_sys import FakeSys
 from tests.edge_agent.subscriber import Subscriber

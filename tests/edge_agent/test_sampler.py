@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from contract.log import start_logging
 from edge_agent.degrees import celsius, fahrenheit
 from edge_agent.fault import Fault
 from edge_agent.place import Place
@@ -14,6 +13,7 @@ from edge_agent.probe import Probe
 from edge_agent.probe_status import LINES, ProbeRecord
 from edge_agent.sample import Sample
 from edge_agent.sampler import GATHER, HANGS, MOST_HUNG, Sampler
+from isotherm.log import start_logging
 from tests.support import await_true
 
 NOW = 1_479_302_799_447_974_000

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from contract.topics import readings_topic
-from tests.certificates import Authority
+from isotherm.mqtt.topics import readings_topic
 from tests.edge_agent.brokers import running
 from tests.edge_agent.subscriber import Subscriber
-from tests.secure_brokers import SecureMosquitto
 from tests.support import ROOT, program, unique
+from tests.support.certificates import Authority
+from tests.support.secure_brokers import SecureMosquitto
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

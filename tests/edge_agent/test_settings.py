@@ -3,8 +3,6 @@ from typing import Any
 
 import pytest
 
-from contract.errors import SettingsError
-from contract.settings import load, rows
 from edge_agent.command_settings import REPLAY_PREFIX, SIMULATE_PREFIX
 from edge_agent.command_settings import ReplaySettings as Replay
 from edge_agent.command_settings import SimulateSettings as Simulate
@@ -13,6 +11,8 @@ from edge_agent.probes.simulated import SimulatedSettings
 from edge_agent.sample_config import sample_config
 from edge_agent.settings import load_agent, needs_restart, reloaded
 from edge_agent.workload import START
+from isotherm.errors import SettingsError
+from isotherm.settings.table import load, rows
 
 
 def _probe(**more: Any) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 from itertools import pairwise
 
-from contract.settings import load
-from contract.states import MEAN_TEMPERATURE
 from edge_agent.degrees import fahrenheit
 from edge_agent.fault import Fault
 from edge_agent.mocks import MockHardware
 from edge_agent.probe import Probe, driver
 from edge_agent.site import Site
+from isotherm.contract.states import MEAN_TEMPERATURE
+from isotherm.settings.table import load
 
 
 def _probe(guid: str = "g", seed: int | None = 1, **mishaps: float) -> Probe:

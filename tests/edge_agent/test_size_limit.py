@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from contract.backoff import Backoff
 from edge_agent.size_limit import FIRST, LONGEST_PAUSE, MOST, SizeLimit
+from isotherm.backoff import Backoff
 
 
 class _Rig:

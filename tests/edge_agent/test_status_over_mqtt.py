@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.status import SCHEMA
-from contract.topics import latest_topic, readings_topic, status_topic
-from deploy.local.mosquitto import Mosquitto
+from deploy.local.services.mosquitto import Mosquitto
+from isotherm.mqtt.status import SCHEMA
+from isotherm.mqtt.topics import latest_topic, readings_topic, status_topic
 from tests.edge_agent.brokers import Retained, running
 from tests.edge_agent.subscriber import Subscriber
 from tests.support import await_true, program, unique

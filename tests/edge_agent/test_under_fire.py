@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.topics import readings_topic
-from deploy.demo.cable import Proxy
+from deploy.demo.fleet.network import Proxy
+from isotherm.mqtt.topics import readings_topic
 from tests.edge_agent.account import Account, agent, more
 from tests.edge_agent.faulty_agent import NS, POINTS
 from tests.edge_agent.simulated_board import PROBES, SimulatedBoard
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from deploy.local.mosquitto import Mosquitto
+    from deploy.local.services.mosquitto import Mosquitto
 
     Report = Callable[[str], None]
 

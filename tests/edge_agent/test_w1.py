@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.settings import load
 from edge_agent.fault import Fault
 from edge_agent.mocks import MockHardware
 from edge_agent.probe import Probe, driver
@@ -14,6 +13,7 @@ from edge_agent.probes.w1 import FAMILIES, temperature
 from edge_agent.reader import read_once
 from edge_agent.site import Site
 from edge_agent.w1_bulk import Bulk
+from isotherm.settings.table import load
 from tests.edge_agent.fake_sys import ADDRESS, WELL, FakeSys, hang, let_go, unprivileged
 
 PATIENCE = 10.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from contract.states import STATES
 from edge_agent.wave import UTC_OFFSET, Wave
+from isotherm.contract.states import STATES
 
 HOUR = 3_600 * 10**9
 

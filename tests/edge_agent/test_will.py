@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 
-from contract.log import start_logging
 from edge_agent.link import Down
 from edge_agent.will import MUTE, RENEW, LastWill, Will
+from isotherm.log import start_logging
 
 WHOLE = Will("t", b"gone")
 

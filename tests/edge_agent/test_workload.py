@@ -2,11 +2,11 @@ import hashlib
 from collections import defaultdict
 from itertools import pairwise
 
-from contract.moment import NS_PER_SECOND
-from contract.reading import Reading, encode
-from contract.verdict import decode, judge
 from edge_agent.walk import FIRST, STEP
 from edge_agent.workload import START, Workload, guid, lines
+from isotherm.contract.event_time import NS_PER_SECOND
+from isotherm.contract.reading import Reading, encode
+from isotherm.contract.verdict import decode, judge
 
 GOLDEN = "266d4a9e98e8190739d8f91fa29f2fa6300029a5922a7a41c16e8afad709db8b"
 

@@ -4,11 +4,11 @@ import io
 import select
 from typing import TYPE_CHECKING, NoReturn, cast
 
-from contract.log import start_logging
-from contract.tasks import Tasks
 from edge_agent.batch import Batch
 from edge_agent.store import Store
 from edge_agent.writer import Outcome, Writer
+from isotherm.log import start_logging
+from isotherm.tasks import Tasks
 from tests.support import await_true
 
 if TYPE_CHECKING:

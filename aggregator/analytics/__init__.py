@@ -1,0 +1,1 @@
+"""The numbers: what one trigger gives, and over which readings."""

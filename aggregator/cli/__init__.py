@@ -1,0 +1,1 @@
+"""The command line: `isotherm-aggregator` and the flags of the job."""

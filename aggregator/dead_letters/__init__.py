@@ -1,0 +1,1 @@
+"""Records that are no readings: what is kept of them, and where."""

@@ -1,0 +1,1 @@
+"""What is known since the start: one row per sensor, in a DuckDB file beside the checkpoint."""

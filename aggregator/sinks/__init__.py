@@ -1,0 +1,1 @@
+"""Where snapshots go: one module for each sink."""

@@ -1,0 +1,1 @@
+"""The streaming query: Spark's session, the source, the trigger, the end."""

@@ -1,0 +1,1 @@
+"""Exactly what Spark's executors run: from records to sums by sensor."""

@@ -1,0 +1,1 @@
+"""Where snapshots come from: a file or a topic, checked before anything is kept."""

@@ -1,0 +1,1 @@
+"""Snapshots in memory: the last hour, and everyone who wants the next one."""

@@ -1,0 +1,1 @@
+"""The HTTP application: the page, its API, its stream, and who may ask."""

@@ -1,0 +1,1 @@
+"""mosquitto and Kafka as processes, and the packages that they need."""

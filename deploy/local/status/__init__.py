@@ -1,0 +1,1 @@
+"""What runs in a data folder: asked, and shown in one table."""

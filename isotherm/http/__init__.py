@@ -1,0 +1,1 @@
+"""A program's HTTP endpoint: a bounded server, and Prometheus' text format."""

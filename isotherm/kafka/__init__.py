@@ -1,0 +1,1 @@
+"""The way into Kafka: addresses, TLS, passwords, clients."""

@@ -1,0 +1,1 @@
+"""MQTT's topics, and the status that a device publishes."""

@@ -1,0 +1,1 @@
+"""One table of settings for each program: TOML, environment, flags, help, docs."""
