@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from aggregator.analytics.scopes import WINDOW, Scopes, Sliding, scopes
 from aggregator.analytics.spans import interval
+from aggregator.sinks.factory import kinds
 from isotherm.errors import SettingsError
 from isotherm.kafka.access import KafkaAccess, access_of, access_setting, brokers
-from isotherm.mqtt.topics import ANALYTICS_SUFFIX, DEAD_LETTER_SUFFIX, KAFKA_READINGS
+from isotherm.mqtt.topics import DEAD_LETTER_SUFFIX, KAFKA_READINGS
 from isotherm.settings.address import Address, host_names, listen_address
-from isotherm.settings.table import boolean, choice, optional, setting, text, whole
+from isotherm.settings.table import boolean, choice, optional, parts, setting, text, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PREFIX: Final = "ISOTHERM_AGGREGATOR"
-REFERENCE: Final = "reference"
-TABLE: Final = "table"
 OFF: Final = "off"
 
 
@@ -63,15 +65,6 @@ class AggregatorSettings:
         metavar="TOPIC|off",
         help="Where rejected records go; off: they are only counted. Default: the topic with "
         ".dead-letter behind.",
-    )
-    analytics: str | None = setting(
-        "kafka.analytics_topic",
-        optional(text),
-        default=None,
-        flag="--analytics-topic",
-        metavar="TOPIC",
-        help="Write each snapshot to this topic too, a record for each scope, such as "
-        f"{KAFKA_READINGS}{ANALYTICS_SUFFIX}. Default: nowhere.",
     )
     kafka_wait: float = setting(
         "kafka.wait",
@@ -201,40 +194,8 @@ class AggregatorSettings:
         help="A sensor is offline if nothing has come of it for longer than this while the job "
         "ran; needs the ledger.",
     )
-    snapshots: str | None = setting(
-        "output.snapshots",
-        optional(text),
-        default=None,
-        flag="--snapshots",
-        metavar="FILE.jsonl",
-        help="Append one JSON line for each trigger to this file.",
-    )
-
-    console: str = setting(
-        "output.console",
-        choice(REFERENCE, TABLE, OFF),
-        default=REFERENCE,
-        flag="--console",
-        metavar="reference|table|off",
-        help="How the console shows a trigger: a block for each analytic, or one table.",
-    )
-    latest: str | None = setting(
-        "output.latest",
-        optional(text),
-        default=None,
-        flag="--latest",
-        metavar="FILE",
-        help="Keep the last snapshot in this JSON file, always whole.",
-    )
-    history: str | None = setting(
-        "output.history",
-        optional(text),
-        default=None,
-        flag="--history",
-        metavar="DIR",
-        help="Keep all snapshots in this folder, a file for each day; `isotherm-aggregator "
-        "history` queries it.",
-    )
+    sinks: Mapping[str, Any] = parts({kind.name: kind.settings for kind in kinds()})
+    """The settings of each kind of sink, by its name."""
 
     def __post_init__(self) -> None:
         self.access.check()

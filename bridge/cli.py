@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 try:
     import click
-    import paho.mqtt.client  # noqa: F401 asked for here, so that its absence is said in a sentence
+    import paho.mqtt.client  # noqa: F401 imported here, so that its absence gives a sentence
 except ImportError as missing:
     sys.stderr.write(f"isotherm-bridge needs {missing.name}: pip install 'isotherm[bridge]'\n")
     sys.exit(EXIT_DEPENDENCY)
@@ -22,7 +22,7 @@ import gc
 import os
 from pathlib import Path
 
-from bridge.security import check_files
+from bridge.credentials import check_files
 from bridge.settings import PREFIX, BridgeSettings
 from isotherm.log import start_logging
 from isotherm.settings.table import load, option, read_file, rows, sample
@@ -61,8 +61,8 @@ def _load(config: Path | None, flags: dict[str, Any]) -> BridgeSettings:
 @_settings_options
 def run(config: Path | None, *, verbose: bool, **flags: Any) -> None:
     """Forward until SIGTERM or Ctrl-C."""
-    from bridge.endpoint import observed  # noqa: PLC0415 as below
-    from bridge.service import Bridge  # noqa: PLC0415 check-config needs no client libraries
+    from bridge.monitoring.http import observed  # noqa: PLC0415 as below
+    from bridge.service.service import Bridge  # noqa: PLC0415 check-config needs no client libraries
 
     log = start_logging("bridge", verbose=verbose)
     settings = _load(config, flags)
@@ -90,9 +90,9 @@ def check_config(config: Path | None, **flags: Any) -> None:
 @_settings_options
 def doctor(config: Path | None, **flags: Any) -> None:
     """Check what the bridge depends on, a sentence each; a running bridge is not disturbed."""
-    from bridge.doctor.examine import examine  # noqa: PLC0415 as above
+    from bridge.doctor.checks import run_checks  # noqa: PLC0415 as above
 
-    sys.exit(tell(examine(_load(config, flags)), click.echo))
+    sys.exit(tell(run_checks(_load(config, flags)), click.echo))
 
 
 @cli.command("sample-config")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from bridge.frames import Cut
+from bridge.mqtt.framing import Cut
 from isotherm.contract.event_time import format_event_time
 from isotherm.contract.fast import judge_guid
 from isotherm.contract.reasons import Reason, Rejection
@@ -13,7 +13,7 @@ from isotherm.contract.reasons import Reason, Rejection
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from bridge.frames import Frame
+    from bridge.mqtt.framing import Frame
 
 PART_BYTES: Final = 900_000
 """A dead letter above this is written in parts, so that Kafka takes it with its default limits
@@ -24,7 +24,7 @@ LEAST_PART_BYTES: Final = PART_BYTES >> 8
 
 MAX_LINES: Final = 10_000
 _MQTT_TOPIC_BYTES: Final = 1024
-"""How much of an MQTT topic stands in a letter's header: one may have 65,535 bytes, and a message
+"""How much of an MQTT topic is in a letter's header: one may have 65,535 bytes, and a message
 as many letters as it has lines."""
 
 _NOT_EVEN_JSON: Final = frozenset({Reason.TOO_LARGE, Reason.NOT_UTF8, Reason.NOT_JSON})
@@ -52,7 +52,7 @@ class Batch(NamedTuple):
     Attributes:
         readings: for the readings topic, in arrival order.
         dead_letters: for the dead-letter topic.
-        positions: of the MQTT messages that all this came in (`bridge.positions`).
+        positions: of the MQTT messages that all this came in (`bridge.kafka.positions`).
     """
 
     readings: list[Record]
@@ -193,12 +193,12 @@ def dead_letter(
 ) -> list[Record]:
     """The records of the dead-letter topic for one letter: one, or its parts where it is large.
 
-    All parts have the same key, so they stand in one partition in order; the headers ``part`` and
+    All parts have the same key, so they are in one partition in order; the headers ``part`` and
     ``parts`` count from 1.
 
     Args:
         letter: what was rejected.
-        mqtt_topic: where it came from; its first 1024 bytes are told.
+        mqtt_topic: where it came from; its first 1024 bytes are given.
         time: when it was rejected, nanoseconds since 1970.
         part_bytes: of a part, at most.
     """

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bridge.filters import first_overlap
-from bridge.security import check
+from bridge.credentials import check
+from bridge.mqtt.filters import first_overlap
 from isotherm.errors import SettingsError
 from isotherm.kafka.access import access_setting
 from isotherm.mqtt.settings import mqtt_setting
@@ -90,7 +90,7 @@ def _filter(value: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class BridgeSettings:
-    """What the bridge is told; see the table for the meaning of each field."""
+    """The settings of a bridge; see the table for the meaning of each field."""
 
     mqtt: Address = mqtt_setting("url", flag="--mqtt", default="mqtt://127.0.0.1:1883")
     client_id: str = setting(

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from dashboard.settings import PREFIX, DashboardSettings
 from isotherm.log import start_logging
-from isotherm.settings.table import load, option, read_file, rows, sample
+from isotherm.settings.table import load, option, read_file, rows, sample, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,12 +72,11 @@ def run(config: Path | None, **flags: Any) -> None:
 def check_config(config: Path | None, **flags: Any) -> None:
     """Read the settings as `run` would, and show them; nothing is connected."""
     settings = _load(config, flags)
-    from dashboard.alerts.factory import read_token  # noqa: PLC0415 as above
+    from dashboard.alerts.sinks.registry import check_files  # noqa: PLC0415 as above
 
     settings.access.check_files()
-    read_token(settings.webhook_token_file)
-    for row in rows(DashboardSettings):
-        value = getattr(settings, row.name)
+    check_files(settings.alert_sinks)
+    for row, value in shown(settings):
         click.echo(f"{row.key} = {'' if value is None else value}")
 
 

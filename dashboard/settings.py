@@ -3,58 +3,22 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
-from typing import Any, Final
-from urllib.parse import SplitResult, urlsplit
+from typing import TYPE_CHECKING, Any, Final
 
+from dashboard.alerts.sinks.registry import kinds, remembers
 from isotherm.errors import SettingsError
 from isotherm.http.request_check import is_loopback
 from isotherm.kafka.access import KafkaAccess, access_of, access_setting, brokers
-from isotherm.mqtt.settings import mqtt_setting, mqtt_url
 from isotherm.mqtt.topics import ANALYTICS_SUFFIX, KAFKA_READINGS
-from isotherm.settings.address import Address, listen_address
-from isotherm.settings.table import duration, optional, setting, text, whole
-from isotherm.settings.tls import TlsFiles, check_mqtt, refuse
+from isotherm.settings.address import Address, http_server, listen_address
+from isotherm.settings.table import duration, optional, parts, setting, text, whole
+from isotherm.settings.tls import refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PREFIX: Final = "ISOTHERM_DASHBOARD"
-_PLAIN: Final = re.compile("[!-~]+")
-
-
-def http(value: Any) -> str:
-    """Parser: the address of an HTTP server, without a path."""
-    address = text(value).rstrip("/")
-    parts = _parts(address)
-    if parts is None or parts.path or parts.query or parts.username:
-        raise ValueError("write it like http://HOST:PORT")
-    return address
-
-
-def hook(value: Any) -> str:
-    """Parser: the address of a receiver, which may have a path."""
-    address = text(value)
-    parts = _parts(address)
-    if parts is None or parts.username:
-        raise ValueError(
-            "write it like https://HOST/PATH, without a user in it, in printable ASCII characters "
-            "without spaces (others as %XX, names of hosts as xn--...)"
-        )
-    return address
-
-
-def _parts(address: str) -> SplitResult | None:
-    """The parts of an address that can be asked for as it is written; None for another."""
-    # http.client raises on the rest only when it asks, and quotes the path, often a secret.
-    if not _PLAIN.fullmatch(address):
-        return None
-    try:
-        parts = urlsplit(address)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or parts.fragment:
-        return None
-    return parts
 
 
 def degrees(value: Any) -> float:
@@ -106,7 +70,7 @@ class DashboardSettings:
     )
     job: str | None = setting(
         "job.url",
-        optional(http),
+        optional(http_server),
         default=None,
         flag="--job",
         metavar="http://HOST:PORT",
@@ -173,41 +137,17 @@ class DashboardSettings:
         default="4h",
         help="What is still firing is told again after so long.",
     )
-    webhook: str | None = setting(
-        "alerts.webhook",
-        optional(hook),
-        default=None,
-        flag="--alert-webhook",
-        metavar="URL",
-        help="Each alert that begins or ends is sent there by POST, as JSON.",
-    )
-    webhook_token_file: str | None = setting(
-        "alerts.webhook_token_file",
-        optional(text),
-        default=None,
-        help="A file with a secret that the webhook gets as a Bearer token.",
-    )
     state_file: str | None = setting(
         "alerts.state_file",
         optional(text),
         default=None,
         flag="--alert-state",
         metavar="FILE",
-        help="Remembers what the webhook was told, so that a restart does not tell it again.",
+        help="Remembers what the webhook and Apprise have sent, so that a restart does not send it "
+        "again.",
     )
-    mqtt: Address | None = mqtt_setting(
-        "url",
-        flag="--alert-mqtt",
-        parse=optional(mqtt_url),
-        default=None,
-        help="The MQTT broker at which alerts that are firing stand, retained, under "
-        "isotherm/v1/alerts; mqtts:// for TLS.",
-    )
-    mqtt_username: str | None = mqtt_setting("username")
-    mqtt_password_file: str | None = mqtt_setting("password_file")
-    mqtt_ca_file: str | None = mqtt_setting("ca_file")
-    mqtt_cert_file: str | None = mqtt_setting("cert_file")
-    mqtt_key_file: str | None = mqtt_setting("key_file")
+    alert_sinks: Mapping[str, Any] = parts({kind.name: kind.settings for kind in kinds()})
+    """The settings of each kind of sink of alerts, by its name."""
 
     def check(self) -> None:
         """See that the settings can be meant together.
@@ -238,28 +178,12 @@ class DashboardSettings:
         """The way into Kafka; without brokers where the snapshots come from a file."""
         return access_of(self, self.kafka or "")
 
-    @property
-    def mqtt_tls(self) -> TlsFiles:
-        """The files of TLS for the alerts' MQTT broker."""
-        return TlsFiles("mqtt", self.mqtt_ca_file, self.mqtt_cert_file, self.mqtt_key_file)
-
     def _check_alerts(self) -> None:
         if self.cold >= self.hot:
             raise SettingsError("alerts.cold", self.cold, "must be below alerts.hot")
-        if self.webhook is None:
-            given = {
-                "alerts.webhook_token_file": self.webhook_token_file,
-                "alerts.state_file": self.state_file,
-            }
-            named = {key: value for key, value in given.items() if value}
-            refuse(named, "has no effect without a webhook; set alerts.webhook too")
-        if self.mqtt is not None:
-            check_mqtt(
-                self.mqtt_tls,
-                scheme=self.mqtt.scheme,
-                username=self.mqtt_username or self.mqtt.username,
-                password_file=self.mqtt_password_file,
-            )
+        if self.state_file and not remembers(self.alert_sinks):
+            fix = "has no effect alone; set alerts.webhook or alerts.apprise_urls_file too"
+            refuse({"alerts.state_file": self.state_file}, fix)
 
     @property
     def loopback(self) -> bool:

@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-TARGET: Final = Path(__file__).parents[1] / "aggregator" / "dashboard" / "static" / "states.js"
+TARGET: Final = Path(__file__).parents[1] / "dashboard" / "static" / "states.js"
 DETAIL: Final = 0.6
 """Square units: corners whose triangle is smaller are left out (Visvalingam and Whyatt, 1993)."""
 ISLAND: Final = 3.0

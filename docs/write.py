@@ -2,7 +2,8 @@
 
 docs/configuration.md and docs/metrics.md are written whole, from the tables of settings and of
 metrics; in docs/contract.md the tables between their two markers, in docs/probes.md the keys of
-each driver. tests/docs/test_docs.py fails while a file differs.
+each driver, in docs/design.md the picture of
+the rooms. tests/docs/test_docs.py fails while a file differs.
 """
 
 # ruff: noqa: INP001 docs are pages, not a package
@@ -17,8 +18,8 @@ from aggregator.monitoring.metrics import METRICS as AGGREGATOR_METRICS
 from aggregator.monitoring.metrics import PREFIX as AGGREGATOR_METRICS_PREFIX
 from aggregator.settings import PREFIX as AGGREGATOR_PREFIX
 from aggregator.settings import AggregatorSettings
-from bridge.metrics import METRICS as BRIDGE_METRICS
-from bridge.metrics import PREFIX as BRIDGE_METRICS_PREFIX
+from bridge.monitoring.metrics import METRICS as BRIDGE_METRICS
+from bridge.monitoring.metrics import PREFIX as BRIDGE_METRICS_PREFIX
 from bridge.settings import PREFIX as BRIDGE_PREFIX
 from bridge.settings import BridgeSettings
 from dashboard.alerts.metrics import ALERT_METRICS
@@ -27,6 +28,7 @@ from dashboard.metrics import PREFIX as DASHBOARD_METRICS_PREFIX
 from dashboard.metrics import SERVER_METRICS as DASHBOARD_SERVER_METRICS
 from dashboard.settings import PREFIX as DASHBOARD_PREFIX
 from dashboard.settings import DashboardSettings
+from docs.rooms import picture
 from edge_agent.command_settings import (
     REPLAY_PREFIX,
     SIMULATE_PREFIX,
@@ -235,11 +237,19 @@ def probes(page: str) -> str:
     return page
 
 
+def design(page: str) -> str:
+    """docs/design.md with the picture of the rooms as they are."""
+    begin = "<!-- rooms: written by docs/write.py -->\n"
+    end = "<!-- end of rooms -->\n"
+    before, _, rest = page.partition(begin)
+    return before + begin + picture() + end + rest.partition(end)[2]
+
+
 def main() -> None:
     """Write all of them."""
     (DOCS / "metrics.md").write_text(metrics(), encoding="utf-8")
     (DOCS / "configuration.md").write_text(configuration(), encoding="utf-8")
-    for name, write in (("contract.md", contract), ("probes.md", probes)):
+    for name, write in (("contract.md", contract), ("probes.md", probes), ("design.md", design)):
         page = DOCS / name
         page.write_text(write(page.read_text(encoding="utf-8")), encoding="utf-8")
 

@@ -50,7 +50,8 @@ install_packages() { # PYTHON KIND
 }
 
 # The virtual environment with the project as it lies here, brought up to date when
-# pyproject.toml has changed. KIND is `all` or `dev` (the same and the tools for tests).
+# pyproject.toml has changed. KIND is `all`, `dev` (the same and the tools for tests) or `lowest`
+# (as `dev`, with the oldest version of each package that pyproject.toml allows).
 install_project() { # PYTHON KIND
     local stamp sum
     stamp="$VENV/.isotherm-$2"
@@ -64,14 +65,28 @@ install_project() { # PYTHON KIND
     fi
     local pip=("$VENV/bin/python" -m pip --disable-pip-version-check --quiet)
     local wanted=(--editable "$ROOT[all]")
-    if [[ $2 == dev ]]; then
+    if [[ $2 != all ]]; then
         wanted+=(--group "$ROOT/pyproject.toml:dev")
     fi
     # The pip of Debian 12 knows no dependency groups, and builds PySpark in a deprecated way.
     "${pip[@]}" install --upgrade 'pip>=25.1' >&2 || fail 3 'pip could not be updated'
+    if [[ $2 == lowest ]]; then
+        find_lowest "$VENV/lowest.txt"
+        wanted+=(--constraint "$VENV/lowest.txt")
+    fi
     say 'installing Python packages; the first time takes minutes, since PySpark is large'
     "${pip[@]}" install "${wanted[@]}" >&2 || fail 3 'the Python packages could not be installed'
     printf '%s' "$sum" >"$stamp"
+}
+
+# Writes for pip which versions are the oldest that pyproject.toml allows; the tools for tests are
+# as new as they come, and so is what only other packages ask for.
+find_lowest() { # FILE
+    "$VENV/bin/python" -m pip --disable-pip-version-check --quiet install 'uv>=0.7,<1' >&2 ||
+        fail 3 'uv, which finds the lowest versions, could not be installed'
+    "$VENV/bin/uv" pip compile --quiet --resolution lowest-direct --all-extras --no-header \
+        --python "$VENV/bin/python" --output-file "$1" "$ROOT/pyproject.toml" >&2 ||
+        fail 3 'uv found no versions that fit together'
 }
 
 # For tests of the alerting rules. Unpacked and not installed, since Debian's package would start
@@ -91,7 +106,7 @@ bootstrap() { # KIND [programs]
     python="$(find_python)"
     exec {lock}<"$ROOT"
     flock "$lock"
-    [[ ${2-} != programs ]] || install_packages "$python" "$1"
+    [[ ${2-} != programs ]] || install_packages "$python" "${1/lowest/dev}"
     install_project "$python" "$1"
     exec {lock}<&-
 }

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 import duckdb
 
 from aggregator.errors import HistoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 VIEWS: Final = """
 CREATE VIEW snapshot AS
@@ -47,8 +51,13 @@ FROM (
 LATELY: Final = "SELECT * FROM total ORDER BY taken DESC, scope LIMIT 20"
 
 
-def query(folder: Path, sql: str) -> duckdb.DuckDBPyRelation:
+@contextmanager
+def query(folder: Path, sql: str) -> Iterator[duckdb.DuckDBPyRelation]:
     """Run SQL over a folder of snapshots; a job may write to it meanwhile.
+
+    Yields:
+        The answer, to be read while the connection is open: some versions of DuckDB close a
+        connection that nobody holds, and its answers with it.
 
     Raises:
         HistoryError: there are none, or the SQL is wrong.
@@ -57,14 +66,14 @@ def query(folder: Path, sql: str) -> duckdb.DuckDBPyRelation:
         raise HistoryError(f"{folder} holds no snapshots: give the folder of the job's --history")
     files = "'" + str(folder / "*.jsonl").replace("'", "''") + "'"
     try:
-        connection = duckdb.connect()
-        connection.execute(VIEWS.format(files=files))
-        found = connection.sql(sql)
+        with duckdb.connect() as connection:
+            connection.execute(VIEWS.format(files=files))
+            found = connection.sql(sql)
+            if found is None:
+                raise HistoryError("only a query gives an answer: begin with SELECT")
+            yield found
     except duckdb.Error as error:
         raise HistoryError(str(error)) from error
-    if found is None:
-        raise HistoryError("only a query gives an answer: begin with SELECT")
-    return found
 
 
 @click.command("history")
@@ -79,11 +88,8 @@ def history(folder: Path, sql: str, *, csv: bool) -> None:
     approximate), temperature (taken, scope, state, degrees).
     Without SQL: the last 20 totals.
     """
-    found = query(folder, sql)
-    try:
+    with query(folder, sql) as found:
         if csv:
             found.write_csv("/dev/stdout")
         else:
             found.show(max_width=10_000, max_rows=10_000)
-    except duckdb.Error as error:
-        raise HistoryError(str(error)) from error

@@ -28,8 +28,9 @@ from aggregator.monitoring.counters import Observed
 from aggregator.monitoring.metrics import METRICS, PREFIX
 from aggregator.monitoring.progress import ProgressListener
 from aggregator.monitoring.view import View, missing, notes
+from aggregator.sinks.base import SinkContext
 from aggregator.sinks.best_effort import BestEffortSink
-from aggregator.sinks.factory import make_sinks
+from aggregator.sinks.factory import holds_files, make_sinks
 from aggregator.stream.query import Run
 from aggregator.stream.restarts import Restarts
 from aggregator.stream.session import jvm, spark_session
@@ -74,9 +75,10 @@ def run(settings: AggregatorSettings, log: Log) -> None:
             stack.enter_context(
                 Endpoint(settings.metrics, pages(view), log=log, hosts=settings.metrics_hosts)
             )
-        made = make_sinks(
-            settings, sys.stdout, log, stack, tasks=tasks, hangups=lambda: gate.hangups
+        context = SinkContext(
+            access=settings.access, stdout=sys.stdout, log=log, hangups=lambda: gate.hangups
         )
+        made = make_sinks(settings.sinks, context, stack, tasks)
         sinks = [*made, observed]
         view.sinks = [sink for sink in sinks if isinstance(sink, BestEffortSink)]
         ledger = None
@@ -171,7 +173,7 @@ def _hangup(settings: AggregatorSettings, gate: Gate, log: Log) -> Callable[[], 
         gate.hangups += 1
         log.info("SIGHUP: the files of snapshots are opened again at the next trigger")
 
-    return again if settings.snapshots or settings.history else gate.stop.set
+    return again if holds_files(settings.sinks) else gate.stop.set
 
 
 def _counted(settings: AggregatorSettings) -> int | None:

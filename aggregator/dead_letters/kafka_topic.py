@@ -11,12 +11,12 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException
 
 from aggregator.dead_letters.letter import PART_BYTES
 from aggregator.dead_letters.progress import Marks, mark_record
 from aggregator.errors import DeadLetterError, FencedError, LetterTooLargeError, StoppingError
-from isotherm.kafka.clients import QUIET, Heard, client_settings
+from isotherm.kafka.writer import KafkaWriter
 from isotherm.mqtt.topics import MARKS_SUFFIX
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _FOLLOWS: Final = _PURGED | {KafkaError._STATE}  # noqa: SLF001 the same
 _FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH})  # noqa: SLF001 the library's own name
 
 
-class KafkaBox:
+class KafkaBox(KafkaWriter):
     """See `aggregator.dead_letters.writer.Box`.
 
     Args:
@@ -52,30 +52,22 @@ class KafkaBox:
     """
 
     def __init__(self, access: KafkaAccess, topic: str, readings: str, stop: Event) -> None:
-        self._access = access
-        self._heard = Heard()
-        self._topic = topic
+        super().__init__(access, topic)
         self._marks = Marks(access, readings + MARKS_SUFFIX, stop)
         self._stop = stop
-        self._producer: Any = None
         self._query_id = ""
-        self._failures: list[Any] = []
 
     def open(self, query_id: str, part_bytes: int = PART_BYTES) -> Mark:
         """See `Box.open`."""
         self._query_id = query_id
-        self._producer = Producer(
+        self._open(
             {
-                **client_settings(self._access, self._heard),
                 "transactional.id": PREFIX + query_id,
                 "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
                 "message.timeout.ms": TRANSACTION_TIMEOUT_MS,
                 # A topic's max.message.bytes bounds what is sent at once.
                 "batch.size": part_bytes + _HEADER_BYTES,
-                # The partitioner of Java and kafka-python, and of the bridge.
-                "partitioner": "murmur2_random",
-            },
-            logger=QUIET,
+            }
         )
         try:
             found = self._producer.list_topics(timeout=_PATIENCE_S).topics
@@ -164,10 +156,6 @@ class KafkaBox:
                     raise StoppingError from error
             else:
                 return
-
-    def _delivered(self, error: Any, _message: Any) -> None:
-        if error is not None:
-            self._failures.append(error)
 
     def _error(self, error: Exception) -> DeadLetterError:
         why = error.args[0]

@@ -13,6 +13,7 @@ from aggregator.doctor.programs import check_programs
 from aggregator.doctor.state import State
 from aggregator.kafka.java import check_access
 from aggregator.kafka.topic_identity import noted_topic
+from aggregator.sinks.factory import secrets, topics
 from isotherm.doctor.clock import check_clock
 from isotherm.doctor.finding import fail
 from isotherm.doctor.secrets import check_secrets
@@ -37,6 +38,7 @@ def examine(settings: AggregatorSettings) -> Iterator[Finding]:
         {
             "kafka.password_file": settings.kafka_password_file,
             "kafka.key_file": settings.kafka_key_file,
+            **secrets(settings.sinks),
         }
     )
     for what, path, folder in wanted(settings):
@@ -70,5 +72,4 @@ def _access(settings: AggregatorSettings) -> Iterator[Finding]:
 def _others(settings: AggregatorSettings) -> Iterator[tuple[str, str]]:
     if settings.dead_letter_topic is not None:
         yield settings.dead_letter_topic, "name another with --dead-letters, or --dead-letters off"
-    if settings.analytics is not None:
-        yield settings.analytics, "leave --analytics-topic out"
+    yield from topics(settings.sinks)

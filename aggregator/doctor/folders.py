@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from aggregator.sinks.factory import files
 from isotherm.doctor.disk import IN_MEMORY, REMOTE, existing, filesystem, free_bytes, mib
 from isotherm.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from aggregator.settings import AggregatorSettings
     from isotherm.doctor.finding import Finding
+
 
 LEAST: Final = 512 << 20
 """Bytes: Spark's files between two stages, a ledger of some 100,000 sensors, some days of
@@ -44,13 +46,7 @@ def wanted(settings: AggregatorSettings) -> Iterator[tuple[str, Path, bool]]:
         yield "--checkpoint", folder, True
     if settings.keeps_ledger and (folder is not None or settings.ledger is not None):
         yield "--ledger", settings.ledger_file, False
-    for what, name, is_folder in (
-        ("--snapshots", settings.snapshots, False),
-        ("--latest", settings.latest, False),
-        ("--history", settings.history, True),
-    ):
-        if name is not None:
-            yield what, Path(name), is_folder
+    yield from files(settings.sinks)
 
 
 def look(what: str, path: Path, *, folder: bool) -> Place:

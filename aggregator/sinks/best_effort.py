@@ -12,7 +12,7 @@ from isotherm.tasks import Tasks
 
 if TYPE_CHECKING:
     from aggregator.analytics.snapshot import Snapshot
-    from aggregator.sinks.files import Sink
+    from aggregator.sinks.base import Sink
     from isotherm.log import Log
 
 _LAST_WORDS_S: Final = 5.0
@@ -21,8 +21,8 @@ _LAST_WORDS_S: Final = 5.0
 class BestEffortSink:
     """Hands snapshots to another sink in a thread of its own.
 
-    What the other sink fails to take is lost to it, counted, and said: once when it begins, once
-    when it works again.
+    What the other sink fails to take is dropped, counted and logged: once when it begins to fail,
+    once when it works again.
 
     Args:
         name: for the log and the metrics.

@@ -1,24 +1,31 @@
-"""The console: the reference's layout, a header above each of the four analytics."""
+"""The console, in two layouts: the reference's blocks, each with a header, or one table."""
 
 from __future__ import annotations
 
+import io
+import os
 import time
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TextIO
 
 from aggregator.analytics.scopes import EVENT, SINCE_START
+from aggregator.sinks.base import SinkContext, SinkKind
+from aggregator.sinks.table import render_table, terminal_width
+from aggregator.sinks.words import in_words, left_out_text, span_text
 from isotherm.contract.event_time import NS_PER_SECOND
+from isotherm.settings.table import choice, setting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from aggregator.analytics.analytics import Analytics
     from aggregator.analytics.snapshot import Snapshot
-    from aggregator.ledger.event_window import EventWindow
-    from aggregator.ledger.overflow import Approximate
+
+REFERENCE: Final = "reference"
+TABLE: Final = "table"
+OFF: Final = "off"
 
 _RULE: Final = "-" * 43
-_DAY: Final = len("2016-11-16")
-_SECOND: Final = len("2016-11-16T13:26:39")
 
 
 def render(snapshot: Snapshot) -> str:
@@ -50,35 +57,6 @@ def render(snapshot: Snapshot) -> str:
     return text
 
 
-def in_words(approximate: Approximate) -> str:
-    """How far the numbers since the start are an estimate, in one line."""
-    beyond = approximate.beyond
-    return (
-        f"about {beyond.sensors:,} sensors beyond the {approximate.ledger_sensors:,} of the "
-        f"ledger, within {approximate.relative_error:.1%} ({approximate.confidence:.0%} sure), in "
-        f"{beyond.messages:,} messages, duplicates included"
-    )
-
-
-def span_text(window: EventWindow) -> str:
-    """Which event times a window has, to the second, UTC."""
-    if window.start is None or window.end is None:
-        return "by event time: no reading yet"
-    start, end = (moment[:_SECOND].replace("T", " ") for moment in (window.start, window.end))
-    same_day = start[:_DAY] == end[:_DAY]
-    text = f"event time {start} to {end[_DAY + 1 :] if same_day else end}"
-    if window.exact_from is not None:
-        text += f", exact from {window.exact_from[:_SECOND].replace('T', ' ')}"
-    return text
-
-
-def left_out_text(window: EventWindow) -> str:
-    """What is in no window, of all that came; empty where nothing is."""
-    counts = ((window.too_late, "too late"), (window.ahead, "too far ahead"))
-    found = ", ".join(f"{count:,} {why}" for count, why in counts if count)
-    return f"Left out since it began: {found}" if found else ""
-
-
 def _scope(title: str, analytics: Analytics, rejected: Mapping[str, int]) -> str:
     blocks: list[list[str]] = [
         [str(row) for row in analytics.average_temperature_by_state],
@@ -94,3 +72,59 @@ def _scope(title: str, analytics: Analytics, rejected: Mapping[str, int]) -> str
 
 def _block(title: str, lines: Iterable[str]) -> str:
     return "\n".join([_RULE, f"Time: {title}", _RULE, *lines, "", ""])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsoleSettings:
+    """The rows of the console."""
+
+    console: str = setting(
+        "output.console",
+        choice(REFERENCE, TABLE, OFF),
+        default=REFERENCE,
+        flag="--console",
+        metavar="reference|table|off",
+        help="How the console shows a trigger: a block for each analytic, or one table.",
+    )
+
+
+class ConsoleSink:
+    """People's view.
+
+    Args:
+        stream: usually a copy of stdout; closed with the sink.
+        render: the text of a snapshot; the default is the reference's layout.
+    """
+
+    def __init__(self, stream: TextIO, render: Callable[[Snapshot], str] = render) -> None:
+        self._stream = stream
+        self._render = render
+
+    def emit(self, snapshot: Snapshot) -> None:
+        """Print one trigger."""
+        self._stream.write(self._render(snapshot))
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._stream.close()
+
+
+def make(settings: ConsoleSettings, context: SinkContext) -> ConsoleSink | None:
+    """The console, on a copy of stdout; None where it is off."""
+    if settings.console == OFF:
+        return None
+    # Unbuffered: a thread that hangs in a buffered stream would abort Python when it ends.
+    stream = io.TextIOWrapper(
+        io.FileIO(os.dup(context.stdout.fileno()), "w"),
+        encoding="utf-8",
+        write_through=True,
+    )
+    return ConsoleSink(stream, _table if settings.console == TABLE else render)
+
+
+def _table(snapshot: Snapshot) -> str:
+    return render_table(snapshot, terminal_width())
+
+
+SINKS: Final = (SinkKind("console", ConsoleSettings, make),)

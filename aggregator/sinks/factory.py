@@ -1,90 +1,83 @@
 """Which sinks a job has, and how much each may be relied on.
 
-Durable: ``--snapshots`` and ``--history``. Where they fail the job ends with a sentence, and a
-restart repeats the batch. Best effort: the console, ``--latest`` and ``--analytics-topic``. Where
-they fail or are slow, snapshots are dropped for them, counted and said, and the job goes on.
+Durable: where one fails the job ends with a sentence, and a restart repeats the batch. Best effort:
+where one fails or is slow, snapshots are dropped for it, counted and logged, and the job goes on.
 """
 
 from __future__ import annotations
 
-import io
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, TextIO
+import importlib
+import pkgutil
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from aggregator.settings import OFF, TABLE
+from aggregator import sinks as folder
 from aggregator.sinks.best_effort import BestEffortSink
-from aggregator.sinks.console import render
-from aggregator.sinks.files import ConsoleSink, HistorySink, JsonLinesSink, LatestSink
-from aggregator.sinks.table import render_table, terminal_width
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator, Mapping
     from contextlib import ExitStack
+    from pathlib import Path
 
-    from aggregator.analytics.snapshot import Snapshot
-    from aggregator.settings import AggregatorSettings
-    from aggregator.sinks.files import Sink
-    from isotherm.log import Log
+    from aggregator.sinks.base import Sink, SinkContext, SinkKind
     from isotherm.tasks import Tasks
 
-ROOM: Final = 100
-"""Snapshots that wait for a slow sink: five minutes of them."""
+
+@cache
+def kinds() -> tuple[SinkKind, ...]:
+    """All kinds of sinks that the modules in this folder have, durable ones first."""
+    names = [module.name for module in pkgutil.iter_modules(folder.__path__)]
+    modules = [importlib.import_module(f"{folder.__name__}.{name}") for name in names]
+    found = [kind for module in modules for kind in getattr(module, "SINKS", ())]
+    return tuple(sorted(found, key=lambda kind: not kind.durable))
 
 
 def make_sinks(
-    settings: AggregatorSettings,
-    stdout: TextIO,
-    log: Log,
-    stack: ExitStack,
-    *,
-    tasks: Tasks,
-    hangups: Callable[[], int] = lambda: 0,
+    settings: Mapping[str, Any], context: SinkContext, stack: ExitStack, tasks: Tasks
 ) -> list[Sink]:
     """The sinks that the settings ask for, durable ones first; closed with the stack.
 
     Args:
-        settings: of the job.
-        stdout: for the console.
-        log: of the job.
+        settings: of the sinks, by the names of their kinds.
+        context: of the job.
         stack: closes them.
-        tasks: runs the threads of those that may fail.
-        hangups: how often the durable ones were told to open their files again.
+        tasks: runs the threads of those at best effort.
 
     Raises:
         SinkError: a durable one cannot be written.
+        SettingsError: a file of one cannot be used.
     """
     sinks: list[Sink] = []
-    if settings.snapshots is not None:
-        sinks.append(JsonLinesSink(Path(settings.snapshots), hangups=hangups))
-    if settings.history is not None:
-        sinks.append(HistorySink(Path(settings.history), hangups))
-    if settings.console != OFF:
-        layout = _table if settings.console == TABLE else render
-        sinks.append(_console(stdout, layout, log, tasks))
-    if settings.latest is not None:
-        sinks.append(
-            BestEffortSink("latest", LatestSink(Path(settings.latest)), log, room=1, tasks=tasks)
-        )
-    if settings.analytics is not None:
-        from aggregator.sinks.kafka import KafkaSink  # noqa: PLC0415 only where it is wanted
-
-        kafka = KafkaSink(settings.access, settings.analytics)
-        sinks.append(BestEffortSink("kafka", kafka, log, room=ROOM, tasks=tasks))
-    for sink in sinks:
+    for kind in kinds():
+        sink: Sink | None = kind.make(settings[kind.name], context)
+        if sink is None:
+            continue
+        if not kind.durable:
+            sink = BestEffortSink(kind.name, sink, context.log, room=kind.queue, tasks=tasks)
         stack.callback(sink.close)
+        sinks.append(sink)
     return sinks
 
 
-def _console(stdout: TextIO, layout: Callable[[Snapshot], str], log: Log, tasks: Tasks) -> Sink:
-    # Unbuffered: a thread that hangs in a buffered stream would abort Python when it ends.
-    stream = io.TextIOWrapper(
-        io.FileIO(os.dup(stdout.fileno()), "w"),
-        encoding="utf-8",
-        write_through=True,
-    )
-    return BestEffortSink("console", ConsoleSink(stream, layout), log, room=ROOM, tasks=tasks)
+def holds_files(settings: Mapping[str, Any]) -> bool:
+    """Whether a sink has a file open, which logrotate may move away."""
+    return any(True for kind in kinds() if kind.durable for _ in kind.files(settings[kind.name]))
 
 
-def _table(snapshot: Snapshot) -> str:
-    return render_table(snapshot, terminal_width())
+def files(settings: Mapping[str, Any]) -> Iterator[tuple[str, Path, bool]]:
+    """What the sinks write on this machine: the flag, the path, whether it is a folder."""
+    for kind in kinds():
+        yield from kind.files(settings[kind.name])
+
+
+def secrets(settings: Mapping[str, Any]) -> dict[str, str | None]:
+    """The files with secrets that the sinks read, by the keys of their settings."""
+    return {
+        key: path for kind in kinds() for key, path in kind.secrets(settings[kind.name]).items()
+    }
+
+
+def topics(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The topics that the sinks write: the name, and what to do without it."""
+    for kind in kinds():
+        yield from kind.topics(settings[kind.name])

@@ -1,53 +1,67 @@
-"""Where snapshots go: each sink takes a snapshot and nothing else."""
+"""Snapshots in files: one line for each, a folder with a file for each day, the last one alone."""
 
 from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Protocol, TextIO
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from aggregator.analytics.snapshot import to_json
 from aggregator.errors import SinkError
-from aggregator.sinks.console import render
+from aggregator.sinks.base import SinkContext, SinkKind
 from isotherm.contract.event_time import NS_PER_SECOND
 from isotherm.files import MODE, write_whole
+from isotherm.settings.table import optional, setting, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from aggregator.analytics.snapshot import Snapshot
 
 
-class Sink(Protocol):
-    """Takes the snapshots of a job in order; the same one again after a crash."""
+@dataclass(frozen=True, kw_only=True)
+class SnapshotsSettings:
+    """The rows of the file with all snapshots."""
 
-    def emit(self, snapshot: Snapshot) -> None:
-        """Show or store one snapshot; raise SinkError where it cannot be kept."""
+    snapshots: str | None = setting(
+        "output.snapshots",
+        optional(text),
+        default=None,
+        flag="--snapshots",
+        metavar="FILE.jsonl",
+        help="Append one JSON line for each trigger to this file.",
+    )
 
-    def close(self) -> None:
-        """No snapshot comes any more."""
+
+@dataclass(frozen=True, kw_only=True)
+class LatestSettings:
+    """The rows of the file with the last snapshot."""
+
+    latest: str | None = setting(
+        "output.latest",
+        optional(text),
+        default=None,
+        flag="--latest",
+        metavar="FILE",
+        help="Keep the last snapshot in this JSON file, always whole.",
+    )
 
 
-class ConsoleSink:
-    """People's view.
+@dataclass(frozen=True, kw_only=True)
+class HistorySettings:
+    """The rows of the folder with all snapshots by day."""
 
-    Args:
-        stream: usually stdout.
-        render: the text of a snapshot; the default is the reference's layout.
-    """
-
-    def __init__(self, stream: TextIO, render: Callable[[Snapshot], str] = render) -> None:
-        self._stream = stream
-        self._render = render
-
-    def emit(self, snapshot: Snapshot) -> None:
-        """Print one trigger."""
-        self._stream.write(self._render(snapshot))
-        self._stream.flush()
-
-    def close(self) -> None:
-        """Nothing to do: the stream is the caller's."""
+    history: str | None = setting(
+        "output.history",
+        optional(text),
+        default=None,
+        flag="--history",
+        metavar="DIR",
+        help="Keep all snapshots in this folder, a file for each day; `isotherm-aggregator "
+        "history` queries it.",
+    )
 
 
 class JsonLinesSink:
@@ -57,7 +71,7 @@ class JsonLinesSink:
         path: the file; made with its folder where there is none. A line that an earlier crash cut
             off is ended first, so that it stays alone in its harm.
         flag: who asked for it, for messages.
-        hangups: how often somebody said that the file was moved away; with each more, the next line
+        hangups: how often SIGHUP came: the file was moved away; after each, the next line
             goes into the file that has the name then.
 
     Raises:
@@ -174,3 +188,52 @@ class LatestSink:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def make_snapshots(settings: SnapshotsSettings, context: SinkContext) -> JsonLinesSink | None:
+    """The file with all snapshots; None where it is not asked for."""
+    if settings.snapshots is None:
+        return None
+    return JsonLinesSink(Path(settings.snapshots), hangups=context.hangups)
+
+
+def make_history(settings: HistorySettings, context: SinkContext) -> HistorySink | None:
+    """The folder with a file for each day; None where it is not asked for."""
+    return (
+        None if settings.history is None else HistorySink(Path(settings.history), context.hangups)
+    )
+
+
+def make_latest(settings: LatestSettings, _context: SinkContext) -> LatestSink | None:
+    """The file with the last snapshot; None where it is not asked for."""
+    return None if settings.latest is None else LatestSink(Path(settings.latest))
+
+
+def _written(flag: str, name: str | None, *, folder: bool) -> Iterator[tuple[str, Path, bool]]:
+    if name is not None:
+        yield flag, Path(name), folder
+
+
+SINKS: Final = (
+    SinkKind(
+        "snapshots",
+        SnapshotsSettings,
+        make_snapshots,
+        durable=True,
+        files=lambda settings: _written("--snapshots", settings.snapshots, folder=False),
+    ),
+    SinkKind(
+        "history",
+        HistorySettings,
+        make_history,
+        durable=True,
+        files=lambda settings: _written("--history", settings.history, folder=True),
+    ),
+    SinkKind(
+        "latest",
+        LatestSettings,
+        make_latest,
+        queue=1,
+        files=lambda settings: _written("--latest", settings.latest, folder=False),
+    ),
+)

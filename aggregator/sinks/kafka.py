@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaException
 
 from aggregator.analytics.snapshot import to_json
 from aggregator.errors import SinkError
-from isotherm.kafka.clients import QUIET, Heard, client_settings
+from aggregator.sinks.base import SinkContext, SinkKind
+from isotherm.kafka.writer import KafkaWriter
+from isotherm.mqtt.topics import ANALYTICS_SUFFIX, KAFKA_READINGS
+from isotherm.settings.table import optional, setting, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +21,21 @@ if TYPE_CHECKING:
     from isotherm.kafka.access import KafkaAccess
 
 _TIMEOUT_S: Final = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class KafkaSinkSettings:
+    """The rows of the topic with snapshots."""
+
+    analytics: str | None = setting(
+        "kafka.analytics_topic",
+        optional(text),
+        default=None,
+        flag="--analytics-topic",
+        metavar="TOPIC",
+        help="Write each snapshot to this topic too, a record for each scope, such as "
+        f"{KAFKA_READINGS}{ANALYTICS_SUFFIX}. Default: nowhere.",
+    )
 
 
 def records(snapshot: Snapshot) -> Iterator[tuple[bytes, bytes]]:
@@ -30,7 +48,7 @@ def records(snapshot: Snapshot) -> Iterator[tuple[bytes, bytes]]:
         yield name.encode(), to_json(replace(snapshot, scopes={name: analytics})).encode()
 
 
-class KafkaSink:
+class KafkaSink(KafkaWriter):
     """Writes snapshots to a topic, with acks=all. A snapshot that comes again is written again.
 
     Args:
@@ -39,12 +57,8 @@ class KafkaSink:
     """
 
     def __init__(self, access: KafkaAccess, topic: str) -> None:
-        self._access = access
-        self._heard = Heard()
-        self._topic = topic
+        super().__init__(access, topic)
         self._known = False
-        self._failures: list[Any] = []
-        self._producer: Any = None
 
     def emit(self, snapshot: Snapshot) -> None:
         """Write its records, and wait for Kafka.
@@ -55,14 +69,15 @@ class KafkaSink:
         """
         self._failures = []
         if self._producer is None:
-            self._producer = self._made()
+            timeout_ms = int(_TIMEOUT_S * 1000)
+            self._open({"enable.idempotence": True, "message.timeout.ms": timeout_ms})
         try:
             self._require_topic()
             for key, value in records(snapshot):
                 self._producer.produce(self._topic, value, key, on_delivery=self._delivered)
             left = self._producer.flush(2 * _TIMEOUT_S)
         except KafkaException as error:
-            # `_heard` is told here.
+            # `_heard` gets the reason here.
             self._producer.poll(0)
             raise self._error(error.args[0].str()) from error
         if left or self._failures:
@@ -73,17 +88,6 @@ class KafkaSink:
     def close(self) -> None:
         """Nothing waits: `emit` does."""
 
-    def _made(self) -> Any:
-        return Producer(
-            {
-                **client_settings(self._access, self._heard),
-                "enable.idempotence": True,
-                "message.timeout.ms": int(_TIMEOUT_S * 1000),
-                "partitioner": "murmur2_random",
-            },
-            logger=QUIET,
-        )
-
     def _require_topic(self) -> None:
         if not self._known:
             self._known = self._topic in self._producer.list_topics(timeout=_TIMEOUT_S).topics
@@ -92,10 +96,6 @@ class KafkaSink:
                     f"Kafka at {self._access.brokers} has no topic {self._topic}; create it"
                 )
 
-    def _delivered(self, error: Any, _message: Any) -> None:
-        if error is not None:
-            self._failures.append(error)
-
     def _error(self, said: str) -> SinkError:
         said = self._heard.why(said)
         if self._heard.refusal is not None:
@@ -103,3 +103,16 @@ class KafkaSink:
             self._producer = None
             self._heard.forget()
         return SinkError(f"topic {self._topic} at {self._access.brokers} does not take it: {said}")
+
+
+def make(settings: KafkaSinkSettings, context: SinkContext) -> KafkaSink | None:
+    """The topic with snapshots; None where it is not asked for."""
+    return None if settings.analytics is None else KafkaSink(context.access, settings.analytics)
+
+
+def _topics(settings: KafkaSinkSettings) -> Iterator[tuple[str, str]]:
+    if settings.analytics is not None:
+        yield settings.analytics, "leave --analytics-topic out"
+
+
+SINKS: Final = (SinkKind("kafka", KafkaSinkSettings, make, topics=_topics),)

@@ -9,7 +9,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
 from aggregator.analytics.scopes import EVENT, SINCE_START
-from aggregator.sinks.console import in_words, left_out_text, span_text
+from aggregator.sinks.words import in_words, left_out_text, span_text
 from isotherm.contract.event_time import NS_PER_SECOND
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aggregator.ledger.ledger import Ledger
     from aggregator.ledger.overflow import Approximate
     from aggregator.ledger.population import Offline
-    from aggregator.sinks.files import Sink
+    from aggregator.sinks.base import Sink
 
 
 class Triggers:

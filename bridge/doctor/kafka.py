@@ -1,18 +1,27 @@
-"""What is to be said of Kafka."""
+"""Asks Kafka with kafka-python, which is always installed, and judges what it says."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
+from kafka import KafkaProducer
+from kafka.admin import ConfigResource, KafkaAdminClient
+from kafka.errors import KafkaError
+
+from bridge.kafka.kafka_python.producer import client_settings, words
+from bridge.kafka.position_topic import PARTITIONS
 from isotherm.doctor.finding import fail, ok, warn
-from isotherm.doctor.topic import check_topic
+from isotherm.doctor.topic import TopicFacts, check_topic
+from isotherm.settings.refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from bridge.settings import BridgeSettings
     from isotherm.doctor.finding import Finding
-    from isotherm.doctor.topic import TopicFacts
+
+_BLOCK_MS: Final = 8_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +93,97 @@ def _exactly_once(facts: KafkaFacts, name: str, session_expiry: float) -> Iterat
     else:
         yield fail(
             "transactions",
-            f"a transactional id cannot be had: {facts.no_transactions}; allow it, or choose "
+            f"Kafka gives no transactional id: {facts.no_transactions}; allow it, or choose "
             "--delivery at-least-once",
         )
+
+
+def ask_kafka(settings: BridgeSettings) -> KafkaFacts:
+    """See what is there; makes nothing, but for a transactional id that Kafka forgets again.
+
+    Raises:
+        SettingsError: a file of a password or a certificate cannot be used.
+    """
+    exactly_once = settings.delivery == "exactly-once"
+    wanted = {settings.topic, settings.dead_letter_topic}
+    if exactly_once:
+        wanted.add(settings.position_topic)
+    try:
+        with KafkaAdminClient(**_client(settings)) as admin:
+            cluster: Any = admin.describe_cluster()
+            there = sorted(wanted & set(admin.list_topics()))
+            position_missing = exactly_once and settings.position_topic not in there
+            facts = KafkaFacts(
+                version=_version(admin),
+                nodes=tuple(f"{node['host']}:{node['port']}" for node in cluster["brokers"]),
+                topics=_topics(admin, there) if there else {},
+                not_creatable=_not_creatable(admin, settings) if position_missing else None,
+                no_transactions=_no_transactions(settings) if exactly_once else None,
+            )
+    except KafkaError as error:
+        return KafkaFacts(unreachable=refusal("kafka", words(error)) or words(error))
+    return facts
+
+
+def _client(settings: BridgeSettings) -> dict[str, Any]:
+    # Another client id on the wire: quotas and logs tell the doctor from the bridge.
+    return {**client_settings(settings), "client_id": f"{settings.client_id}-doctor"}
+
+
+def _version(admin: Any) -> str:
+    version = admin.config.get("api_version") or admin._manager.broker_version  # noqa: SLF001 no public way
+    return ".".join(map(str, version)) + " or newer"
+
+
+def _topics(admin: Any, names: list[str]) -> dict[str, TopicFacts]:
+    found: dict[str, TopicFacts] = {}
+    for topic in admin.describe_topics(names):
+        partitions = topic["partitions"]
+        configs = _configs(admin, topic["name"])
+        least = configs.get("min.insync.replicas")
+        kept = int(configs.get("retention.ms") or -1)
+        found[topic["name"]] = TopicFacts(
+            partitions=len(partitions),
+            replicas=min(len(p["replica_nodes"]) for p in partitions),
+            in_sync=min(len(p["isr_nodes"]) for p in partitions),
+            leaderless=sum(p["leader_id"] < 0 for p in partitions),
+            min_in_sync=int(least) if least else None,
+            retention_s=kept / 1000 if kept >= 0 else None,
+        )
+    return found
+
+
+def _configs(admin: Any, name: str) -> dict[str, str]:
+    try:
+        found = admin.describe_configs([ConfigResource("TOPIC", name)], config_filter="all")
+    except KafkaError:
+        # Reading them is a right of its own, which the bridge does not need.
+        return {}
+    return {key: data["value"] for key, data in found["topic"][name].items()}
+
+
+def _not_creatable(admin: Any, settings: BridgeSettings) -> str | None:
+    wanted = {settings.position_topic: {"num_partitions": PARTITIONS, "replication_factor": 1}}
+    try:
+        admin.create_topics(wanted, validate_only=True)
+    except KafkaError as error:
+        return words(error)
+    return None
+
+
+def _no_transactions(settings: BridgeSettings) -> str | None:
+    # A name of its own: the bridge's would fence a running one. The same prefix, for access rules.
+    producer: Any = None
+    try:
+        producer = KafkaProducer(
+            **_client(settings),
+            transactional_id=f"{settings.client_id}.doctor",
+            max_block_ms=_BLOCK_MS,
+        )
+        producer.init_transactions()
+    except KafkaError as error:
+        return words(error)
+    finally:
+        if producer is not None:
+            producer.close(timeout=1)
+    return None

@@ -1,4 +1,4 @@
-"""What is to be said of the MQTT broker."""
+"""Checks the MQTT broker, and the library that talks to it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from bridge.errors import MqttLibraryError
+from bridge.mqtt.ways import USUAL, choose
 from isotherm.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:
@@ -18,16 +20,17 @@ DROPPED_TOPIC: Final = "$SYS/broker/publish/messages/dropped"
 
 _WINDOW_HELD_SINCE: Final = (2, 0, 13)
 _SHOWN: Final = 80
+_LIBRARY: Final = "mqtt library"
 _DROP_ALL: Final = ((2, 0, 2), (2, 0, 16))
 
 
 @dataclass(frozen=True, kw_only=True)
 class MqttFacts:
-    """What a probing client saw.
+    """What a client of the doctor's own saw.
 
     Attributes:
         unreachable: why no connection came about; None where one did.
-        kept: whether the broker still had the probe's session at its second connection.
+        kept: whether the broker still had the client's session at its second connection.
         expiry: how long the broker keeps a session, seconds.
         window: the Receive Maximum that the broker announced; None where it has none.
         refused: filters that it would not have subscribed, with its reason.
@@ -42,6 +45,15 @@ class MqttFacts:
     refused: tuple[str, ...] = ()
     lowered: tuple[str, ...] = ()
     system: Mapping[str, str] = field(default_factory=dict)
+
+
+def check_library() -> Finding:
+    """Say which way paho-mqtt is read (see `bridge.mqtt.ways`)."""
+    try:
+        way = choose()
+    except MqttLibraryError as error:
+        return fail(_LIBRARY, str(error), dependency=True)
+    return ok(_LIBRARY, way.note) if way.name == USUAL else warn(_LIBRARY, way.note)
 
 
 def check_mqtt(
@@ -114,7 +126,7 @@ def _version(text: str | None) -> Finding:
     if number < _WINDOW_HELD_SINCE:
         return warn(
             "mqtt version",
-            f"{text} does not hold the in-flight window (mended in 2.0.13): more messages than "
+            f"{text} does not hold the in-flight window (fixed in 2.0.13): more messages than "
             "mqtt.receive_maximum may be redelivered after a crash, and take memory; upgrade",
         )
     return ok("mqtt version", f"{text} has none of the known faults")

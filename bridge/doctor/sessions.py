@@ -1,4 +1,4 @@
-"""What is to be said of the sessions that bridges noted in Kafka."""
+"""Checks the sessions that bridges noted in Kafka."""
 
 from __future__ import annotations
 
@@ -6,45 +6,54 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from bridge.errors import SessionsLeftError, SinkError
-from bridge.handover import others, to_end
-from bridge.known import known
-from bridge.service import lane_settings
+from bridge.errors import SessionsLeftError
+from bridge.kafka.errors import SinkError
+from bridge.kafka.kafka_python.read_notes import read_notes
+from bridge.service.handover import others, to_end
+from bridge.service.service import lane_settings
 from isotherm.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from bridge.known import Known
+    from bridge.kafka.find_notes import Found
     from bridge.settings import BridgeSettings
     from isotherm.doctor.finding import Finding
 
 _CHECK = "mqtt sessions"
 
 
-def ask_sessions(settings: BridgeSettings) -> Mapping[str, Known] | str:
-    """What stands in Kafka of the sessions of both kinds; why it cannot be read."""
+def ask_sessions(settings: BridgeSettings) -> Found | str:
+    """What bridges noted in Kafka of the sessions of both kinds; why it cannot be read."""
     names = [*(lane.client_id for lane in lane_settings(settings)), *others(settings)]
     try:
-        return known(settings, names, threading.Event())
+        return read_notes(settings, names, threading.Event())
     except SinkError as error:
         return str(error)
 
 
 def check_sessions(
-    found: Mapping[str, Known] | str, settings: BridgeSettings, now: float | None = None
+    asked: Found | str, settings: BridgeSettings, now: float | None = None
 ) -> Iterator[Finding]:
     """Judge it.
 
     Args:
-        found: see `ask_sessions`.
+        asked: see `ask_sessions`.
         settings: of the whole bridge.
         now: seconds since 1970; None for the clock's.
     """
     now = time.time() if now is None else now
-    if isinstance(found, str):
-        yield warn(_CHECK, f"what bridges noted of their sessions cannot be read: {found}")
+    if isinstance(asked, str):
+        yield warn(_CHECK, f"what bridges noted of their sessions cannot be read: {asked}")
         return
+    found = asked.known
+    if asked.unread:
+        yield warn(
+            _CHECK,
+            f"what was noted of {', '.join(sorted(asked.unread))} may be further back in "
+            f"{settings.position_topic} than is read at a start; if one of these was in use, end "
+            "its session at the MQTT broker, or start a bridge of that kind once",
+        )
     lanes = lane_settings(settings)
     own = {lane.client_id: found[lane.client_id] for lane in lanes if lane.client_id in found}
     for name, each in own.items():

@@ -22,7 +22,7 @@ class Alert(NamedTuple):
 
     Attributes:
         key: which.
-        since: when the trouble began, nanoseconds since 1970.
+        since: when the problem began, nanoseconds since 1970.
         value: of the last measure, in the rule's unit.
     """
 
@@ -38,8 +38,8 @@ def wire(alert: Alert, rule: Rule, *, status: str, at: int, again: bool = False)
         alert: which.
         rule: its row.
         status: ``firing`` or ``resolved``.
-        at: when this is said, nanoseconds since 1970.
-        again: whether it was said before.
+        at: when this is sent, nanoseconds since 1970.
+        again: whether it was sent before.
     """
     return {
         "schema": SCHEMA,

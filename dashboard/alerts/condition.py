@@ -1,8 +1,8 @@
-"""When a trouble becomes an alert, and when it is over: hysteresis and hold times, without a clock.
+"""When a problem becomes an alert, and when it is over: hysteresis and hold times, without a clock.
 
-A condition is on from a bad measure to the next one that is well; what lies between leaves it as it
-is. It must be on for its rule's hold to fire, and off for its rule's calm to be over. So an alert
-cannot flap: neither at a threshold nor over a single odd snapshot.
+A condition is on from a bad measure to the next good one; a value between the two limits changes
+nothing. It must be on for its rule's hold to fire, and off for its rule's calm to be over. So an
+alert cannot flap: neither at a threshold nor over a single odd snapshot.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from dashboard.alerts.rules import Rule
 
 
-class Verdict(Enum):
-    """What a measure says of a condition."""
+class Level(Enum):
+    """What a measure means for its condition."""
 
     BAD = auto()
     BETWEEN = auto()
-    WELL = auto()
+    GOOD = auto()
 
 
 class Key(NamedTuple):
@@ -38,28 +38,28 @@ class Key(NamedTuple):
 
 
 class Measure(NamedTuple):
-    """What was found of one condition.
+    """One value of one condition.
 
     Attributes:
-        key: which.
+        key: of its alert.
         value: in the rule's unit.
-        verdict: what that means.
+        level: what the value means.
     """
 
     key: Key
     value: float
-    verdict: Verdict
+    level: Level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """How one condition stands.
+    """The state of one condition.
 
     Attributes:
-        on: whether the trouble is there.
-        changed: since when it is, or is not, nanoseconds since 1970.
+        on: whether the problem exists.
+        changed: when `on` changed last, nanoseconds since 1970.
         value: of the last measure.
-        since: when the trouble began whose alert is firing; None while none is.
+        since: when the problem began whose alert is firing; None while none is.
     """
 
     on: bool
@@ -82,32 +82,31 @@ class Transition(NamedTuple):
     at: int
 
 
-Book = dict[Key, Condition]
+Conditions = dict[Key, Condition]
 """All conditions that are on, or whose alert is firing."""
 
 
 def advance(
-    book: Mapping[Key, Condition], measures: Iterable[Measure], at: int, rules: Mapping[str, Rule]
-) -> tuple[Book, list[Transition]]:
-    """Take in what was found at one moment.
+    before: Mapping[Key, Condition], measures: Iterable[Measure], at: int, rules: Mapping[str, Rule]
+) -> tuple[Conditions, list[Transition]]:
+    """Apply the measures of one moment.
 
-    What was not measured stays as it is: a state of which nothing comes is neither well nor ill.
+    A condition without a measure stays as it is: no readings from a state are neither good nor bad.
 
     Args:
-        book: how everything stood.
+        before: the conditions until now.
         measures: at most one of each condition.
         at: nanoseconds since 1970; not before that of the call before.
         rules: by name.
 
     Returns:
-        How everything stands, and which alerts began or ended.
+        The conditions from now on, and which alerts began or ended.
     """
-    after = dict(book)
+    after = dict(before)
     transitions = []
     for measure in measures:
         key, rule = measure.key, rules[measure.key.name]
-        before = book.get(key)
-        now = _moved(before, measure, at)
+        now = _moved(before.get(key), measure, at)
         if now is None:
             continue
         if now.on and now.since is None and at - now.changed >= rule.hold:
@@ -124,8 +123,8 @@ def advance(
 
 
 def _moved(before: Condition | None, measure: Measure, at: int) -> Condition | None:
-    on = measure.verdict is Verdict.BAD
-    if measure.verdict is Verdict.BETWEEN:
+    on = measure.level is Level.BAD
+    if measure.level is Level.BETWEEN:
         on = before is not None and before.on
     if before is None:
         return Condition(on=True, changed=at, value=measure.value) if on else None

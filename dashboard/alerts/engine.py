@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from dashboard.alerts.alert import Alert
-from dashboard.alerts.condition import Book, Condition, Transition, advance
+from dashboard.alerts.condition import Condition, Conditions, Transition, advance
 from dashboard.alerts.measures import Recent, of_staleness, of_states
 from dashboard.alerts.rules import Limits, rules
 from isotherm.contract.event_time import NS_PER_SECOND, parse_event_time
@@ -23,18 +23,18 @@ _AHEAD: Final = 300 * NS_PER_SECOND
 
 
 class Engine:
-    """Knows how each condition stands.
+    """Keeps the state of each condition.
 
     Args:
-        limits: what a person chose.
+        limits: from the settings.
         known: alerts that were firing before a restart.
-        began: when it begins, nanoseconds since 1970: from here on a first snapshot is waited for.
+        began: when it begins, nanoseconds since 1970; the first snapshot is due from then on.
     """
 
     def __init__(self, limits: Limits, *, known: Iterable[Alert] = (), began: int) -> None:
         self.rules = rules(limits)
         self._limits = limits
-        self._book: Book = {
+        self._conditions: Conditions = {
             alert.key: Condition(on=True, changed=alert.since, value=alert.value, since=alert.since)
             for alert in known
             if alert.key.name in self.rules
@@ -44,42 +44,42 @@ class Engine:
         self._end = 0
 
     def snapshot(self, snapshot: Mapping[str, Any], received: int) -> list[Transition]:
-        """Take the next snapshot in.
+        """Apply the next snapshot.
 
         Args:
             snapshot: as the job wrote it.
             received: when it came, nanoseconds since 1970.
         """
         self._received = received
-        # A job whose clock was set back: its hold times stand still meanwhile.
-        # One that is ahead of all clocks: they must not stand still until that time has come.
+        # Where the job's clock was set back, hold times wait until it has caught up; an end far in
+        # the future must not make them wait that long.
         ended = min(parse_event_time(snapshot["window"]["end"]), received + _AHEAD)
         self._end = end = max(self._end, ended)
         measures = [*of_states(snapshot, self._limits), *self._recent.measure(snapshot, end)]
-        self._book, changes = advance(self._book, measures, end, self.rules)
+        self._conditions, changes = advance(self._conditions, measures, end, self.rules)
         return changes + self.tick(received)
 
     def tick(self, now: int) -> list[Transition]:
-        """See how old the last snapshot is; to be called about once a second.
+        """Apply the age of the last snapshot; to be called about once a second.
 
         Args:
             now: nanoseconds since 1970.
         """
         age = max(now - self._received, 0) / NS_PER_SECOND
         stale = [of_staleness(age, self._limits)]
-        self._book, changes = advance(self._book, stale, now, self.rules)
+        self._conditions, changes = advance(self._conditions, stale, now, self.rules)
         return changes
 
     @property
     def end(self) -> int:
-        """Up to when it knows, nanoseconds since 1970 by the job's clock; 0 before the first."""
+        """The end of the newest snapshot, nanoseconds since 1970; 0 before the first."""
         return self._end
 
     def firing(self) -> list[Alert]:
         """The alerts that are firing, the oldest first."""
         found = [
             Alert(key=key, since=condition.since, value=condition.value)
-            for key, condition in self._book.items()
+            for key, condition in self._conditions.items()
             if condition.since is not None
         ]
         return sorted(found, key=lambda alert: (alert.since, alert.key))

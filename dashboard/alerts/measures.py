@@ -1,11 +1,11 @@
-"""From a snapshot to measures: what is bad in it, and what is well."""
+"""From a snapshot to measures: what is bad in it, and what is good."""
 
 from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from dashboard.alerts.condition import Key, Measure, Verdict
+from dashboard.alerts.condition import Key, Level, Measure
 from dashboard.alerts.rules import (
     COLD,
     FLEET,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _MOST: Final = 10_000
-"""Counts that are kept: those of triggers of 0.1 s, and no more of whatever else comes."""
+"""Counts that are kept: enough for triggers of 0.1 s."""
 
 
 def of_states(snapshot: Mapping[str, Any], limits: Limits) -> Iterator[Measure]:
@@ -32,7 +32,7 @@ def of_states(snapshot: Mapping[str, Any], limits: Limits) -> Iterator[Measure]:
     for state, degrees in window.get("average_temperature_by_state", ()):
         yield _measure(HOT, state, degrees, limits.hot, limits.hot - limits.margin)
         # The other way round is the same with the sign turned.
-        cold = _verdict(-degrees, -limits.cold, -limits.cold - limits.margin)
+        cold = _level(-degrees, -limits.cold, -limits.cold - limits.margin)
         yield Measure(Key(COLD, state), degrees, cold)
     since_start = snapshot["scopes"].get("since_start")
     if since_start is None or "offline" not in snapshot:
@@ -48,7 +48,7 @@ def of_staleness(age: float, limits: Limits) -> Measure:
 
     Args:
         age: seconds.
-        limits: say how old it may be.
+        limits: have how old it may be.
     """
     limit = limits.stale / NS_PER_SECOND
     return _measure(STALE, FLEET, age, limit, limit)
@@ -62,7 +62,7 @@ class Recent:
         self._rejected: deque[tuple[int, int]] = deque(maxlen=_MOST)
 
     def measure(self, snapshot: Mapping[str, Any], at: int) -> Iterator[Measure]:
-        """Take a snapshot in.
+        """Add a snapshot.
 
         Args:
             snapshot: the next.
@@ -91,11 +91,11 @@ def _forget(counts: deque[tuple[int, int]], at: int) -> None:
         counts.popleft()
 
 
-def _measure(name: str, place: str, value: float, bad: float, well: float) -> Measure:
-    return Measure(Key(name, place), value, _verdict(value, bad, well))
+def _measure(name: str, place: str, value: float, bad: float, good: float) -> Measure:
+    return Measure(Key(name, place), value, _level(value, bad, good))
 
 
-def _verdict(value: float, bad: float, well: float) -> Verdict:
+def _level(value: float, bad: float, good: float) -> Level:
     if value > bad:
-        return Verdict.BAD
-    return Verdict.WELL if value <= well else Verdict.BETWEEN
+        return Level.BAD
+    return Level.GOOD if value <= good else Level.BETWEEN

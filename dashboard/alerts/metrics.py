@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from dashboard.alerts.rules import Limits, rules
 from isotherm.http.prometheus import Metric, Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from dashboard.alerts.service import Alerts
+    from dashboard.alerts.alert import Alert
     from dashboard.alerts.sinks.base import AlertSink
+
+
+class Alerts(Protocol):
+    """What the metrics are read from; `service.Alerts` is one.
+
+    Attributes:
+        sinks: those that are notified.
+    """
+
+    sinks: Sequence[AlertSink]
+
+    @property
+    def firing(self) -> Sequence[Alert]:
+        """The alerts that are firing."""
+        ...
 
 
 def _firing(alerts: Alerts) -> Iterable[Sample]:
@@ -30,7 +45,7 @@ ALERT_METRICS: Final[tuple[Metric[Alerts], ...]] = (
     Metric(
         "alert_messages_total",
         "counter",
-        "Messages that a sink of alerts (webhook, mqtt) delivered.",
+        "Messages that a sink of alerts (webhook, mqtt, apprise) delivered.",
         _each(lambda sink: sink.sent),
         "sink",
     ),

@@ -30,13 +30,13 @@ RECENT: Final = 15 * _MINUTE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a person chose.
+    """The limits from the settings.
 
     Attributes:
         hot: a state's average above it is too hot, degrees Fahrenheit.
         cold: one below it is too cold.
-        margin: how far behind the limit it must be back to be well again, degrees Fahrenheit.
-        offline: a share of a state's sensors, 0 to 1; more are too many, half of it is well.
+        margin: how far it must be back behind the limit to be good again, degrees Fahrenheit.
+        offline: a share of a state's sensors, 0 to 1; more is bad, half of it is good.
         hold: how long it must be too hot or too cold, nanoseconds.
         stale: how old a snapshot may be, nanoseconds.
     """
@@ -54,11 +54,11 @@ class Rule:
     """One row.
 
     Attributes:
-        name: stands in topics, so it stays.
+        name: part of topics, so it never changes.
         severity: ``critical`` loses readings or shows wrong numbers; ``warning`` can wait.
         unit: of its values.
-        hold: how long the trouble must last to fire, nanoseconds.
-        calm: how long all must be well to be over, nanoseconds.
+        hold: how long the problem must last to fire, nanoseconds.
+        calm: how long all must be good for it to be over, nanoseconds.
         summary: a sentence with ``{place}`` and ``{value}``.
         section: of docs/operations.md, which says what to do.
     """

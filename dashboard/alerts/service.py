@@ -37,7 +37,7 @@ class Alerts:
 
     Args:
         engine: knows what is firing.
-        sinks: are told.
+        sinks: get what is firing.
         log: one line for each alert that begins or ends.
         clock: nanoseconds since 1970.
 
@@ -83,7 +83,7 @@ class Alerts:
     def tick(self) -> None:
         """Look at the clock, and tell the sinks; to be called every `TICK_S`.
 
-        While the last hour is read back nobody is told anything: what was firing then is not what
+        While the last hour is read back the sinks get nothing: what was firing then is not what
         is firing now.
         """
         now = self._clock()
@@ -104,7 +104,7 @@ class Alerts:
             self._tell(sink, now)
 
     def _tell(self, sink: AlertSink, now: int) -> None:
-        """Tell one; its mistake is not the others', and it is told anew at the next tick."""
+        """Update one sink; its error does not reach the others, and the next tick tries again."""
         try:
             sink.update(self._settled, now)
         except Exception as error:  # noqa: BLE001 see above

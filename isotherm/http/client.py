@@ -21,6 +21,7 @@ from urllib.request import (
 )
 
 from isotherm.settings.tls import TlsFiles, client_context
+from isotherm.tasks import where
 
 if TYPE_CHECKING:
     import ssl
@@ -61,6 +62,8 @@ def ask(
     opener = build_opener(_NoRedirect, _Http(deadline), _Https(deadline))
     try:
         with opener.open(request, timeout=timeout) as answer:
+            # One that is cut within its headers looks whole.
+            deadline.require()
             found: bytes = answer.read(max_bytes)
             return found
     except HTTPError as error:
@@ -70,7 +73,7 @@ def ask(
         raise RefusedError(error.code, said) from None
     except Exception as error:
         if deadline.over:
-            raise TimeoutError(f"no whole answer within {total:g} s") from error
+            raise deadline.error() from error
         raise
     finally:
         deadline.cancel()
@@ -81,7 +84,7 @@ class RefusedError(OSError):
 
     Attributes:
         code: HTTP's number.
-        said: the first bytes of its own words.
+        said: the first bytes of its answer.
     """
 
     def __init__(self, code: int, said: bytes = b"") -> None:
@@ -90,21 +93,43 @@ class RefusedError(OSError):
         self.said = said
 
 
+def why(error: Exception) -> str:
+    """Why a receiver did not get it, for one log line.
+
+    Without the address, whose path is often a secret, and without what the headers hold.
+    """
+    if isinstance(error, RefusedError):
+        return f"the receiver answers {error.code}"
+    reason = getattr(error, "reason", error)
+    # What is no error of the system may quote what it was given.
+    return str(reason) if isinstance(reason, OSError) else where(error)
+
+
 class _Deadline:
     """Ends the connection of a question when its time is over."""
 
     def __init__(self, seconds: float) -> None:
         self.over = False
+        self._seconds = seconds
         self._socket: socket.socket | None = None
         self._timer = threading.Timer(seconds, self._end)
         self._timer.daemon = True
         self._timer.start()
 
     def watch(self, opened: socket.socket | None) -> None:
-        """Say which socket it is."""
+        """Set the socket."""
         self._socket = opened
         if self.over:
             self._end()
+
+    def error(self) -> TimeoutError:
+        """What to raise where it is over."""
+        return TimeoutError(f"no whole answer within {self._seconds:g} s")
+
+    def require(self) -> None:
+        """Raise it where it is over."""
+        if self.over:
+            raise self.error()
 
     def cancel(self) -> None:
         """The question has been answered."""
@@ -147,7 +172,7 @@ class _Http(HTTPHandler):
 @cache
 def _tls() -> ssl.SSLContext:
     """Takes the same certificates as everywhere, whatever this Python's default is."""
-    return client_context(TlsFiles("alerts", None, None, None))
+    return client_context(TlsFiles("http", None, None, None))
 
 
 class _Https(HTTPSHandler):

@@ -185,5 +185,6 @@ def access_of(settings: object, brokers: str) -> KafkaAccess:
         settings: an object whose class has a row for each of `ROWS`.
         brokers: HOST:PORT, several with commas.
     """
-    values = {row.key: getattr(settings, row.name) for row in rows(type(settings))}
-    return KafkaAccess(brokers=brokers, **{name: values[f"kafka.{name}"] for name in ROWS})
+    fields = {row.key: row.name for row in rows(type(settings))}
+    values = {name: getattr(settings, fields[f"kafka.{name}"]) for name in ROWS}
+    return KafkaAccess(brokers=brokers, **values)

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from isotherm.contract.event_time import format_event_time
 from isotherm.contract.fields import MAX_SEQ
+from isotherm.contract.foreign_json import ForeignJsonError, decode_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SCHEMA: Final = "isotherm.status/1"
+_MAX_BYTES: Final = 1 << 20
+"""Of a status that is read: some 200 for each of 5,000 probes."""
 _NAME_LENGTH: Final = 16
 _HEX: Final = frozenset("0123456789abcdef")
 
@@ -88,10 +91,10 @@ def encode_status(status: Status) -> bytes:
 def decode_mark(payload: bytes) -> Mark | None:
     """How far the device had counted; None if the payload is no status of schema 1."""
     try:
-        wire = json.loads(payload)
-    except (ValueError, RecursionError):
+        wire = decode_object(payload, max_bytes=_MAX_BYTES)
+    except ForeignJsonError:
         return None
-    if not isinstance(wire, dict) or wire.get("schema") != SCHEMA:
+    if wire.get("schema") != SCHEMA:
         return None
     proof = wire.get("proof", "")
     proof = proof if isinstance(proof, str) and proof.isascii() else ""

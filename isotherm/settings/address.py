@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from isotherm.settings.parsers import text
 
@@ -17,6 +17,7 @@ _HOST_PORT: Final = re.compile(
 )
 _HOST_NAME: Final = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _MAX_PORT: Final = 65_535
+_PLAIN: Final = re.compile("[!-~]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,42 @@ def host_names(value: Any) -> str:
     if not all(_HOST_NAME.fullmatch(name) for name in names):
         raise ValueError("write names of hosts, without ports, with commas between them")
     return ",".join(names)
+
+
+def http_server(value: Any) -> str:
+    """Parser: the address of an HTTP server, without a path."""
+    address = text(value).rstrip("/")
+    parts = _http_parts(address)
+    if parts is None or parts.path or parts.query or parts.username:
+        raise ValueError("write it like http://HOST:PORT")
+    return address
+
+
+def http_receiver(value: Any) -> str:
+    """Parser: the address of an HTTP receiver, which may have a path."""
+    address = text(value)
+    parts = _http_parts(address)
+    if parts is None or parts.username:
+        raise ValueError(
+            "write it like https://HOST/PATH, without a user in it, in printable ASCII characters "
+            "without spaces (others as %XX, names of hosts as xn--...)"
+        )
+    return address
+
+
+def _http_parts(address: str) -> SplitResult | None:
+    """The parts of an address that can be asked for as it is written; None for another."""
+    # http.client raises on the rest only when it asks, and quotes the path, often a secret.
+    if not _PLAIN.fullmatch(address):
+        return None
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or parts.fragment:
+        return None
+    return parts
 
 
 def _host_port(text: str, default_port: int | None) -> tuple[str, int]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -51,11 +51,13 @@ __all__ = [
     "markdown",
     "option",
     "optional",
+    "parts",
     "read_file",
     "rows",
     "sample",
     "setting",
     "several",
+    "shown",
     "span",
     "text",
     "whole",
@@ -118,13 +120,44 @@ def setting(
     return dataclasses.field(metadata={"setting": facts})
 
 
+def parts(classes: Mapping[str, type]) -> Any:
+    """A field that holds a settings object of each class, by its name.
+
+    The rows of these classes are rows of the table, as if they stood in it; so a module can bring
+    its own. Names, keys and flags must be unique in the whole table.
+    """
+    return dataclasses.field(metadata={"parts": classes})
+
+
 def rows(cls: type) -> tuple[Row, ...]:
-    """The table of a settings class, in the order of its fields."""
-    return tuple(
-        Row(name=field.name, **field.metadata["setting"])
-        for field in dataclasses.fields(cls)
-        if "setting" in field.metadata
-    )
+    """The table of a settings class, in the order of its fields; a section's rows together."""
+    found: list[Row] = []
+    for field in dataclasses.fields(cls):
+        if "setting" in field.metadata:
+            found.append(Row(name=field.name, **field.metadata["setting"]))
+        for part in field.metadata.get("parts", {}).values():
+            found += rows(part)
+    # A part may add to a section; TOML allows each only once.
+    sections = {row.key.rpartition(".")[0]: None for row in found}
+    places = {section: place for place, section in enumerate(sections)}
+    return tuple(sorted(found, key=lambda row: places[row.key.rpartition(".")[0]]))
+
+
+def shown(settings: object) -> Iterator[tuple[Row, Any]]:
+    """Each row of a settings object with its value, those of its parts too."""
+    found: dict[str, Any] = {}
+    _collect(settings, found)
+    for row in rows(type(settings)):
+        yield row, found[row.name]
+
+
+def _collect(settings: Any, found: dict[str, Any]) -> None:
+    for field in dataclasses.fields(settings):
+        if "setting" in field.metadata:
+            found[field.name] = getattr(settings, field.name)
+        elif "parts" in field.metadata:
+            for part in getattr(settings, field.name).values():
+                _collect(part, found)
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -156,7 +189,7 @@ def load(
     """Make a settings object out of flags, environment, file and defaults, in that order.
 
     Args:
-        cls: a dataclass whose fields were made by `setting`.
+        cls: a dataclass whose fields were made by `setting` or `parts`.
         prefix: of the environment variables, such as ``ISOTHERM_BRIDGE``.
         file: the tables of the TOML file; unknown keys are errors.
         environ: usually `os.environ`; unknown variables with the prefix are errors.
@@ -176,7 +209,7 @@ def load(
         if value is not None and value != ():
             given[row.name] = (row.flag or row.key, value)
     values = {row.name: _value(row, where, given.get(row.name)) for row in table}
-    return cls(**values, **more)
+    return _made(cls, values, more)
 
 
 def sample(cls: type, *, title: str) -> str:
@@ -229,6 +262,17 @@ def option(row: Row, prefix: str) -> tuple[tuple[str, str], dict[str, Any]]:
         "multiple": row.many,
     }
     return (row.flag, row.name), keywords
+
+
+def _made(cls: type[T], values: Mapping[str, Any], more: Mapping[str, Any]) -> T:
+    own: dict[str, Any] = {}
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]  # T is a dataclass
+        if "setting" in field.metadata:
+            own[field.name] = values[field.name]
+        elif "parts" in field.metadata:
+            classes: Mapping[str, type] = field.metadata["parts"]
+            own[field.name] = {name: _made(part, values, {}) for name, part in classes.items()}
+    return cls(**own, **more)
 
 
 def _value(row: Row, where: str, given: tuple[str, Any] | None) -> Any:

@@ -6,13 +6,21 @@ else.
 
 from __future__ import annotations
 
+import os
+import re
+import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from isotherm.errors import SettingsError
 
 if TYPE_CHECKING:
     import ssl
+
+
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_HEADER_TEXT: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+"""RFC 9110, 5.5, without what is obsolete."""
 
 
 class TlsFiles(NamedTuple):
@@ -78,20 +86,23 @@ def refuse(given: dict[str, str], fix: str) -> None:
         raise SettingsError(key, value, fix)
 
 
-def read_secret(key: str, path: str | None) -> str | None:
+def read_secret(key: str, path: str | None, *, private: bool = False) -> str | None:
     """The secret in a file, without a last line end.
 
     Args:
         key: of the setting that names the file, for errors.
         path: None: there is none.
+        private: refuse a file that other users of this machine may open.
 
     Raises:
-        SettingsError: the file cannot be read, or is empty.
+        SettingsError: the file cannot be read, is empty, or is open to others.
     """
     if path is None:
         return None
     try:
-        secret = Path(path).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+        with Path(path).open(encoding="utf-8") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            secret = file.read().removesuffix("\n").removesuffix("\r")
     except OSError as error:
         raise SettingsError(key, path, f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
@@ -99,6 +110,25 @@ def read_secret(key: str, path: str | None) -> str | None:
         raise SettingsError(key, path, "is not UTF-8 text") from None
     if not secret:
         raise SettingsError(key, path, "is empty; write the password into it")
+    if private and mode & _OTHERS:
+        fix = f"is open to other users of this machine (mode {mode:04o}); chmod 600 {path}"
+        raise SettingsError(key, path, fix)
+    return secret
+
+
+def read_header_secret(key: str, path: str | None, *, private: bool = False) -> str | None:
+    """The secret in a file that an HTTP header is to carry; see `read_secret`.
+
+    Raises:
+        SettingsError: the file cannot be used, or holds what no header can carry.
+    """
+    secret = read_secret(key, path, private=private)
+    if secret is not None and not _HEADER_TEXT.fullmatch(secret):
+        fix = (
+            "holds something else than one line of printable ASCII characters (without spaces "
+            "around it), which no HTTP header can carry; write the token alone into it"
+        )
+        raise SettingsError(key, path, fix)
     return secret
 
 

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.bridge.publisher import TOPIC, chunks
 from benchmarks.bridge.readings import FIRST, SENSORS, messages, readings
 from benchmarks.bridge.verify import Verdict, judge
-from bridge.frames import Framer
+from bridge.mqtt.framing import Framer
 from deploy.errors import ProgramFailedError
 from isotherm.contract.verdict import decode
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from bridge.frames import Frame
+from bridge.mqtt.framing import Frame
 from bridge.records import PART_BYTES, Letter, Record, dead_letter, sift, split_payload
 from isotherm.contract import Reason, Rejection
 from tests.bridge.readings import reading

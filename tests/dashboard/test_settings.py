@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dashboard.alerts.factory import read_token as read_hook_token
+from dashboard.alerts.sinks.webhook import WebhookSettings
 from dashboard.errors import TokenError
 from dashboard.settings import PREFIX, DashboardSettings
 from dashboard.web.auth import read_token
@@ -19,6 +19,10 @@ def settings(**flags: str) -> DashboardSettings:
     made = load(DashboardSettings, PREFIX, environ={}, flags=flags)
     made.check()
     return made
+
+
+def hook_token(file: str | None) -> str | None:
+    return WebhookSettings(webhook="https://host/", webhook_token_file=file).token()
 
 
 @pytest.mark.parametrize("flags", ({}, {"kafka": "k:1", "snapshots": "s.jsonl"}))
@@ -106,7 +110,7 @@ def test_a_token_that_no_header_can_carry_is_said_at_the_start_and_not_printed(
     file = tmp_path / "token"
     file.write_bytes(text)
     with pytest.raises(SettingsError, match="webhook_token_file") as caught:
-        read_hook_token(str(file))
+        hook_token(str(file))
     assert "hunter" not in str(caught.value)
 
 
@@ -114,5 +118,5 @@ def test_a_token_that_no_header_can_carry_is_said_at_the_start_and_not_printed(
 def test_a_token_may_end_its_line(tmp_path: Path, text: bytes) -> None:
     file = tmp_path / "token"
     file.write_bytes(text)
-    assert read_hook_token(str(file)) == text.strip().decode()
-    assert read_hook_token(None) is None
+    assert hook_token(str(file)) == text.strip().decode()
+    assert hook_token(None) is None

@@ -17,7 +17,7 @@ from edge_agent.mqtt import MqttLink
 from edge_agent.packets import subscribe, unsubscribe
 from edge_agent.will import Will
 from isotherm.settings.address import Address
-from tests.bridge.scripted_broker import Peer, ScriptedBroker
+from tests.bridge.mqtt.scripted_broker import Peer, ScriptedBroker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

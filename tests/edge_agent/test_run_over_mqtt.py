@@ -14,7 +14,7 @@ from isotherm.contract.verdict import decode
 from isotherm.mqtt.topics import readings_topic
 from tests.edge_agent.subscriber import Subscriber
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.lowest]
 
 PROBES = 500
 

@@ -1,8 +1,8 @@
 """The MQTT topics: each alert that is firing stands retained under its own.
 
-What is over is said once, not retained, and its topic is emptied; so whoever subscribes late sees
-what is firing, and nothing else. What an earlier life of the dashboard left behind is taken back;
-what somebody else put there is not believed (see `left`).
+That an alert is over is sent once, not retained, and its topic is emptied; so whoever subscribes
+late sees what is firing, and nothing else. What an earlier life of the dashboard left behind is
+taken back; what somebody else put there is not believed (see `retained`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import paho.mqtt.client as paho
@@ -20,25 +21,26 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from dashboard.alerts.alert import FIRING, RESOLVED, encode, wire
 from dashboard.alerts.notified import after, due
-from dashboard.alerts.retained import MAX_BYTES, left_behind, over, topics
+from dashboard.alerts.sinks.base import AlertContext, AlertSinkKind
+from dashboard.alerts.sinks.retained import MAX_BYTES, left_behind, over, topics
 from isotherm.backoff import Backoff
 from isotherm.contract.foreign_json import excerpt
 from isotherm.log import Problem
+from isotherm.mqtt.settings import mqtt_setting, mqtt_url
 from isotherm.mqtt.topics import ALL_ALERTS, alert_topic
+from isotherm.settings.table import optional
+from isotherm.settings.tls import TlsFiles, check_mqtt, client_context, read_secret
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from paho.mqtt.reasoncodes import ReasonCode
 
     from dashboard.alerts.alert import Alert
     from dashboard.alerts.condition import Key
-    from dashboard.alerts.notified import Notice, Told
-    from dashboard.alerts.rules import Rule
-    from isotherm.log import Log
+    from dashboard.alerts.notified import Notice, Notified
     from isotherm.settings.address import Address
-    from isotherm.tasks import Tasks
 
 _LARGEST: Final = 65_536
 """Bytes of a packet; the broker keeps larger ones to itself (MQTT 5, 3.1.2.11.4)."""
@@ -49,6 +51,39 @@ _QUEUED: Final = 1000
 _KEEPALIVE_S: Final = 30
 _CONNECT_S: Final = 10.0
 _CLOSE_S: Final = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class MqttSettings:
+    """The rows of the broker for alerts."""
+
+    mqtt: Address | None = mqtt_setting(
+        "url",
+        flag="--alert-mqtt",
+        parse=optional(mqtt_url),
+        default=None,
+        help="The MQTT broker at which alerts that are firing stand, retained, under "
+        "isotherm/v1/alerts; mqtts:// for TLS.",
+    )
+    mqtt_username: str | None = mqtt_setting("username")
+    mqtt_password_file: str | None = mqtt_setting("password_file")
+    mqtt_ca_file: str | None = mqtt_setting("ca_file")
+    mqtt_cert_file: str | None = mqtt_setting("cert_file")
+    mqtt_key_file: str | None = mqtt_setting("key_file")
+
+    def __post_init__(self) -> None:
+        if self.mqtt is not None:
+            check_mqtt(
+                self.tls,
+                scheme=self.mqtt.scheme,
+                username=self.mqtt_username or self.mqtt.username,
+                password_file=self.mqtt_password_file,
+            )
+
+    @property
+    def tls(self) -> TlsFiles:
+        """The files of TLS."""
+        return TlsFiles("mqtt", self.mqtt_ca_file, self.mqtt_cert_file, self.mqtt_key_file)
 
 
 class Login(NamedTuple):
@@ -72,33 +107,30 @@ class AlertTopics:
 
     Args:
         login: how to connect.
-        rules: by name.
-        repeat: nanoseconds after which what is still firing is published again.
-        log: one line when the broker is gone, and when it is back.
-        tasks: the client's thread is one of them.
+        context: of the dashboard.
     """
 
     name = "mqtt"
 
-    def __init__(
-        self, login: Login, rules: Mapping[str, Rule], *, repeat: int, log: Log, tasks: Tasks
-    ) -> None:
+    def __init__(self, login: Login, context: AlertContext) -> None:
         self._login = login
-        self._rules = rules
-        self._repeat = repeat
-        self._log = log
-        self._told: dict[Key, Told] = {}
+        self._rules = context.rules
+        self._repeat = context.repeat
+        self._log = context.log
+        self._notified: dict[Key, Notified] = {}
         self._lock = threading.Lock()
         self._connected = False
         self._fresh = False
-        self._topics = topics(rules)
+        self._topics = topics(context.rules)
         self._left: dict[str, bytes] = {}
-        self._foreign = Problem(log.warning, "a retained message among the alerts is not ours")
-        self._away = Problem(log.warning, "no broker for alerts", mqtt=login.address)
+        self._foreign = Problem(
+            self._log.warning, "a retained message among the alerts is not ours"
+        )
+        self._away = Problem(self._log.warning, "no broker for alerts", mqtt=login.address)
         self._closing = threading.Event()
         self.sent = self.failures = self.given_up = self.foreign = 0
         self._client = self._made()
-        self._thread = tasks.start(
+        self._thread = context.tasks.start(
             "alerts-mqtt",
             self._run,
             stopping=self._closing.is_set,
@@ -127,7 +159,7 @@ class AlertTopics:
         return client
 
     def _run(self) -> None:
-        """Have a client work until it is told to stop; each run has a client of its own."""
+        """Run a client until `close`; each run has a client of its own."""
         client = self._client = self._made()
         if self._closing.is_set():
             return
@@ -153,13 +185,13 @@ class AlertTopics:
             if not self._connected:
                 return
             if self._fresh:
-                # The broker may have lost what was retained: all of it is said anew.
-                self._told = {}
+                # The broker may have lost what was retained: all of it is sent again.
+                self._notified = {}
                 self._fresh = False
             left, self._left = self._left, {}
-        for notice in due(self._told, firing, now, self._repeat):
+        for notice in due(self._notified, firing, now, self._repeat):
             self._publish(notice)
-            self._told = after(self._told, notice)
+            self._notified = after(self._notified, notice)
         for topic in left.keys() - {alert_topic(*alert.key) for alert in firing}:
             key = self._topics[topic]
             rule = self._rules[key.name]
@@ -241,3 +273,19 @@ class AlertTopics:
     def _failed(self, why: str) -> None:
         self.failures += 1
         self._away.begin(why, why=why)
+
+
+def make(settings: MqttSettings, context: AlertContext) -> Sequence[AlertTopics]:
+    """The topics at the broker; none where they are not asked for."""
+    if settings.mqtt is None:
+        return ()
+    login = Login(
+        settings.mqtt,
+        settings.mqtt_username or settings.mqtt.username,
+        read_secret("mqtt.password_file", settings.mqtt_password_file),
+        client_context(settings.tls) if settings.mqtt.scheme == "mqtts" else None,
+    )
+    return (AlertTopics(login, context),)
+
+
+SINKS: Final = (AlertSinkKind("mqtt", MqttSettings, make),)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 DAY = 86_400_000_000_000
 
 
+def answer(folder: Path, sql: str) -> list[Any]:
+    with query(folder, sql) as found:
+        return found.fetchall()
+
+
 def test_each_day_has_a_file_and_all_are_one_table(tmp_path: Path) -> None:
     sink = HistorySink(tmp_path)
     for day in range(2):
@@ -26,18 +31,18 @@ def test_each_day_has_a_file_and_all_are_one_table(tmp_path: Path) -> None:
     # Read while the sink has its file open, as a person would beside a job that runs.
     days = {file.name for file in tmp_path.iterdir() if file.stat().st_size}
     assert days == {"2016-11-21.jsonl", "2016-11-22.jsonl"}
-    found = query(tmp_path, "SELECT batch_id, scope, messages, sensors FROM total ORDER BY ALL")
-    assert found.fetchall() == [
+    found = answer(tmp_path, "SELECT batch_id, scope, messages, sensors FROM total ORDER BY ALL")
+    assert found == [
         (0, "since_start", 20000, 2090),
         (0, "window", 10000, 2086),
         (1, "since_start", 20000, 2090),
         (1, "window", 10000, 2086),
     ]
     hottest = "SELECT state, max(degrees) FROM temperature WHERE scope = 'window' GROUP BY ALL"
-    assert dict(query(tmp_path, hottest).fetchall())["FL"] == 70.70635838150288
-    assert query(tmp_path, "SELECT count(*) FROM snapshot").fetchall() == [(3,)]
+    assert dict(answer(tmp_path, hottest))["FL"] == 70.70635838150288
+    assert answer(tmp_path, "SELECT count(*) FROM snapshot") == [(3,)]
     audit = "SELECT (audit->>'unsynced')::INT, rejected['not_json'] FROM snapshot WHERE NOT idle"
-    assert query(tmp_path, audit).fetchall() == [(3, 2)] * 2
+    assert answer(tmp_path, audit) == [(3, 2)] * 2
     sink.close()
 
 
@@ -47,9 +52,9 @@ def test_where_the_event_window_was_can_be_asked_for(tmp_path: Path) -> None:
     sink.emit(replace(snapshot(), batch_id=8))
     sink.close()
     sql = "SELECT epoch(event_window.end - event_window.start), event_window.too_late FROM snapshot"
-    assert query(tmp_path, f"{sql} ORDER BY batch_id").fetchall() == [(300.0, 1234), (None, None)]
+    assert answer(tmp_path, f"{sql} ORDER BY batch_id") == [(300.0, 1234), (None, None)]
     messages = "SELECT messages FROM total WHERE scope = 'event'"
-    assert query(tmp_path, messages).fetchall() == [(15000,)]
+    assert answer(tmp_path, messages) == [(15000,)]
 
 
 def test_a_batch_that_came_twice_is_there_once_and_a_cut_line_harms_nobody(tmp_path: Path) -> None:
@@ -59,15 +64,15 @@ def test_a_batch_that_came_twice_is_there_once_and_a_cut_line_harms_nobody(tmp_p
     sink.close()
     with (tmp_path / "2016-11-21.jsonl").open("a") as file:
         file.write('{"schema":"isotherm.snap')
-    assert query(tmp_path, "SELECT batch_id FROM snapshot").fetchall() == [(7,)]
+    assert answer(tmp_path, "SELECT batch_id FROM snapshot") == [(7,)]
 
 
 def test_what_is_wrong_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(HistoryError, match="holds no snapshots"):
-        query(tmp_path, "SELECT 1")
+        answer(tmp_path, "SELECT 1")
     HistorySink(tmp_path).emit(snapshot())
     with pytest.raises(HistoryError, match="nothing"):
-        query(tmp_path, "SELECT * FROM nothing")
+        answer(tmp_path, "SELECT * FROM nothing")
 
 
 def test_the_command_shows_the_last_totals(tmp_path: Path) -> None:
@@ -99,7 +104,7 @@ def test_lines_that_are_not_ours_keep_nothing_from_the_others(tmp_path: Path) ->
         b'{"scopes": {"window": {"average_temperature_by_state": 7}}, "query_id": "x"}',
     ]
     file.write_bytes(b"\n".join([*hostile, ours]))
-    assert (10_000,) in query(tmp_path, "SELECT messages FROM total").fetchall()
+    assert (10_000,) in answer(tmp_path, "SELECT messages FROM total")
     hottest = "SELECT max(degrees) FROM temperature WHERE isfinite(degrees) AND state = 'FL'"
-    assert query(tmp_path, hottest).fetchall() == [(70.70635838150288,)]
+    assert answer(tmp_path, hottest) == [(70.70635838150288,)]
     assert CliRunner().invoke(group, ["history", str(tmp_path)]).exit_code == 0

@@ -217,7 +217,7 @@ def test_a_restarted_query_is_not_mute_and_its_plan_holds_no_secret(place: Place
     place.with_password()
     place.send(READINGS)
     place.command()
-    script = ROOT / "tests" / "aggregator" / "restarted_query.py"
+    script = ROOT / "tests" / "aggregator" / "support" / "restarted_query.py"
     words = (script, place.folder / "aggregator.toml", place.folder / "ck")
     done = submit("--packages", packages(), *words)
     assert done.returncode == 0, done.stderr

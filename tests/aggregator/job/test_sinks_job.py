@@ -13,15 +13,18 @@ import pytest
 
 from deploy.local.ports import free_port
 from tests.aggregator.analytics.test_snapshot import SCHEMA
+from tests.aggregator.sinks.test_webhook import TAKEN, asked, receiver
 from tests.aggregator.support.jobs import ROOT, lines, running, send, submitted, until
 from tests.aggregator.support.records import reading
-from tests.bridge.test_metrics import SAMPLE
+from tests.bridge.monitoring.test_metrics import SAMPLE
 from tests.support import topic_records, unique
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.lowest]
 
 GARBAGE = 60_000
 """With keys and overhead some 4 MB: a flood of which three quarters are read again."""
@@ -43,9 +46,23 @@ def samples(text: str) -> dict[str, float]:
     return found
 
 
+@pytest.fixture
+def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The address of a receiver, and what came there."""
+    posted: list[dict[str, Any]] = []
+
+    def take(client: socket.socket) -> None:
+        posted.append(json.loads(asked(client)[1]))
+        client.sendall(TAKEN)
+
+    with receiver(take) as url:
+        yield url, posted
+
+
 def test_a_flood_gets_one_letter_each_over_a_kill_and_every_output_has_the_numbers(
-    stack: Any, topic: str, tmp_path: Path
+    stack: Any, topic: str, tmp_path: Path, webhook: tuple[str, list[dict[str, Any]]]
 ) -> None:
+    url, posted = webhook
     analytics, address = unique("analytics"), f"127.0.0.1:{free_port()}"
     stack.create_topics(analytics)
     snapshots, latest, history = (tmp_path / name for name in ("s.jsonl", "latest.json", "history"))
@@ -53,6 +70,7 @@ def test_a_flood_gets_one_letter_each_over_a_kill_and_every_output_has_the_numbe
         *submitted(stack, topic, snapshots),
         *("--scope", "both", "--console", "table", "--latest", str(latest)),
         *("--history", str(history), "--analytics-topic", analytics, "--metrics", address),
+        *("--webhook", url),
     ]
     values: list[bytes | None] = [b"garbage %d" % number for number in range(GARBAGE)]
     values[::1000] = [reading(f"s{number}") for number in range(len(values[::1000]))]
@@ -85,12 +103,13 @@ def test_a_flood_gets_one_letter_each_over_a_kill_and_every_output_has_the_numbe
     (counted,) = [line for line in lines(snapshots) if not line["idle"]]
     assert counted["rejected"] == counted["rejected_since_start"] == {"not_json": rejected}
     assert counted["lag"] == 0
+    assert counted in posted
     assert found["records_rejected_totalnot_json"] == rejected
     assert (found["lag_offsets"], found["ready"], found["records_read_total"]) == (0, 1, GARBAGE)
     assert 0 < found["dead_letters_total"] <= rejected
     assert found["messagessince_start"] == GARBAGE // 1000
     assert found["ledger_bytes"] > 0
-    assert {found[f"sink_up{name}"] for name in ("console", "kafka", "latest")} == {1}
+    assert {found[f"sink_up{name}"] for name in ("console", "kafka", "latest", "webhook")} == {1}
     assert sorted(shown.stdout.split()[1:]) == ["since_start,60", "window,60"]
     assert "── since start: 60 messages, 60 sensors ──" in (tmp_path / "out").read_text("utf-8")
     assert json.loads(latest.read_text("utf-8"))["idle"]

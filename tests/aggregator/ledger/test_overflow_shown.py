@@ -11,7 +11,6 @@ from click.testing import CliRunner
 
 from aggregator.analytics.snapshot import to_json
 from aggregator.cli.commands import group
-from aggregator.cli.history import query
 from aggregator.cli.run import warn_closed, warn_full
 from aggregator.ledger.ledger import Ledger
 from aggregator.ledger.overflow import Approximate, Uncertain
@@ -24,6 +23,7 @@ from aggregator.sinks.table import render_table
 from aggregator.stream.trigger import Triggers
 from isotherm.log import start_logging
 from tests.aggregator.analytics.test_snapshot import SCHEMA
+from tests.aggregator.cli.test_history import answer
 from tests.aggregator.monitoring.test_metrics import shown
 from tests.aggregator.stream.test_trigger import Kept, Ticks
 from tests.aggregator.support.golden import snapshot
@@ -82,10 +82,10 @@ def test_metrics_show_room_and_what_is_beyond() -> None:
 def test_the_history_keeps_it(tmp_path: Path) -> None:
     sink = HistorySink(tmp_path)
     sink.emit(FULL)
-    found = query(tmp_path, "SELECT scope, approximate FROM total ORDER BY scope").fetchall()
+    found = answer(tmp_path, "SELECT scope, approximate FROM total ORDER BY scope")
     assert found == [("since_start", True), ("window", False)]
-    bound = query(tmp_path, "SELECT (approximate ->> 'relative_error')::DOUBLE FROM snapshot")
-    assert bound.fetchall() == [(0.01625,)]
+    bound = answer(tmp_path, "SELECT (approximate ->> 'relative_error')::DOUBLE FROM snapshot")
+    assert bound == [(0.01625,)]
 
 
 def test_the_job_is_told_once_and_idle_snapshots_say_it_too() -> None:

@@ -6,8 +6,8 @@ import jsonschema
 import pytest
 
 from aggregator.errors import SinkError
-from aggregator.sinks.console import render
-from aggregator.sinks.files import ConsoleSink, JsonLinesSink, LatestSink
+from aggregator.sinks.console import ConsoleSink, render
+from aggregator.sinks.files import JsonLinesSink, LatestSink
 from aggregator.sinks.kafka import records
 from tests.aggregator.analytics.test_snapshot import SCHEMA
 from tests.aggregator.support.golden import EVENT_WINDOW, snapshot

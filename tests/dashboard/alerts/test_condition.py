@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.alerts.condition import (
-    Book,
+    Conditions,
     Key,
+    Level,
     Measure,
     Transition,
-    Verdict,
     advance,
 )
 from dashboard.alerts.rules import HOT, Limits, rules
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 S = 10**9
 RULES = rules(Limits(hold=600 * S))
 KEY = Key(HOT, "AZ")
-BAD, BETWEEN, WELL = Verdict.BAD, Verdict.BETWEEN, Verdict.WELL
+BAD, BETWEEN, WELL = Level.BAD, Level.BETWEEN, Level.GOOD
 CALM = RULES[HOT].calm // S
 
 
-def run(steps: Iterable[tuple[int, Verdict]]) -> list[tuple[int, bool]]:
+def run(steps: Iterable[tuple[int, Level]]) -> list[tuple[int, bool]]:
     """(second, begins) of each transition."""
-    book: Book = {}
+    book: Conditions = {}
     found: list[Transition] = []
     for second, verdict in steps:
         book, changes = advance(book, [Measure(KEY, 0.0, verdict)], second * S, RULES)
@@ -76,8 +76,8 @@ def test_what_is_well_takes_no_room() -> None:
     assert book == {}
 
 
-@given(st.lists(st.tuples(st.integers(1, 400), st.sampled_from(list(Verdict))), max_size=60))
-def test_nothing_flaps_whatever_comes(steps: list[tuple[int, Verdict]]) -> None:
+@given(st.lists(st.tuples(st.integers(1, 400), st.sampled_from(list(Level))), max_size=60))
+def test_nothing_flaps_whatever_comes(steps: list[tuple[int, Level]]) -> None:
     second = 0
     timed = []
     for pause, verdict in steps:

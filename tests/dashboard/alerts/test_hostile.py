@@ -14,6 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from dashboard.alerts.alert import FIRING, Alert, encode, wire
 from dashboard.alerts.condition import Key
 from dashboard.alerts.rules import Limits, rules
+from dashboard.alerts.sinks.base import AlertContext
 from dashboard.alerts.sinks.mqtt import AlertTopics, Login
 from deploy.local.services.mosquitto import Mosquitto
 from isotherm.contract.event_time import parse_event_time
@@ -56,7 +57,7 @@ def sink(broker: Mosquitto) -> Iterator[tuple[AlertTopics, Tasks]]:
     log = Log("test")
     tasks = Tasks(log)
     login = Login(Address("mqtt", "127.0.0.1", broker.port))
-    one = AlertTopics(login, RULES, repeat=4 * H, log=log, tasks=tasks)
+    one = AlertTopics(login, AlertContext(rules=RULES, repeat=4 * H, log=log, tasks=tasks))
     yield one, tasks
     one.close()
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 
-from dashboard.alerts import memory
 from dashboard.alerts.alert import FIRING, RESOLVED, Alert, encode, wire
 from dashboard.alerts.condition import Key
-from dashboard.alerts.notified import Told, after, due
+from dashboard.alerts.notified import Notified, NotifiedFile, after, due
 from dashboard.alerts.rules import Limits, rules
 
 if TYPE_CHECKING:
@@ -23,7 +22,9 @@ AZ = Alert(key=Key("state-too-hot", "AZ"), since=5000, value=112.0)
 TX = Alert(key=Key("state-too-hot", "TX"), since=6000, value=113.0)
 
 
-def tell(told: dict[Key, Told], firing: list[Alert], now: int) -> tuple[list[str], dict[Key, Told]]:
+def tell(
+    told: dict[Key, Notified], firing: list[Alert], now: int
+) -> tuple[list[str], dict[Key, Notified]]:
     said = []
     for notice in due(told, firing, now, 4 * H):
         said.append(f"{notice.alert.key.place} {notice.firing} {notice.again}")
@@ -63,10 +64,16 @@ def test_every_message_is_as_its_schema_says(name: str, status: str) -> None:
 
 def test_a_file_remembers_what_was_told(tmp_path: Path) -> None:
     file = tmp_path / "told.json"
-    assert memory.load(file) == {}
-    told = {AZ.key: Told(AZ, 7000), TX.key: Told(TX, 8000)}
-    memory.save(file, told)
-    assert memory.load(file) == told
+    assert NotifiedFile(file).of("webhook") == {}
+    one, other = {AZ.key: Notified(AZ, 7000)}, {TX.key: Notified(TX, 8000)}
+    kept = NotifiedFile(file)
+    kept.save("webhook", one | other)
+    kept.save("other", other)
+    found = NotifiedFile(file)
+    assert (found.of("webhook"), found.of("other"), found.of("new")) == (one | other, other, {})
+    assert sorted(found.alerts()) == sorted([AZ, TX])
+    found.keep({"another-rule"})
+    assert (found.of("webhook"), found.of("other")) == ({}, {})
     assert [path.name for path in tmp_path.iterdir()] == ["told.json"]
 
 
@@ -74,13 +81,25 @@ def test_a_link_in_the_place_of_the_new_file_is_not_followed(tmp_path: Path) -> 
     file, other = tmp_path / "told.json", tmp_path / "other"
     other.write_text("mine")
     (tmp_path / "told.json.new").symlink_to(other)
-    memory.save(file, {AZ.key: Told(AZ, 7000)})
+    NotifiedFile(file).save("webhook", {AZ.key: Notified(AZ, 7000)})
     assert other.read_text() == "mine"
-    assert memory.load(file)
+    assert NotifiedFile(file).of("webhook")
     assert file.stat().st_mode & 0o777 == 0o600
 
 
 ROW = '{"schema": "isotherm.alerts-told/1", "told": [{"name": "state-too-hot", "state": "AZ", %s}]}'
+
+
+def test_a_file_of_the_version_before_is_read_and_that_version_reads_ours(tmp_path: Path) -> None:
+    file = tmp_path / "told.json"
+    moments = '"value": 112.0, "since": "1970-01-01T00:00:00Z", "at": "1970-01-01T00:00:07Z"'
+    file.write_text(ROW % moments)
+    kept = NotifiedFile(file)
+    assert kept.of("webhook")[AZ.key].at == 7 * 10**9
+    kept.save("other", {TX.key: Notified(TX, 8000)})
+    content = json.loads(file.read_text())
+    assert [row["state"] for row in content["told"]] == ["AZ"]
+    assert content["schema"] == "isotherm.alerts-told/1"
 
 
 @pytest.mark.parametrize(
@@ -95,10 +114,12 @@ ROW = '{"schema": "isotherm.alerts-told/1", "told": [{"name": "state-too-hot", "
         ROW % '"value": null',
         ROW % '"value": 1, "since": 5',
         (ROW % '"value": 1').replace("AZ", "A/Z"),
+        '{"schema": "isotherm.alerts-told/1", "told": [], "sinks": []}',
+        '{"schema": "isotherm.alerts-told/1", "told": [], "sinks": {"x": [1]}}',
     ),
 )
 def test_another_file_is_not_taken_for_it(tmp_path: Path, text: str) -> None:
     file = tmp_path / "told.json"
     file.write_text(text)
     with pytest.raises(ValueError, match=r"."):
-        memory.load(file)
+        NotifiedFile(file)

@@ -9,8 +9,8 @@ import pytest
 
 from dashboard.alerts.alert import FIRING, Alert, encode, wire
 from dashboard.alerts.condition import Key
-from dashboard.alerts.retained import MAX_BYTES, left_behind, over, topics
 from dashboard.alerts.rules import Limits, rules
+from dashboard.alerts.sinks.retained import MAX_BYTES, left_behind, over, topics
 from isotherm.contract.event_time import format_event_time
 from isotherm.mqtt.topics import alert_topic
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aggregator.analytics.snapshot import Snapshot
     from deploy.local import Stack
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.lowest]
 
 REJECTED = alert_topic("records-rejected", "fleet")
 LEFT_BEHIND = alert_topic("state-too-hot", "AZ")

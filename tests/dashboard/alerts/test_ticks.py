@@ -110,7 +110,7 @@ def test_alerts_are_exported() -> None:
     (
         ({"cold": "120"}, r"alerts\.cold = 120\.0: must be below alerts\.hot"),
         ({"hot": "warm"}, r"hot = 'warm': write a number of degrees Fahrenheit"),
-        ({"state_file": "f"}, r"alerts\.state_file = 'f': .*set alerts\.webhook too"),
+        ({"state_file": "f"}, r"alerts\.state_file = 'f': .*set alerts\.webhook or"),
         ({"webhook": "ftp://h/x"}, r"write it like https://HOST/PATH"),
         ({"webhook": "https://user@h/x"}, r"without a user in it"),
         ({"mqtt": "mqtt://h", "mqtt_ca_file": "ca.pem"}, r"mqtt\.ca_file = 'ca\.pem': .*mqtts://"),

@@ -13,17 +13,20 @@ import pytest
 
 from dashboard.alerts.alert import Alert
 from dashboard.alerts.condition import Key
+from dashboard.alerts.notified import NotifiedFile
 from dashboard.alerts.rules import Limits, rules
-from dashboard.alerts.sinks.webhook import ROOM, HttpPost, Webhook
+from dashboard.alerts.sinks.base import ROOM, AlertContext, QueuedSink
+from dashboard.alerts.sinks.webhook import Webhook
 from isotherm.backoff import Backoff
 from isotherm.log import Log
 from isotherm.tasks import Tasks
 from tests.support import await_true
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-    from dashboard.alerts.notified import Told
+    from dashboard.alerts.notified import Notice, Notified
 
 H = 3600 * 10**9
 AZ = Alert(key=Key("state-too-hot", "AZ"), since=5000, value=112.0)
@@ -69,18 +72,16 @@ def receiver(*answers: int) -> Iterator[Receiver]:
     one.server.server_close()
 
 
+def context(**keywords: Any) -> AlertContext:
+    log = Log("test")
+    found: dict[str, Any] = {"tasks": Tasks(log), **keywords}
+    return AlertContext(rules=rules(Limits()), repeat=4 * H, log=log, **found)
+
+
 @contextmanager
 def webhook(url: str, token: str | None = None, **keywords: Any) -> Iterator[Webhook]:
     quick = Backoff(first=0.001, longest=0.002, draw=random.Random(1))
-    post, log = HttpPost(url, token), Log("test")
-    one = Webhook(
-        *(post, rules(Limits())),
-        repeat=4 * H,
-        log=log,
-        tasks=Tasks(log),
-        backoff=quick,
-        **keywords,
-    )
+    one = Webhook(url, token, context(**keywords), backoff=quick)
     yield one
     one.close()
 
@@ -138,62 +139,76 @@ def test_a_failure_is_said_without_the_address(caplog: pytest.LogCaptureFixture)
         assert "secret-path" not in str([record.__dict__ for record in caplog.records])
 
 
-def test_a_restart_tells_nothing_twice_and_what_ended_meanwhile() -> None:
-    told: list[dict[Key, Told]] = [{}]
+def test_a_restart_tells_nothing_twice_and_what_ended_meanwhile(tmp_path: Path) -> None:
+    file = tmp_path / "told.json"
+
+    def remembered() -> set[Key]:
+        return set(NotifiedFile(file).of("webhook"))
+
     with receiver() as there:
-        with webhook(there.url, save=lambda now: told.append(dict(now))) as hook:
+        with webhook(there.url, notified=NotifiedFile(file)) as hook:
             hook.update([AZ, TX], H)
-            await_true(lambda: len(told) == 3, "both remembered")
-        with webhook(there.url, told=told[-1]) as hook:
+            await_true(lambda: remembered() == {AZ.key, TX.key}, "both remembered")
+        with webhook(there.url, notified=NotifiedFile(file)) as hook:
             hook.update([AZ], 2 * H)
             await_true(lambda: hook.sent == 1, "the end of one")
         assert there.said() == ["AZ firing", "TX firing", "TX resolved"]
 
 
-def test_what_was_not_delivered_is_not_remembered() -> None:
-    told: list[dict[Key, Told]] = []
-    with receiver(400) as there, webhook(there.url, save=told.append) as hook:
+def test_what_was_not_delivered_is_not_remembered(tmp_path: Path) -> None:
+    file = tmp_path / "told.json"
+    with receiver(400) as there, webhook(there.url, notified=NotifiedFile(file)) as hook:
         hook.update([AZ], H)
         await_true(lambda: hook.given_up == 1, "the refusal")
-    assert told == []
+    assert not file.exists()
 
 
-def test_a_post_that_fails_in_any_way_is_tried_again_and_says_no_secret(
+def test_a_delivery_that_fails_in_any_way_is_tried_again_and_says_no_secret(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     answers = [ValueError("Invalid header value b'Bearer hunter2'"), KeyError("hunter2")]
 
-    def post(body: bytes) -> None:
-        assert body
+    def deliver(notice: Notice) -> None:
+        assert notice.firing
         if answers:
             raise answers.pop(0)
 
-    log = Log("test")
+    tasks = Tasks(Log("test"))
     quick = Backoff(first=0.001, longest=0.002)
-    tasks = Tasks(log)
     with caplog.at_level("INFO"):
-        hook = Webhook(post, rules(Limits()), repeat=4 * H, log=log, tasks=tasks, backoff=quick)
-        hook.update([AZ], H)
-        await_true(lambda: hook.sent == 1, "the message")
-        hook.close()
-    assert (hook.failures, tasks.ends) == (2, 0)
+        sink = QueuedSink("x", deliver, context(tasks=tasks), backoff=quick)
+        sink.update([AZ], H)
+        await_true(lambda: sink.sent == 1, "the message")
+        sink.close()
+    assert (sink.failures, tasks.ends) == (2, 0)
     assert "hunter2" not in str([record.__dict__ for record in caplog.records])
 
 
-def test_the_thread_is_begun_again_where_it_ends(caplog: pytest.LogCaptureFixture) -> None:
-    def save(_told: object) -> None:
-        if not tasks.ends:
-            raise ValueError("hunter2")
+class BrokenOnce(NotifiedFile):
+    """Fails in a way that nobody expects, once."""
 
-    log = Log("test")
-    tasks = Tasks(log)
-    with receiver() as there, caplog.at_level("INFO"):
-        post = HttpPost(there.url, None)
-        hook = Webhook(post, rules(Limits()), repeat=4 * H, log=log, tasks=tasks, save=save)
+    broken = False
+
+    def save(self, sink: str, notified: Mapping[Key, Notified]) -> None:
+        if not self.broken:
+            self.broken = True
+            raise ValueError("hunter2")
+        super().save(sink, notified)
+
+
+def test_the_thread_is_begun_again_where_it_ends(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    tasks = Tasks(Log("test"))
+    notified = BrokenOnce(tmp_path / "told.json")
+    with (
+        receiver() as there,
+        caplog.at_level("INFO"),
+        webhook(there.url, tasks=tasks, notified=notified) as hook,
+    ):
         hook.update([AZ], H)
         await_true(lambda: bool(tasks.faults()), "the end of the thread")
         hook.update([AZ, TX], H + 1)
         await_true(lambda: hook.sent == 2, "the next message")
-        hook.close()
     assert (tasks.ends, tasks.faults()) == (1, [])
     assert "hunter2" not in str([record.__dict__ for record in caplog.records])

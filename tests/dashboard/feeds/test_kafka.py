@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dashboard.feeds.base import Source
     from deploy.local import Stack
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.lowest]
 
 
 class Kept:

@@ -27,7 +27,7 @@ from tests.support import await_true
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.lowest]
 
 TOKEN = "0123456789abcdef" * 2
 

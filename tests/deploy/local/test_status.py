@@ -18,8 +18,8 @@ import pytest
 
 from aggregator.monitoring.metrics import METRICS as JOB_METRICS
 from aggregator.monitoring.metrics import PREFIX as JOB_PREFIX
-from bridge.metrics import METRICS as BRIDGE_METRICS
-from bridge.metrics import PREFIX as BRIDGE_PREFIX
+from bridge.monitoring.metrics import METRICS as BRIDGE_METRICS
+from bridge.monitoring.metrics import PREFIX as BRIDGE_PREFIX
 from dashboard.metrics import METRICS as PAGE_METRICS
 from dashboard.metrics import PREFIX as PAGE_PREFIX
 from deploy.local.process import started_at, wall_clock

@@ -9,7 +9,7 @@ import pytest
 
 from deploy.local.process import Guard
 from deploy.local.services.mosquitto import Mosquitto
-from tests.bridge.sink_bench import CLIENTS
+from tests.bridge.kafka.sink_bench import CLIENTS
 from tests.faults.flow import Flow
 from tests.support import program, unique
 

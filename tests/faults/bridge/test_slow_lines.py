@@ -10,8 +10,8 @@ import pytest
 
 from deploy.local.services.jars import kafka_jars
 from deploy.local.services.java import find_java
+from tests.bridge.kafka.sink_bench import CLIENTS
 from tests.bridge.readings import reading
-from tests.bridge.sink_bench import CLIENTS
 from tests.faults.flow import Flow
 from tests.faults.network import Network
 from tests.support import Publisher, await_true, topic_records

@@ -72,8 +72,10 @@ def body(data: bytes, status: str = "200 OK") -> Callable[[socket.socket], None]
     return lambda client: client.sendall(head + data)
 
 
-def test_an_answer_that_never_ends_has_a_deadline() -> None:
+@pytest.mark.parametrize("begun", (b"", b"HTTP/1.1 200 OK\r\nX: "))
+def test_an_answer_that_never_ends_has_a_deadline(begun: bytes) -> None:
     def drip(client: socket.socket) -> None:
+        client.sendall(begun)
         while True:
             client.sendall(b"H")
             time.sleep(0.05)

@@ -16,6 +16,7 @@ from isotherm.settings.table import (
     markdown,
     option,
     optional,
+    parts,
     read_file,
     rows,
     sample,
@@ -26,6 +27,7 @@ from isotherm.settings.table import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 PREFIX = "ISOTHERM_KETTLE"
@@ -51,6 +53,16 @@ class KettleSettings:
     hot: bool = setting("boil.hot", boolean, default=True, help="Whether to boil.")
     pause: float = setting("boil.pause", duration, default="500ms", help="Between two cups.")
     mode: str = setting("boil.mode", choice("slow", "fast"), default="slow", help="How.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrayPart:
+    tray: str | None = setting("mqtt.tray", optional(text), default=None, help="Of tea.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceSettings(KettleSettings):
+    extras: Mapping[str, Any] = parts({"tray": TrayPart})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +214,7 @@ def test_a_section_comes_once_though_its_rows_are_apart() -> None:
     ]
 
 
-@pytest.mark.parametrize("cls", (KettleSettings, BridgeSettings, MixedSettings))
+@pytest.mark.parametrize("cls", (KettleSettings, ServiceSettings, BridgeSettings, MixedSettings))
 def test_the_sample_parses_back_to_the_defaults(cls: type) -> None:
     written = sample(cls, title="kettle.toml")
     assert load(cls, PREFIX, file=tomllib.loads(written)) == load(cls, PREFIX)
@@ -216,7 +228,7 @@ def test_a_required_key_stands_in_the_sample_as_a_comment() -> None:
     assert "# Whose cup.\n# name =\n" in sample(CupSettings, title="cup")
 
 
-@pytest.mark.parametrize("cls", (KettleSettings, BridgeSettings, CupSettings))
+@pytest.mark.parametrize("cls", (KettleSettings, ServiceSettings, BridgeSettings, CupSettings))
 def test_the_table_for_the_docs_has_a_row_for_every_setting(cls: type) -> None:
     head, rule, *lines = markdown(cls, PREFIX).splitlines()
     assert len(lines) == len(rows(cls)) > 0
@@ -230,6 +242,23 @@ def test_the_table_for_the_docs_has_a_row_for_every_setting(cls: type) -> None:
 def test_every_field_of_the_bridge_is_a_row() -> None:
     assert [row.name for row in rows(BridgeSettings)] == [f.name for f in fields(BridgeSettings)]
     assert len({row.key for row in rows(BridgeSettings)}) == len(rows(BridgeSettings))
+
+
+def test_the_rows_of_a_part_are_rows_of_the_table() -> None:
+    def tray(**sources: Any) -> str | None:
+        found: str | None = load(ServiceSettings, PREFIX, **sources).extras["tray"].tray
+        return found
+
+    assert tray() is None
+    assert tray(file={"mqtt": {"tray": "oak"}}) == "oak"
+    assert tray(environ={f"{PREFIX}_MQTT_TRAY": "oak"}, file={"mqtt": {"tray": "x"}}) == "oak"
+    assert tray(flags={"tray": "oak"}) == "oak"
+    with pytest.raises(SettingsError, match=r"mqtt\.tray = 3"):
+        tray(file={"mqtt": {"tray": 3}})
+
+
+def test_a_part_may_add_to_a_section_which_the_sample_has_once() -> None:
+    assert sample(ServiceSettings, title="x").count("[mqtt]") == 1
 
 
 def test_help_names_the_default_and_the_variable() -> None:

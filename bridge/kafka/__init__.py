@@ -1,0 +1,1 @@
+"""The Kafka side: sinks, their limits, and what bridges write about themselves."""

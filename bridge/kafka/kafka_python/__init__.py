@@ -1,0 +1,1 @@
+"""The sinks on kafka-python."""

@@ -1,0 +1,1 @@
+"""What the bridge counts, and its state over HTTP."""

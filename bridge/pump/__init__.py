@@ -1,0 +1,1 @@
+"""From arrived messages to confirmed batches, and back to acknowledgements."""
