@@ -52,17 +52,19 @@ def one_by_one(frame: DataFrame) -> DataFrame:
     """A Python loop over the records."""
 
     def loop(batches: Iterable[Any]) -> Iterator[Any]:
-        from aggregator.stream.workers.partial_sums import SCHEMA, _add, _rows  # noqa: PLC0415 in the worker
+        from aggregator.stream.workers import partial_sums as sums  # noqa: PLC0415 in the worker
+        from aggregator.stream.workers.columnar import table  # noqa: PLC0415 in the worker
 
-        sensors: Any = {}
+        tables: Any = []
         gaps: Any = []
         rejected: Counter[str] = Counter()
         bounds = Punctuality().bounds(time.time_ns())
         for batch in batches:
             values = batch.column("value").to_pylist()
-            refused = _add(values, sensors, gaps, bounds, moments=False)
+            rows, refused = sums._judge(values, gaps)  # noqa: SLF001 a part of it is measured
+            tables.append(table(rows))
             rejected.update(reason for _, reason in refused)
-        yield from _rows(SCHEMA, sensors, gaps, rejected)
+        yield from sums._summed(sums.SCHEMA, [], tables, gaps, bounds)  # noqa: SLF001 as above
 
     return frame.mapInArrow(loop, DDL)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from isotherm import VERSION
 from isotherm.contract.event_time import NS_PER_SECOND, parse_event_time
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from dashboard.hub.hub import Hub
-    from dashboard.web.connections import Connections
     from isotherm.tasks import Tasks
 
 PREFIX: Final = "isotherm_dashboard_"
@@ -33,6 +32,18 @@ def age(hub: Hub) -> float:
         return math.nan
     ended = min(parse_event_time(newest.snapshot["window"]["end"]), newest.received)
     return (hub.clock() - ended) / NS_PER_SECOND
+
+
+class Connections(Protocol):
+    """The server's connections, of which there are `len`; see `dashboard.web.connections`.
+
+    Attributes:
+        cut: how many were cut.
+    """
+
+    cut: int
+
+    def __len__(self) -> int: ...
 
 
 class Server(NamedTuple):

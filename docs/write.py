@@ -1,9 +1,8 @@
 """Write what the docs take from the code: `python -m docs.write`.
 
 docs/configuration.md and docs/metrics.md are written whole, from the tables of settings and of
-metrics; in docs/contract.md the tables between their two markers, in docs/probes.md the keys of
-each driver, in docs/design.md the picture of
-the rooms. tests/docs/test_docs.py fails while a file differs.
+metrics; in docs/contract.md and docs/probes.md the tables between their two markers, in
+docs/design.md the picture of the rooms. tests/docs/test_docs.py fails while a file differs.
 """
 
 # ruff: noqa: INP001 docs are pages, not a package
@@ -37,7 +36,8 @@ from edge_agent.command_settings import (
 )
 from edge_agent.metrics import METRICS as AGENT_METRICS
 from edge_agent.metrics import PREFIX as AGENT_METRICS_PREFIX
-from edge_agent.probe import ProbeSettings, driver, driver_names
+from edge_agent.probes.driver import I2cMock, ProbeSettings
+from edge_agent.probes.registry import driver, driver_names
 from edge_agent.settings import PREFIX as AGENT_PREFIX
 from edge_agent.settings import AgentSettings
 from isotherm.contract.fields import FIELDS, GAP_FIELDS, Field
@@ -46,6 +46,7 @@ from isotherm.mqtt import status
 from isotherm.settings.table import REQUIRED, markdown, rows
 
 if TYPE_CHECKING:
+    from edge_agent.probes.driver import Driver
     from isotherm.settings.table import Row
 
 DOCS: Final = Path(__file__).parent
@@ -225,15 +226,40 @@ def _key(row: Row) -> str:
     return f"| `{row.key}` | {default} | {row.help} |"
 
 
+def drivers() -> str:
+    """The table of all drivers."""
+    lines = [
+        "| driver | what it reads | `isotherm-agent probes` looks for it | on the mock board |",
+        "|---|---|---|---|",
+    ]
+    for name in driver_names():
+        kind = driver(name)
+        about = (kind.settings.__doc__ or "").partition("\n")[0]
+        looked_for = "no" if kind.find is None else "yes"
+        lines.append(f"| [`{name}`](#{name}) | {about} | {looked_for} | {_mock(kind)} |")
+    return "\n".join(lines)
+
+
+def _mock(kind: Driver) -> str:
+    if kind.mock is None:
+        return ""
+    if isinstance(kind.mock, I2cMock):
+        return f"I2C {kind.mock.address:#04x}"
+    return f"SPI {kind.mock.select}"
+
+
 def probes(page: str) -> str:
-    """docs/probes.md with the tables of keys as they should be, where it has markers for them."""
-    tables = {EVERY_PROBE: ProbeSettings} | {name: driver(name).settings for name in driver_names()}
-    end = "<!-- end of keys -->"
-    for name, settings in tables.items():
-        begin = f"<!-- keys of {name}: written by docs/write.py -->\n"
+    """docs/probes.md with its tables as they should be, where it has markers for them."""
+    settings = {EVERY_PROBE: ProbeSettings} | {
+        name: driver(name).settings for name in driver_names()
+    }
+    tables = {f"keys of {name}": keys(kind) for name, kind in settings.items()}
+    for block, table in {"drivers": drivers(), **tables}.items():
+        begin = f"<!-- {block}: written by docs/write.py -->\n"
+        end = f"<!-- end of {block.partition(' ')[0]} -->"
         before, marker, rest = page.partition(begin)
         if marker:
-            page = f"{before}{begin}\n{keys(settings)}\n\n{end}{rest.partition(end)[2]}"
+            page = f"{before}{begin}\n{table}\n\n{end}{rest.partition(end)[2]}"
     return page
 
 

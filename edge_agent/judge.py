@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edge_agent.degrees import fahrenheit
-from edge_agent.fault import Fault
+from edge_agent.probes.fault import Fault
+from edge_agent.probes.temperature import fahrenheit
 from isotherm.contract.fields import is_temperature
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from edge_agent.fault import Fault
+from edge_agent.probes.fault import Fault
 from isotherm import VERSION
 from isotherm.http.prometheus import Metric, Sample
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from edge_agent.message import Fate
-    from edge_agent.probe_status import ProbeStatus
+    from edge_agent.probes.status import ProbeStatus
 
 PREFIX: Final = "isotherm_agent_"
 

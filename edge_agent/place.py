@@ -1,4 +1,4 @@
-"""A probe in its place: what the sampler needs to know to read it."""
+"""The probes of a board, opened, with what the sampler needs to read each."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from edge_agent.errors import MissingExtraError
-from edge_agent.fault import Fault, ProbeError
-from edge_agent.probe import driver
-from edge_agent.site import Site, hardware_of
+from edge_agent.probes.bus import Site
+from edge_agent.probes.fault import Fault, ProbeError
+from edge_agent.probes.registry import driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from edge_agent.probe import Driver, Probe, ProbeSettings
+    from edge_agent.probes.bus import Hardware
+    from edge_agent.probes.driver import Driver, Probe, ProbeSettings
     from edge_agent.settings import AgentSettings
 
 TIMEOUT: Final = 4.0
-"""Seconds that a read may take: five DS18B20 on parasite power take turns of 750 ms."""
+"""Seconds that a read may take: five DS18B20 on parasite power convert one by one, 750 ms each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,7 @@ class Place:
         timeout: seconds that a read may take.
         stuck_after: see `edge_agent.judge.Judge`.
         blocks: whether a read may take time, and so needs a thread of its own.
-        settings: what it was made of.
+        settings: those that it was opened with.
     """
 
     probe: Probe
@@ -45,12 +46,12 @@ class Place:
 
 
 class Unopened:
-    """A probe that could not be opened, for want of a package mostly; each read tries again.
+    """A probe that could not be opened, mostly because a package is missing; each read tries again.
 
     Args:
         kind: its driver.
         settings: of the probe.
-        site: where it is.
+        site: what its driver needs beside the settings.
     """
 
     def __init__(self, kind: Driver, settings: ProbeSettings, site: Site) -> None:
@@ -69,19 +70,30 @@ class Unopened:
         return self._probe.read()
 
 
+def hardware_of(settings: AgentSettings) -> Hardware:
+    """The board's real buses, or the mocks that the settings ask for."""
+    if settings.hardware == "mock":
+        from edge_agent.probes.mocks import MockHardware  # noqa: PLC0415 only where it is asked for
+
+        return MockHardware()
+    from edge_agent.probes.hardware import BoardHardware  # noqa: PLC0415 the same
+
+    return BoardHardware()
+
+
 def _opened(kind: Driver, settings: ProbeSettings, site: Site) -> Probe:
     try:
         return kind.open(settings, site)
-    except Exception:  # noqa: BLE001 one probe must not keep the others from being read
+    except Exception:  # noqa: BLE001 one probe that fails must not stop the others
         return Unopened(kind, settings, site)
 
 
 def places(settings: AgentSettings, kept: Iterable[Place] = ()) -> list[Place]:
-    """The probes of the configuration, opened; one that cannot be opened has a fault at each read.
+    """Open the probes of the configuration; one that cannot be opened has a fault at each read.
 
     Args:
         settings: of the board.
-        kept: places that are open; those that would become the same stay open.
+        kept: places that are open already; those whose settings are the same are used again.
     """
     found = []
     known = {(place.settings, place.state): place for place in kept}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from edge_agent.place import Place
-    from edge_agent.probe_status import ProbeStatus
+    from edge_agent.probes.status import ProbeStatus
     from edge_agent.sample import Sample
 
 
@@ -32,21 +32,21 @@ def probes(config: str | None) -> None:
     Chips on I2C are looked for by reading the addresses that ours can have. Change each guid: it
     names the sensor for ever.
     """
-    from edge_agent.site import hardware_of  # noqa: PLC0415 only where it is needed
-    from edge_agent.survey import i2c_buses, survey  # noqa: PLC0415 the same
+    from edge_agent.place import hardware_of  # noqa: PLC0415 only where it is needed
+    from edge_agent.probes.scan import scan  # noqa: PLC0415 the same
 
     tables: dict[str, Any] = {} if config is None else agent_file(config)
     tables.pop("probe", None)
     settings = load(AgentSettings, PREFIX, file=tables, environ=os.environ)
-    sysfs = Path(settings.sysfs)
-    buses = [1] if settings.hardware == "mock" else i2c_buses(sysfs)
-    findings, notes = survey(sysfs, buses, hardware_of(settings))
+    # All buses of the mock board are the same one.
+    buses = [1] if settings.hardware == "mock" else None
+    found, notes = scan(Path(settings.sysfs), buses, hardware_of(settings))
     for note in notes:
         print(f"# {note}")
-    if not any(finding.sure for finding in findings):
+    if not any(one.candidate.sure for one in found):
         print("# no probe found; docs/probes.md says how each is wired and switched on")
-    for number, finding in enumerate(findings, 1):
-        print("\n" + finding.table(f"{settings.client_id}-{number}"), end="")
+    for number, one in enumerate(found, 1):
+        print("\n" + one.table(f"{settings.client_id}-{number}"), end="")
 
 
 @click.command()
@@ -91,7 +91,7 @@ def table(
     drivers: dict[str, str], temperatures: dict[str, float], status: dict[str, ProbeStatus]
 ) -> str:
     """What the probes gave, in columns; temperatures in degrees Fahrenheit, all by guid."""
-    from edge_agent.degrees import celsius  # noqa: PLC0415 only where it is needed
+    from edge_agent.probes.temperature import celsius  # noqa: PLC0415 only where it is needed
 
     lines = [("guid", "driver", "°C", "°F", "fault")]
     for guid, driver in drivers.items():

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import threading
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from edge_agent.fault import Fault, ProbeError
+from edge_agent.probes.driver import read_once
+from edge_agent.probes.fault import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge_agent.place import Place
-    from edge_agent.probe import Probe
 
 
 class Answer(NamedTuple):
@@ -101,23 +100,3 @@ class Reader:
     def _give(self, found: float | Fault, why: str) -> None:
         self.busy = False
         self._answer(self, Answer(found, why, self._clock(), self._uptime()))
-
-
-SHORTAGES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
-"""What the system says where it is the board that cannot read, and not the sensor that is away."""
-
-
-def read_once(probe: Probe) -> tuple[float | Fault, str]:
-    """Read a probe, whatever it raises: degrees Celsius or the fault, and more about the fault."""
-    try:
-        return probe.read(), ""
-    except ProbeError as error:
-        return error.fault, error.why
-    except MemoryError:
-        return Fault.SYSTEM, "the board has no memory left"
-    except OSError as error:
-        words = error.strerror or str(error)
-        fault = Fault.SYSTEM if error.errno in SHORTAGES else Fault.MISSING
-        return fault, f"{error.filename}: {words}" if error.filename else words
-    except (Exception, SystemExit) as error:  # noqa: BLE001 one driver's mistake must not end its thread
-        return Fault.MISSING, f"{type(error).__name__}: {error}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from edge_agent.probe import ProbeSettings, driver, driver_names
+from edge_agent.probes.driver import ProbeSettings
+from edge_agent.probes.registry import driver, driver_names
 from edge_agent.settings import AgentSettings
 from isotherm.settings.table import line, rows, sample
 

@@ -9,9 +9,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from edge_agent.fault import Fault
 from edge_agent.judge import Judge
-from edge_agent.probe_status import ProbeRecord, ProbeStatus
+from edge_agent.probes.fault import Fault
+from edge_agent.probes.status import ProbeRecord, ProbeStatus
 from edge_agent.reader import Answer, Reader
 from edge_agent.sample import Sample
 
@@ -223,13 +223,13 @@ class Sampler:
         if isinstance(found, Fault):
             self._faulty(number, found, answer.why)
             return
-        self._records[number].well()
+        self._records[number].reading()
         place = self._places[number]
         self._gathered.append(Sample(place.guid, place.state, found, answer.wall, answer.uptime))
 
     def _faulty(self, number: int, fault: Fault, why: str = "") -> None:
         self.faults += 1
-        self._records[number].faulty(fault, why)
+        self._records[number].failure(fault, why)
 
     def _release(self) -> list[Sample]:
         samples, self._gathered = self._gathered, []

@@ -16,7 +16,7 @@ from edge_agent.parsers import (
     rate,
     state,
 )
-from edge_agent.probe import ProbeSettings, driver
+from edge_agent.probes.registry import driver
 from edge_agent.publisher import WINDOW
 from edge_agent.room import FEWEST_ROWS
 from edge_agent.workload import DESTINATION
@@ -41,6 +41,7 @@ from isotherm.settings.table import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from edge_agent.probes.driver import ProbeSettings
     from isotherm.settings.address import Address
 
 PREFIX: Final = "ISOTHERM_AGENT"

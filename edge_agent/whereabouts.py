@@ -9,19 +9,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SIDES: Final = ("", "-wal", "-shm")
-"""What SQLite's files in WAL mode have behind their path: the file, its log, the log's index."""
+"""Suffixes of SQLite's files in WAL mode: the file, its log, the log's index."""
 _NOUNS: Final = {"": "file", "-wal": "log (-wal)", "-shm": "log's index (-shm)"}
 
 
 class Whereabouts:
-    """Notices that a database was removed, moved or replaced under its open connections.
+    """Notices that a database was removed, moved or replaced while connections to it are open.
 
-    Those go on to write into files that have no name any more, and nobody would find what they
-    wrote (sqlite.org/howtocorrupt.html, 2.4). Looks by name alone, since closing any descriptor of
-    the file would drop SQLite's locks on it (2.2).
+    The connections would continue to write into files without a name, and what they write would be
+    lost (sqlite.org/howtocorrupt.html, 2.4). The files are only looked at by name, since closing
+    any descriptor of the file would release SQLite's locks on it (2.2).
 
     Args:
-        path: of the file, which was opened just now.
+        path: of the file; its connections must have been opened before.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,12 +30,13 @@ class Whereabouts:
         self.look()
 
     def look(self, wanted: int = 0, *, wrote: bool = False) -> str:
-        """Why the files are not those that were opened; empty while they are.
+        """Why the files are not those that were opened; empty if they are.
 
         Args:
-            wanted: bytes that SQLite takes the file to have, the log included. A file that is
-                shorter was cut, if it was longer before: a vacuum lowers both.
-            wrote: whether we have written since the last look; then another file is not looked for.
+            wanted: the file's size as SQLite knows it, bytes, the log included. A file that is
+                shorter now, and was longer before, was cut: a vacuum makes both numbers smaller.
+            wrote: whether we have written since the last look; then only a file that is missing or
+                was cut is noticed.
         """
         for side in SIDES:
             known = self._seen.get(side)
@@ -43,11 +44,11 @@ class Whereabouts:
                 found = os.stat(f"{self._path}{side}")  # noqa: PTH116 each second: no Path is made
             except OSError as error:
                 if known is not None:
-                    return f"its {_NOUNS[side]} was removed, or cannot be had: {error.strerror}"
+                    return f"its {_NOUNS[side]} was removed or is not accessible: {error.strerror}"
                 continue
             if known is not None:
                 if not wrote and _is_another(side, known, found):
-                    return f"another file stands in the place of its {_NOUNS[side]}"
+                    return f"another file replaced its {_NOUNS[side]}"
                 if not side and found.st_size < min(known.st_size, wanted):
                     return f"its file was cut to {found.st_size} bytes"
             self._seen[side] = found
@@ -57,7 +58,7 @@ class Whereabouts:
 def _is_another(side: str, known: os.stat_result, found: os.stat_result) -> bool:
     if os.path.samestat(known, found):
         return False
-    # Some filesystems that stand for a remote one number their files anew now and then.
+    # Some network filesystems give their files new numbers from time to time.
     same = known.st_size == found.st_size and (
         # The index is written through memory, which the times do not show at once.
         side == "-shm" or known.st_mtime_ns == found.st_mtime_ns

@@ -58,8 +58,12 @@ ORDER = {
         *("errors", "log", "backoff", "kernel_clock", "files", "tasks"),
         *("contract", "settings", "mqtt", "kafka", "http", "doctor"),
     ),
+    "bridge": (
+        *("errors", "mqtt", "credentials", "settings", "records", "monitoring", "kafka"),
+        *("pump", "service", "doctor", "cli", "__main__"),
+    ),
     "aggregator": (
-        *("errors", "stream.workers", "analytics", "dead_letters", "kafka", "ledger", "sinks"),
+        *("errors", "analytics", "stream.workers", "dead_letters", "kafka", "ledger", "sinks"),
         *("settings", "stream", "monitoring", "doctor", "cli", "job"),
     ),
     "dashboard": (

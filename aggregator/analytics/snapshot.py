@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from isotherm.contract.event_time import format_event_time
@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aggregator.analytics.analytics import Analytics
+    from aggregator.analytics.approximate import Approximate
     from aggregator.analytics.audit import Audit, EventTime
-    from aggregator.ledger.event_window import EventWindow
-    from aggregator.ledger.overflow import Approximate
-    from aggregator.ledger.population import Moved, Offline
+    from aggregator.analytics.event_window import EventWindow
+    from aggregator.analytics.sensor_lists import Moved, Offline
 
 SCHEMA: Final = "isotherm.snapshot/1"
+REVISION: Final = 1
+"""How often fields were added to `SCHEMA`; a reader lets alone what it does not know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,8 @@ class Snapshot:
         trigger_ms: from the batch in hand to the snapshot: reading, judging, counting, ledger.
         approximate: how far what holds since the start is an estimate; None while it is exact.
         event_window: where the scope `event` is; None where it is not asked for.
+        known_from: the measures that are not of all readings since the start, by their name in a
+            scope: when the first trigger came that has them, None before it.
     """
 
     query_id: str
@@ -66,12 +70,14 @@ class Snapshot:
     trigger_ms: int
     approximate: Approximate | None = None
     event_window: EventWindow | None = None
+    known_from: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def to_json(snapshot: Snapshot) -> str:
     """The snapshot as one line of JSON, without a newline; `snapshot.schema.json` describes it."""
     wire: dict[str, Any] = {
         "schema": SCHEMA,
+        "revision": REVISION,
         "query_id": snapshot.query_id,
         "batch_id": snapshot.batch_id,
         "window": {
@@ -79,7 +85,7 @@ def to_json(snapshot: Snapshot) -> str:
             "end": format_event_time(snapshot.end),
         },
         "idle": snapshot.idle,
-        "scopes": {name: asdict(scope) for name, scope in snapshot.scopes.items()},
+        "scopes": {name: scope.wire() for name, scope in snapshot.scopes.items()},
         "audit": _audit(snapshot.audit),
     }
     if snapshot.audit_since_start is not None:
@@ -99,6 +105,8 @@ def to_json(snapshot: Snapshot) -> str:
         wire["approximate"] = asdict(snapshot.approximate)
     if snapshot.event_window is not None:
         wire["event_window"] = asdict(snapshot.event_window)
+    if snapshot.known_from:
+        wire["known_from"] = dict(snapshot.known_from)
     wire["lag"] = snapshot.lag
     wire["trigger_ms"] = snapshot.trigger_ms
     return json.dumps(wire, separators=(",", ":"), allow_nan=False)

@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from aggregator.analytics.analytics import Analytics, compute
 from aggregator.analytics.audit import Audit, EventTime
-from aggregator.ledger.population import Moved, moved_within
+from aggregator.analytics.moved import moved_within
+from aggregator.analytics.sensor_lists import Moved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,5 +1,7 @@
 """`isotherm-aggregator history`: SQL over the snapshots that `--history` keeps, through DuckDB."""
 
+# The SQL is made of names of ours.
+# ruff: noqa: S608
 from __future__ import annotations
 
 from contextlib import contextmanager
@@ -9,16 +11,25 @@ from typing import TYPE_CHECKING, Final
 import click
 import duckdb
 
+from aggregator.analytics.measures import SHOWN
 from aggregator.errors import HistoryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-VIEWS: Final = """
+_FIELDS: Final = {"degrees": "average_temperature_by_state"} | {m.name: m.field for m in SHOWN}
+"""The columns of the view `temperature`, and of what lists in a snapshot's scope they are."""
+
+_VALUES: Final = ", ".join(
+    f"max(degrees) FILTER (field = '{field}') AS {name}" for name, field in _FIELDS.items()
+)
+_LISTS: Final = ", ".join(f"('{field}')" for field in _FIELDS.values())
+
+VIEWS: Final = f"""
 CREATE VIEW snapshot AS
 SELECT "window"."end" AS taken, query_id, batch_id, idle, lag, trigger_ms, audit,
     audit_since_start, rejected, rejected_since_start, event_time, event_window, approximate, scopes
-FROM read_json({files}, format = 'newline_delimited', ignore_errors = true, columns = {{
+FROM read_json({{files}}, format = 'newline_delimited', ignore_errors = true, columns = {{{{
     query_id: 'VARCHAR', batch_id: 'BIGINT',
     "window": 'STRUCT("start" TIMESTAMP, "end" TIMESTAMP)', idle: 'BOOLEAN', lag: 'BIGINT',
     trigger_ms: 'BIGINT', audit: 'JSON', audit_since_start: 'JSON',
@@ -26,7 +37,7 @@ FROM read_json({files}, format = 'newline_delimited', ignore_errors = true, colu
     event_time: 'STRUCT("min" TIMESTAMP, "max" TIMESTAMP)',
     event_window: 'STRUCT("start" TIMESTAMP, "end" TIMESTAMP, watermark TIMESTAMP,
          too_late BIGINT, ahead BIGINT, exact_from TIMESTAMP)', approximate: 'JSON',
-    scopes: 'MAP(VARCHAR, JSON)'}})
+    scopes: 'MAP(VARCHAR, JSON)'}}}})
 -- A line that a crash cut off reads as nothing.
 WHERE query_id IS NOT NULL
 -- After a crash a batch may come twice; the later one is right as well.
@@ -40,12 +51,19 @@ SELECT taken, batch_id, entry.key AS scope,
 FROM (SELECT taken, batch_id, approximate, unnest(map_entries(scopes)) AS entry
     FROM snapshot WHERE NOT idle);
 
+-- What a snapshot of before does not have is null.
 CREATE VIEW temperature AS
-SELECT taken, scope, pair ->> 0 AS state, TRY_CAST(pair ->> 1 AS DOUBLE) AS degrees
+SELECT taken, scope, state, {_VALUES}
 FROM (
-    SELECT taken, entry.key AS scope,
-        unnest((entry.value -> 'average_temperature_by_state')::JSON[]) AS pair
-    FROM (SELECT taken, unnest(map_entries(scopes)) AS entry FROM snapshot WHERE NOT idle));
+    SELECT line, taken, scope, field, pair ->> 0 AS state, TRY_CAST(pair ->> 1 AS DOUBLE) AS degrees
+    FROM (
+        SELECT line, taken, entry.key AS scope, field,
+            unnest((entry.value -> field)::JSON[]) AS pair
+        FROM (
+            SELECT row_number() OVER () AS line, taken, unnest(map_entries(scopes)) AS entry
+            FROM snapshot WHERE NOT idle),
+            (VALUES {_LISTS}) AS list(field)))
+GROUP BY line, taken, scope, state;
 """
 
 LATELY: Final = "SELECT * FROM total ORDER BY taken DESC, scope LIMIT 20"
@@ -85,7 +103,7 @@ def history(folder: Path, sql: str, *, csv: bool) -> None:
 
     Views: snapshot (taken, query_id, batch_id, idle, lag, trigger_ms, audit, rejected,
     event_window, approximate, scopes), total (taken, batch_id, scope, messages, sensors,
-    approximate), temperature (taken, scope, state, degrees).
+    approximate), temperature (taken, scope, state, degrees: the average, and each other measure).
     Without SQL: the last 20 totals.
     """
     with query(folder, sql) as found:

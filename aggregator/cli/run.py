@@ -49,7 +49,7 @@ from isotherm.tasks import Tasks
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aggregator.ledger.overflow import Approximate
+    from aggregator.analytics.approximate import Approximate
     from aggregator.settings import AggregatorSettings
     from isotherm.http.endpoint import Page
     from isotherm.log import Log

@@ -8,7 +8,7 @@ from aggregator.errors import CheckpointError, LedgerError
 from aggregator.kafka.checkpoint import Checkpoint, read_checkpoint
 from aggregator.kafka.checkpoint_repair import torn
 from aggregator.ledger import compatibility as refusals
-from aggregator.ledger.fit import require_fit
+from aggregator.ledger.compatibility import require_fit
 from aggregator.ledger.report import opened, problems, status
 from isotherm.doctor.finding import fail, ok, warn
 

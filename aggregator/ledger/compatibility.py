@@ -1,4 +1,4 @@
-"""Why a ledger is refused, in sentences that say what to do."""
+"""Whether a ledger can be used, and where it cannot, why and what to do."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from aggregator.errors import LedgerError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from aggregator.kafka.checkpoint import Checkpoint
 
 IN_USE: Final = "is open in another process"
 
@@ -59,3 +61,26 @@ def ahead(path: Path, batch_id: int) -> LedgerError:
         "where an older copy of the checkpoint was put back: bring back the newer one, "
         f"or {_REBUILD}"
     )
+
+
+def require_fit(
+    path: Path, query_id: str | None, batch_id: int | None, checkpoint: Checkpoint
+) -> None:
+    """Refuse a checkpoint that a ledger does not fit.
+
+    Args:
+        path: of the ledger, for the sentence.
+        query_id: whose it is; None where it is empty.
+        batch_id: the last that it holds; None where it is empty.
+        checkpoint: of the job.
+
+    Raises:
+        LedgerError: says what to do.
+    """
+    if query_id is not None and query_id != checkpoint.query_id:
+        raise foreign(path, query_id, checkpoint.query_id)
+    behind = -1 if batch_id is None else batch_id
+    if behind > checkpoint.begun:
+        raise ahead(path, behind)
+    if checkpoint.committed is not None and checkpoint.committed > behind:
+        raise incomplete(path, behind + 1, checkpoint.committed)

@@ -7,19 +7,24 @@ trigger costs what came in it, not what is in the window: of a closed bucket the
 state, and of a sensor only the last closed bucket that has something of it.
 """
 
+# The SQL is made of names of ours.
+# ruff: noqa: S608
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aggregator.analytics.analytics import Analytics, compute_ledger
-from aggregator.ledger.database import EVENT_TABLES
-from aggregator.ledger.population import Moved, Population
+from aggregator.analytics.event_window import EventWindow
+from aggregator.analytics.sensor_lists import Moved
+from aggregator.ledger.database import EVENT_TABLES, FOLDED_STRICT, NAMES, OF_READINGS
+from aggregator.ledger.population import Population
+from aggregator.ledger.totals import compute_ledger
 from isotherm.contract.event_time import format_event_time
 
 if TYPE_CHECKING:
     import duckdb
 
+    from aggregator.analytics.analytics import Analytics
     from aggregator.analytics.scopes import Sliding
 
 _MICRO: Final = 1_000_000
@@ -45,11 +50,11 @@ UNION ALL SELECT state, guid, unnest(moments) AS moment, unnest(temperatures) AS
 FROM outside WHERE reason IS NULL
 """
 
-_CAME: Final = """
+_CAME: Final = f"""
 CREATE OR REPLACE TEMP TABLE came AS
 SELECT state, guid, moment - (moment % $step + $step) % $step AS bucket, moment > $limit AS ahead,
-    count(*) AS readings, fsum(temperature) AS total, max(moment) AS last
-FROM ({readings}) GROUP BY ALL
+    {OF_READINGS}, max(moment) AS last
+FROM ({{readings}}) GROUP BY ALL
 """
 
 _JUDGE: Final = """
@@ -59,14 +64,16 @@ SELECT max(last) FILTER (NOT ahead),
 FROM came
 """
 
-_OPEN: Final = """
-INSERT INTO event_open SELECT make_timestamp(bucket), guid, state, readings, total FROM came
+_OPEN: Final = f"""
+INSERT INTO event_open (bucket, guid, state, {NAMES})
+SELECT make_timestamp(bucket), guid, state, {NAMES} FROM came
 WHERE NOT ahead AND bucket >= $since
 """
 
 _CLOSE: Final = (
-    """
-INSERT INTO event_total SELECT bucket, state, sum(readings), fsum(total) FROM event_open
+    f"""
+INSERT INTO event_total (bucket, state, {NAMES})
+SELECT bucket, state, {FOLDED_STRICT} FROM event_open
 WHERE bucket >= make_timestamp($start) AND bucket < make_timestamp($end) GROUP BY ALL
 """,
     """
@@ -94,27 +101,6 @@ _SEVERAL: Final = """
 SELECT count(*) - count(DISTINCT guid) FROM event_sensor
 WHERE EXISTS (FROM beyond) OR guid IN (FROM several)
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventWindow:
-    """What a snapshot says of the event window.
-
-    Attributes:
-        start: its first moment, UTC as text with Z; None before the first reading.
-        end: the first moment after it.
-        watermark: how far event time has come; what is older than `end` is too late from now on.
-        too_late: readings that came too late for it since it began, and are not in it.
-        ahead: readings that were too far ahead of their trigger, and are not in it either.
-        exact_from: from when on it has all; None where that is all of it.
-    """
-
-    start: str | None
-    end: str | None
-    watermark: str | None
-    too_late: int
-    ahead: int
-    exact_from: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +205,7 @@ class Buckets:
         twice = self._connection.execute(_SEVERAL).fetchall()[0][0]
         total = sum(sensors for _, sensors in by_state) - twice
         found = Population(by_state=tuple(by_state), total=total, moved=Moved())
-        return compute_ledger(self._connection, found, table="event_total")
+        return compute_ledger(self._connection, found, table="event_total", strict=True)
 
     def window(self) -> EventWindow:
         """Where it is."""
@@ -247,7 +233,7 @@ class Buckets:
         connection = self._connection
         connection.begin()
         for table in ("event_window", "event_open", "event_total", "event_sensor"):
-            connection.execute(f"DELETE FROM {table}")  # noqa: S608 a table of ours
+            connection.execute(f"DELETE FROM {table}")
         connection.execute(
             "INSERT INTO event_window VALUES (?, ?, make_timestamp(?), ?, ?, make_timestamp(?), ?)",
             [

@@ -13,30 +13,34 @@ from typing import TYPE_CHECKING, Final, Self
 
 import duckdb
 
-from aggregator.analytics.analytics import Analytics, compute_ledger
 from aggregator.analytics.audit import EventTime
+from aggregator.analytics.measures import SHOWN
 from aggregator.analytics.scopes import SINCE_START
 from aggregator.errors import LedgerWriteError
 from aggregator.ledger import audit as balance
 from aggregator.ledger import compatibility as refusals
-from aggregator.ledger import ledger_file, sequences
 from aggregator.ledger import overflow as beyond
-from aggregator.ledger.database import PROGRESS, SCHEMA, TABLES
+from aggregator.ledger import sequences
+from aggregator.ledger.compatibility import require_fit
+from aggregator.ledger.database import BEFORE, PROGRESS, SCHEMA, connect, fold, prepare
 from aggregator.ledger.event_window import Buckets
-from aggregator.ledger.fit import require_fit
-from aggregator.ledger.population import Moved, Offline, Population, offline, population, text
+from aggregator.ledger.population import Population, offline, population, text
 from aggregator.ledger.sensors import Sensors
+from aggregator.ledger.totals import compute_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from aggregator.analytics.analytics import Analytics
+    from aggregator.analytics.approximate import Approximate
     from aggregator.analytics.audit import Counts
+    from aggregator.analytics.event_window import EventWindow
     from aggregator.analytics.scopes import Sliding
+    from aggregator.analytics.sensor_lists import Moved, Offline
     from aggregator.analytics.tally import Tally
     from aggregator.kafka.checkpoint import Checkpoint
-    from aggregator.ledger.event_window import EventWindow
-    from aggregator.ledger.overflow import Approximate, Beyond
+    from aggregator.ledger.overflow import Beyond
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 a TIMESTAMP of DuckDB has no zone
 
@@ -70,18 +74,20 @@ class Ledger:
         self._capacity = capacity
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = ledger_file.connect(path)
+            self._connection = connect(path)
             self._connection.execute(PROGRESS)
+            self._schema: str | None = None
             self.progress = self._read_progress()
-            self._connection.execute(TABLES)
+            behind = -1 if self.progress is None else self.progress.batch_id
+            prepare(self._connection, self._schema, behind)
             self._buckets = None
             if sliding is not None:
-                behind = -1 if self.progress is None else self.progress.batch_id
                 self._buckets = Buckets(self._connection, sliding, behind)
         except (OSError, duckdb.Error) as error:
             raise refusals.cannot_open(path, error) from error
         self._known: Population | None = None
         self._beyond: Beyond | None = None
+        self._since: dict[str, datetime | None] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -154,16 +160,16 @@ class Ledger:
                 self._write(query_id, batch_id, tally, at)
                 if not commit():
                     self._connection.rollback()
-                    self._known = self._beyond = None
+                    self._forget()
                     return False
                 self._connection.commit()
             except BaseException:
                 # A commit that failed has ended its transaction, and its own words say why.
                 with contextlib.suppress(duckdb.TransactionException):
                     self._connection.rollback()
-                self._known = self._beyond = None
+                self._forget()
                 raise
-            ledger_file.fold(self._connection, self._path)
+            fold(self._connection, self._path)
         except duckdb.Error as error:
             raise LedgerWriteError(f"the ledger {self._path} cannot be written: {error}") from error
         self.progress = Progress(query_id=query_id, batch_id=batch_id)
@@ -176,6 +182,19 @@ class Ledger:
     def approximate(self) -> Approximate | None:
         """How far the analytics are an estimate; None while all is exact."""
         return self._outside().approximate(self._population().total)
+
+    def known_from(self) -> dict[str, str | None]:
+        """The measures that are not of all readings since the start, by their name in a snapshot.
+
+        Returns:
+            When the first trigger came that has each, UTC as text with Z; None before that one.
+        """
+        since = self._measured()
+        return {
+            measure.field: None if (at := since[measure.name]) is None else text(at)
+            for measure in SHOWN
+            if measure.name in since
+        }
 
     def event(self) -> Analytics | None:
         """The four analytics over the event window, each reading once; None where it has none."""
@@ -206,6 +225,15 @@ class Ledger:
         rows = self._connection.execute("SELECT epoch_us(max(last_seen)) FROM sensor").fetchall()
         seen = [row for row in (rows[0][0], _microseconds(self._outside().last_seen)) if row]
         return max(seen) * 1000 if seen else None
+
+    def _forget(self) -> None:
+        self._known = self._beyond = self._since = None
+
+    def _measured(self) -> dict[str, datetime | None]:
+        if self._since is None:
+            rows = self._connection.execute("SELECT name, since FROM measure WHERE batch_id > 0")
+            self._since = dict(rows.fetchall())
+        return self._since
 
     def _outside(self) -> Beyond:
         if self._beyond is None:
@@ -278,6 +306,11 @@ class Ledger:
         self._connection.unregister("partial")
         self._connection.unregister("outside")
         balance.add(self._connection, tally)
+        if None in self._measured().values():
+            self._connection.execute(
+                "UPDATE measure SET since = ? WHERE since IS NULL AND batch_id > 0", [_moment(at)]
+            )
+            self._since = None
         for reason, records in tally.rejected.items():
             self._connection.execute(
                 "INSERT INTO rejected VALUES (?, ?) "
@@ -296,8 +329,9 @@ class Ledger:
         if not rows:
             return None
         schema, query_id, batch_id = rows[0]
-        if schema != SCHEMA:
+        if schema not in (SCHEMA, BEFORE):
             raise refusals.older(self._path, schema, SCHEMA)
+        self._schema = schema
         return Progress(query_id=query_id, batch_id=batch_id)
 
 

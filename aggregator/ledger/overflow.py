@@ -6,6 +6,8 @@ later, so that those with rows and those in the sketches are never the same, and
 up. Nothing is proven of the seqs of those beyond: their duplicates count.
 """
 
+# The SQL is made of names of ours.
+# ruff: noqa: S608
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -14,13 +16,18 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
+from aggregator.analytics.approximate import Approximate, Uncertain
+from aggregator.analytics.measures import MEASURES
 from aggregator.ledger import hyperloglog as sketch
+from aggregator.ledger.database import JOINED, NAMES, columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     import duckdb
+
+    from aggregator.analytics.measures import Sums
 
 # `irregular` has the guids of which only gaps have come; it is seldom large.
 _STATE: Final = (
@@ -44,14 +51,13 @@ DELETE FROM stranger WHERE guid IN (SELECT guid FROM stranger ORDER BY position 
 
 _OUTSIDE: Final = "SELECT position FROM partial SEMI JOIN stranger USING (guid)"
 
-_ADD: Final = """
-INSERT INTO beyond
-SELECT state, coalesce(sum(readings) FILTER (reason IS NULL), 0)::BIGINT,
-    coalesce(fsum(total), 0), count(lost), min(first_event)::TIMESTAMP, max(last_event)::TIMESTAMP,
-    $at, NULL
+_ADD: Final = f"""
+INSERT INTO beyond (state, {NAMES}, gaps, first_event, last_event, last_seen)
+SELECT state, {", ".join(f"coalesce({m.sql}, {m.fold.nothing})::{m.fold.type}" for m in MEASURES)},
+    count(lost), min(first_event)::TIMESTAMP, max(last_event)::TIMESTAMP,
+    $at
 FROM outside GROUP BY state
-ON CONFLICT (state) DO UPDATE SET
-    readings = readings + excluded.readings, total = total + excluded.total,
+ON CONFLICT (state) DO UPDATE SET {JOINED},
     gaps = gaps + excluded.gaps, first_event = least(first_event, excluded.first_event),
     last_event = greatest(last_event, excluded.last_event), last_seen = excluded.last_seen
 """
@@ -69,13 +75,11 @@ class Outside:
     """What came of one state's sensors beyond the capacity.
 
     Attributes:
-        readings: valid ones, duplicates included.
-        total: the sum of their temperatures, degrees Fahrenheit.
+        sums: the measures of valid readings, duplicates included; those that are known.
         sensors: how many distinct ones, an estimate.
     """
 
-    readings: int
-    total: float
+    sums: Sums
     sensors: int
 
 
@@ -102,7 +106,7 @@ class Beyond:
     @property
     def readings(self) -> int:
         """Of all states together."""
-        return sum(outside.readings for outside in self.by_state.values())
+        return sum(outside.sums["readings"] for outside in self.by_state.values())
 
     def approximate(self, ledger_sensors: int) -> Approximate | None:
         """What a snapshot says of it; None where nothing came.
@@ -120,64 +124,41 @@ class Beyond:
                 sensors=self.sensors,
                 sensors_by_state=tuple((s, found.sensors) for s, found in self.by_state.items()),
             ),
+            relative_error=sketch.RELATIVE_ERROR,
+            confidence=sketch.CONFIDENCE,
         )
 
 
 NOTHING: Final = Beyond(by_state={})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Uncertain:
-    """What a snapshot says of the sensors beyond the capacity; attributes as in `Beyond`."""
-
-    messages: int
-    gaps: int
-    sensors: int
-    sensors_by_state: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approximate:
-    """How far the numbers since the start are an estimate; all else in them is exact.
-
-    Attributes:
-        ledger_sensors: sensors with rows of their own; audit, moved and offline are of these alone.
-        beyond: what came of the others. It is part of the analytics.
-        relative_error: how far the estimates of `beyond` may be from the truth, as a share of it,
-            and one sensor more.
-        confidence: in how many cases they are not further.
-    """
-
-    ledger_sensors: int
-    beyond: Uncertain
-    relative_error: float = sketch.RELATIVE_ERROR
-    confidence: float = sketch.CONFIDENCE
-
-
 def has_table(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether a ledger has one: those of before get theirs when a job opens them."""
-    found = connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'beyond'")
-    return bool(found.fetchall())
+    return bool(columns(connection, "beyond"))
 
 
 def read(connection: duckdb.DuckDBPyConnection) -> Beyond:
     """What the table ``beyond`` says; nothing where a ledger has none yet."""
-    if not has_table(connection):
+    there = set(columns(connection, "beyond"))
+    if not there:
         return NOTHING
+    # One of before, that nobody opened to write since, lacks some.
+    names = [measure.name for measure in MEASURES if measure.name in there]
     rows = connection.execute(
-        "SELECT state, readings, total, gaps, first_event, last_event, last_seen, sketch "
-        "FROM beyond ORDER BY state"
+        "SELECT state, gaps, first_event, last_event, last_seen, sketch, "
+        f"{', '.join(names)} FROM beyond ORDER BY state"
     ).fetchall()
     if not rows:
         return NOTHING
-    states, readings, totals, gaps, first, last, seen, blobs = zip(*rows, strict=True)
+    states, gaps, first, last, seen, blobs, *columnwise = zip(*rows, strict=True)
     sketches = _stacked(blobs)
-    found = zip(states, readings, totals, map(sketch.estimate, sketches), strict=True)
+    sums = [dict(zip(names, values, strict=True)) for values in zip(*columnwise, strict=True)]
+    found = zip(states, sums, map(sketch.estimate, sketches), strict=True)
     return Beyond(
         by_state={
-            state: Outside(readings=count, total=total, sensors=sensors)
-            for state, count, total, sensors in found
-            if count
+            state: Outside(sums=values, sensors=sensors)
+            for state, values, sensors in found
+            if values["readings"]
         },
         # A guid in several states is in several sketches, and once in what they come to.
         sensors=sketch.estimate(sketches.max(axis=0)),

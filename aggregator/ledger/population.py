@@ -7,60 +7,17 @@ correcting for those is all it takes: a million guids need not be told apart at 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from aggregator.analytics.moved import EXAMPLES, moved_in
+from aggregator.analytics.sensor_lists import Offline, Silent
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     import duckdb
 
-EXAMPLES: Final = 10
-"""How many sensors a snapshot names; the ledger has them all."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
-    """Guids that were seen in several states: each counts in all of these, and once in total.
-
-    Attributes:
-        total: how many there are.
-        sensors: (guid, its states) of some, by guid.
-    """
-
-    total: int = 0
-    sensors: tuple[tuple[str, tuple[str, ...]], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Silent:
-    """A sensor of which nothing has come for long.
-
-    Attributes:
-        guid: names the sensor.
-        state: where it was last.
-        last_seen: when the last trigger with something of it began, UTC as text with Z.
-        last_event: the latest time that its readings say.
-    """
-
-    guid: str
-    state: str
-    last_seen: str
-    last_event: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offline:
-    """The silent sensors.
-
-    Attributes:
-        total: how many there are.
-        by_state: (state, how many), by state; one that has moved is where it was last.
-        sensors: some of them, those that fell silent last first.
-    """
-
-    total: int = 0
-    by_state: tuple[tuple[str, int], ...] = ()
-    sensors: tuple[Silent, ...] = ()
+    from aggregator.analytics.sensor_lists import Moved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,27 +46,10 @@ def population(connection: duckdb.DuckDBPyConnection) -> Population:
         "(SELECT state, sum(epochs - 1) AS surplus FROM place GROUP BY state) USING (state) "
         "GROUP BY state ORDER BY state"
     ).fetchall()
-    moved = _moved(connection, "place")
+    moved = moved_in(connection, "place")
     twice = connection.execute("SELECT count(*) - count(DISTINCT guid) FROM place").fetchall()
     total = sum(sensors for _, sensors in by_state) - twice[0][0]
     return Population(by_state=tuple(by_state), total=total, moved=moved)
-
-
-def moved_within(connection: duckdb.DuckDBPyConnection) -> Moved:
-    """The guids with several states in the table ``sensor`` of a connection."""
-    return _moved(connection, "sensor")
-
-
-def _moved(connection: duckdb.DuckDBPyConnection, table: str) -> Moved:
-    rows = connection.execute(
-        "SELECT guid, list(DISTINCT state ORDER BY state), count(*) OVER () "  # noqa: S608 a table of ours
-        f"FROM {table} GROUP BY guid HAVING count(DISTINCT state) > 1 ORDER BY guid LIMIT ?",
-        [EXAMPLES],
-    ).fetchall()
-    return Moved(
-        total=rows[0][2] if rows else 0,
-        sensors=tuple((guid, tuple(states)) for guid, states, _ in rows),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
+from aggregator.analytics.measures import SHOWN
 from aggregator.errors import LedgerError
 from aggregator.ledger import compatibility as refusals
 from aggregator.ledger import overflow as beyond
-from aggregator.ledger.database import SCHEMA
+from aggregator.ledger.database import BEFORE, SCHEMA, columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from aggregator.kafka.checkpoint import Checkpoint
 
 _EXPORT: Final = """
-SELECT guid, state, epoch, readings, total / readings AS average_temperature,
+SELECT guid, state, epoch, readings, total / readings AS average_temperature, {further}
     first_event, last_event, last_seen, expected, received, missing, explained, duplicated
 FROM sensor FULL JOIN sequence USING (guid, epoch)
 """
@@ -28,8 +29,8 @@ it, and a guid of which only gaps have come has no state. Temperatures in degree
 
 _EXPORT_BEYOND: Final = """
 UNION ALL BY NAME
-SELECT state, readings, total / nullif(readings, 0) AS average_temperature, first_event, last_event,
-    last_seen
+SELECT state, readings, total / nullif(readings, 0) AS average_temperature, {further}
+    first_event, last_event, last_seen
 FROM beyond
 """
 """And without a guid one row per state for all sensors beyond the ledger's capacity."""
@@ -114,7 +115,8 @@ _EVENT_CHECKS: Final = {
             SELECT state, sum(readings) AS n FROM (
                 SELECT state, readings FROM event_total
                 UNION ALL SELECT state, readings FROM event_open) GROUP BY state)
-        LEFT JOIN (SELECT state, sum(readings) AS most FROM sensor GROUP BY state) USING (state)
+        LEFT JOIN (SELECT state, sum(readings) AS most FROM (
+            SELECT state, readings FROM sensor{beyond}) GROUP BY state) USING (state)
         WHERE most IS NULL OR n > most""",
 }
 """The same of a ledger with an event window."""
@@ -138,7 +140,7 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         with duckdb.connect(path, read_only=True) as connection:
             found = connection.execute("SELECT schema FROM progress").fetchall()
-            if found and found[0][0] != SCHEMA:
+            if found and found[0][0] not in (SCHEMA, BEFORE):
                 raise refusals.older(path, found[0][0], SCHEMA)
             yield connection
     except duckdb.Error as error:
@@ -188,7 +190,11 @@ def problems(
     connection.execute(_RUN)
     checks = _CHECKS | (_CHECKS_BEYOND if beyond.has_table(connection) else {})
     checks |= _EVENT_CHECKS if _has_event_window(connection) else {}
-    counts = {what: connection.execute(query).fetchall()[0][0] for what, query in checks.items()}
+    more = " UNION ALL SELECT state, readings FROM beyond" if beyond.has_table(connection) else ""
+    counts = {
+        what: connection.execute(query.replace("{beyond}", more)).fetchall()[0][0]
+        for what, query in checks.items()
+    }
     found = [f"{count} {what}" for what, count in counts.items() if count]
     progress = connection.execute("SELECT query_id, batch_id FROM progress").fetchall()
     if len(progress) > 1:
@@ -201,7 +207,12 @@ def problems(
 def exported(connection: duckdb.DuckDBPyConnection) -> Iterator[dict[str, Any]]:
     """Every sensor with its audit (`_EXPORT`), then what is beyond; times as text with Z."""
     query = _EXPORT + (_EXPORT_BEYOND if beyond.has_table(connection) else "")
-    cursor = connection.execute(query + _IN_ORDER)
+    # A ledger of before, that no job has opened since, lacks some.
+    there = columns(connection, "sensor")
+    further = "".join(
+        f"{m.name} + 0.0::DOUBLE AS {m.name}_temperature, " for m in SHOWN if m.name in there
+    )
+    cursor = connection.execute(query.format(further=further) + _IN_ORDER)
     names = [column[0] for column in cursor.description or ()]
     while rows := cursor.fetchmany(10_000):
         for row in rows:

@@ -5,9 +5,14 @@ right behind the last that the ledger has. Those are added by one upsert that lo
 else. The others are in doubt, and are looked at reading by reading.
 """
 
+# The SQL is made of names of ours.
+# ruff: noqa: S608
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+
+from aggregator.analytics.measures import MEASURES
+from aggregator.ledger.database import FOLDED, JOINED, NAMES, OF_READINGS, OR_NOTHING, TAKEN_BACK
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,18 +25,18 @@ _APART: Final = """
 SELECT count(*) = count(DISTINCT hash(guid, state, epoch)) FROM partial WHERE reason IS NULL
 """
 
-_SHARE: Final = """
+_SHARE: Final = f"""
 CREATE OR REPLACE TEMP TABLE share AS
-SELECT guid, state, coalesce(epoch, '') AS epoch, readings, total,
+SELECT guid, state, coalesce(epoch, '') AS epoch, {NAMES},
     min_seq AS first_seq, max_seq AS last_seq, first_event::TIMESTAMP AS first_event,
     last_event::TIMESTAMP AS last_event, coalesce(runs, 1) AS runs
 FROM partial WHERE reason IS NULL
 """
 
-_SHARE_ADDED_UP: Final = """
+_SHARE_ADDED_UP: Final = f"""
 CREATE OR REPLACE TEMP TABLE share AS
-SELECT guid, state, coalesce(epoch, '') AS epoch, sum(readings)::BIGINT AS readings,
-    fsum(total) AS total, min(min_seq) AS first_seq, max(max_seq) AS last_seq,
+SELECT guid, state, coalesce(epoch, '') AS epoch, {FOLDED},
+    min(min_seq) AS first_seq, max(max_seq) AS last_seq,
     min(first_event::TIMESTAMP) AS first_event, max(last_event::TIMESTAMP) AS last_event,
     coalesce(sum(runs), 1) AS runs
 FROM partial WHERE reason IS NULL GROUP BY ALL
@@ -50,13 +55,17 @@ INSERT INTO doubt SELECT guid, epoch FROM share WHERE epoch <> ''
 GROUP BY guid, epoch HAVING count(*) > 1
 """
 
-_ADD_RUNS: Final = """
-INSERT INTO sensor
-SELECT guid, state, epoch, readings, total, first_seq, last_seq, first_event, last_event,
+_INTO: Final = f"""
+INSERT INTO sensor (guid, state, epoch, {NAMES}, first_seq, last_seq, first_event, last_event,
+    last_seen, born, touched)
+"""
+
+_ADD_RUNS: Final = f"""
+{_INTO}
+SELECT guid, state, epoch, {NAMES}, first_seq, last_seq, first_event, last_event,
     $at, $batch, $batch
 FROM share ANTI JOIN doubt USING (guid, epoch)
-ON CONFLICT (guid, state, epoch) DO UPDATE SET
-    readings = readings + excluded.readings, total = total + excluded.total,
+ON CONFLICT (guid, state, epoch) DO UPDATE SET {JOINED},
     last_seq = excluded.last_seq, first_event = least(first_event, excluded.first_event),
     last_event = greatest(last_event, excluded.last_event),
     last_seen = excluded.last_seen, touched = excluded.touched
@@ -77,8 +86,8 @@ FROM (SELECT guid, epoch, state FROM sensor WHERE born = $batch AND epoch <> '')
 JOIN sensor AS old USING (guid, epoch) WHERE old.state <> new.state
 """
 
-_TAKE_BACK: Final = """
-UPDATE sensor SET readings = 0, total = 0, first_seq = NULL, last_seq = NULL
+_TAKE_BACK: Final = f"""
+UPDATE sensor SET {TAKEN_BACK}, first_seq = NULL, last_seq = NULL
 FROM doubt WHERE doubt.guid = sensor.guid AND doubt.epoch = sensor.epoch AND born = $batch
 """
 
@@ -130,17 +139,16 @@ SELECT key, min(first_seq) AS first_seq, max(last_seq) AS last_seq,
     row_number() OVER (PARTITION BY key ORDER BY min(first_seq) DESC) = 1 AS top
 FROM numbered GROUP BY key, number
 """,
-    """
+    f"""
 CREATE OR REPLACE TEMP TABLE gained AS
-SELECT key, guid, state, epoch, sum(readings)::BIGINT AS readings, fsum(added.total) AS total
-FROM (SELECT key, position, count(*) AS readings, fsum(temperature) AS total
-    FROM fresh GROUP BY key, position) AS added
+SELECT key, guid, state, epoch, {FOLDED}
+FROM (SELECT key, position, {OF_READINGS} FROM fresh GROUP BY key, position) AS added
 JOIN (SELECT guid, state, epoch, position FROM partial WHERE reason IS NULL) USING (position)
 GROUP BY ALL
 """,
-    """
+    f"""
 CREATE OR REPLACE TEMP TABLE stand AS
-SELECT key, guid, state, epoch, coalesce(readings, 0) AS readings, coalesce(total, 0) AS total,
+SELECT key, guid, state, epoch, {OR_NOTHING},
     last_seen, touched
 FROM known FULL JOIN gained USING (key, guid, state, epoch)
 """,
@@ -152,9 +160,9 @@ SELECT key, min(state) AS state, count(*) AS states FROM stand GROUP BY key
 )
 
 # Who sends again what is here already gains nothing, and is not silent.
-_ADD_FRESH: Final = """
-INSERT INTO sensor
-SELECT stand.guid, stand.state, stand.epoch, stand.readings, stand.total,
+_ADD_FRESH: Final = f"""
+{_INTO}
+SELECT stand.guid, stand.state, stand.epoch, {", ".join(f"stand.{m.name}" for m in MEASURES)},
     CASE WHEN owner.state = stand.state THEN run.first_seq END,
     CASE WHEN owner.state = stand.state THEN run.last_seq END,
     share.first_event, share.last_event,
@@ -164,8 +172,7 @@ FROM stand JOIN owner USING (key)
 LEFT JOIN (FROM run WHERE top) AS run USING (key)
 LEFT JOIN share ON share.guid = stand.guid AND share.epoch = stand.epoch
     AND share.state = stand.state
-ON CONFLICT (guid, state, epoch) DO UPDATE SET
-    readings = readings + excluded.readings, total = total + excluded.total,
+ON CONFLICT (guid, state, epoch) DO UPDATE SET {JOINED},
     first_seq = excluded.first_seq, last_seq = excluded.last_seq,
     first_event = least(first_event, excluded.first_event),
     last_event = greatest(last_event, excluded.last_event),
@@ -287,5 +294,5 @@ def add(
 
 
 def _count(connection: duckdb.DuckDBPyConnection, source: str) -> int:
-    rows: int = connection.execute(f"SELECT count(*) FROM {source}").fetchall()[0][0]  # noqa: S608 a table of ours
+    rows: int = connection.execute(f"SELECT count(*) FROM {source}").fetchall()[0][0]
     return rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from aggregator.analytics.measures import SHOWN
 from aggregator.analytics.scopes import SINCE_START
 from isotherm.http.prometheus import Metric, Sample
 
@@ -14,12 +15,16 @@ if TYPE_CHECKING:
 
 
 def _states(name: str) -> Callable[[View], Iterable[Sample]]:
-    """Of each scope's states with something in them: a state that is silent has no sample."""
+    """Of each scope's states with something in them: a state that is silent has no sample.
+
+    Args:
+        name: of a list by state, as a snapshot has it.
+    """
 
     def read(view: View) -> Iterable[Sample]:
         scopes = view.observed.last.scopes if view.observed.last else {}
         for scope, analytics in scopes.items():
-            rows: Iterable[tuple[str, float]] = getattr(analytics, name)
+            rows: Iterable[tuple[str, float]] = analytics.wire()[name]
             for state, value in rows:
                 yield Sample(value, (("scope", scope), ("state", state)))
 
@@ -44,6 +49,17 @@ STATE_METRICS: Final[tuple[Metric[View], ...]] = (
         "Average temperature of a state in the last snapshot; none where nothing came.",
         _states("average_temperature_by_state"),
         "scope, state",
+    ),
+    *(
+        Metric(
+            f"state_{measure.name}_temperature_fahrenheit",
+            "gauge",
+            f"{measure.shown.about} of a state in the last snapshot; none where it is not known.",
+            _states(measure.field),
+            "scope, state",
+        )
+        for measure in SHOWN
+        if measure.shown is not None
     ),
     Metric(
         "state_sensors",

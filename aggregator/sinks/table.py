@@ -8,17 +8,20 @@ import time
 from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
+from aggregator.analytics.measures import SHOWN
 from aggregator.analytics.scopes import EVENT, SINCE_START
 from aggregator.sinks.words import in_words, left_out_text, span_text
 from isotherm.contract.event_time import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from aggregator.analytics.analytics import Analytics
     from aggregator.analytics.snapshot import Snapshot
 
-_HEAD: Final = f"{'°F':>10} sensors"
+_FURTHER: Final = "".join(f" {measure.shown.heading:>7}" for measure in SHOWN if measure.shown)
+_HEAD: Final = f"{'°F':>10}{_FURTHER} sensors"
+_UNKNOWN: Final = "—"
 _GAP: Final = "  "
 _USUAL: Final = 80
 
@@ -74,13 +77,19 @@ def _rejected(rejected: Mapping[str, int]) -> str:
     return f"rejected: {counts}" if counts else ""
 
 
+def _values(further: Iterable[Mapping[str, float]], state: str) -> str:
+    cells = (f"{found[state]:.2f}" if state in found else _UNKNOWN for found in further)
+    return "".join(f" {cell:>7}" for cell in cells)
+
+
 def _scope(name: str, analytics: Analytics, last: str, width: int) -> str:
     title = (
         f"── {name}: {analytics.total_messages:,} messages, {analytics.total_sensors:,} sensors "
     )
     sensors = dict(analytics.sensors_by_state)
+    further = [dict(analytics.further.get(measure.field, ())) for measure in SHOWN]
     cells = [
-        f"{state} {average:7.2f} {sensors.get(state, 0):>7,}"
+        f"{state} {average:7.2f}{_values(further, state)} {sensors.get(state, 0):>7,}"
         for state, average in analytics.average_temperature_by_state
     ]
     columns = max(1, (width + len(_GAP)) // (len(_HEAD) + len(_GAP)))

@@ -1,4 +1,4 @@
-"""What Spark's workers need of ours, as one zip: the contract and `workers`."""
+"""What Spark's workers need of ours, as one zip: the contract, the measures and `workers`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ _PARTS: Final = (
     "isotherm/errors.py",
     "isotherm/contract/*.py",
     "aggregator/__init__.py",
+    "aggregator/analytics/__init__.py",
+    "aggregator/analytics/measures.py",
     "aggregator/stream/__init__.py",
     "aggregator/stream/workers/*.py",
 )

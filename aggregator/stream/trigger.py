@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aggregator.analytics.analytics import Analytics
 from aggregator.analytics.audit import Audit, Counts
 from aggregator.analytics.scopes import EVENT, SINCE_START, WINDOW
+from aggregator.analytics.sensor_lists import Moved
 from aggregator.analytics.snapshot import Snapshot
 from aggregator.analytics.tally import tally
 from aggregator.dead_letters.set_aside import lies_in_records
-from aggregator.ledger.population import Moved, Silence
+from aggregator.ledger.population import Silence
 from isotherm.contract.event_time import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from aggregator.analytics.approximate import Approximate
     from aggregator.analytics.audit import EventTime
+    from aggregator.analytics.event_window import EventWindow
+    from aggregator.analytics.sensor_lists import Offline
     from aggregator.analytics.tally import Tally
     from aggregator.dead_letters.set_aside import Aside
     from aggregator.dead_letters.writer import DeadLetters
-    from aggregator.ledger.event_window import EventWindow
     from aggregator.ledger.ledger import Ledger
-    from aggregator.ledger.overflow import Approximate
-    from aggregator.ledger.population import Offline
     from aggregator.sinks.base import Sink
 
 
@@ -124,6 +125,7 @@ class Triggers:
                     lag=0,
                     trigger_ms=0,
                     approximate=self._since_start.approximate,
+                    known_from=self._known_from(),
                 )
             )
 
@@ -163,6 +165,7 @@ class Triggers:
                 lag=self._lag(batch_id),
                 trigger_ms=(self._clock() - end) // 1_000_000,
                 approximate=self._since_start.approximate,
+                known_from=self._known_from(),
             )
         )
 
@@ -210,6 +213,9 @@ class Triggers:
         known = {WINDOW: window, SINCE_START: since.analytics, EVENT: since.event}
         return {scope: found for scope in self._scopes if (found := known[scope]) is not None}
 
+    def _known_from(self) -> Mapping[str, str | None]:
+        return self._since_start.known_from if SINCE_START in self._scopes else {}
+
     def _emit(self, snapshot: Snapshot) -> None:
         self._last = snapshot.end
         for sink in self._sinks:
@@ -228,6 +234,7 @@ class _Since:
     approximate: Approximate | None = None
     event: Analytics | None = None
     event_window: EventWindow | None = None
+    known_from: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def _since_start(ledger: Ledger) -> _Since:
@@ -240,4 +247,5 @@ def _since_start(ledger: Ledger) -> _Since:
         approximate=ledger.approximate(),
         event=ledger.event(),
         event_window=ledger.event_window(),
+        known_from=ledger.known_from(),
     )

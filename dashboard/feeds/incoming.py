@@ -20,8 +20,9 @@ _DESCRIBED: Final = SCHEMAS / "snapshot.schema.json"
 
 Snapshot = dict[str, Any]
 
+_SCHEMA: Final = json.loads(_DESCRIBED.read_text(encoding="utf-8"))
 _wrong: Final = compiled(
-    json.loads(_DESCRIBED.read_text(encoding="utf-8")),
+    _SCHEMA,
     # What the page cannot do without. Others that write snapshots may leave the rest away; where it
     # is there it must be right.
     {
@@ -30,7 +31,9 @@ _wrong: Final = compiled(
     },
 )
 _SCOPES: Final = frozenset({"window", "since_start", "event"})
-_PAIRS: Final = ("average_temperature_by_state", "sensors_by_state")
+_PAIRS: Final = tuple(
+    name for name in _SCHEMA["$defs"]["analytics"]["properties"] if name.endswith("_by_state")
+)
 
 
 def read(text: bytes) -> Snapshot:

@@ -138,7 +138,11 @@ export function paint(view) {
     }
     write(mark.value, known ? degrees(average, view.unit, 0) : "–");
     const off = view.offline.get(state) ?? 0;
-    const words = [temperature(average, view.unit), `${view.approximate ? "about " : ""}${count(view.sensors.get(state) ?? 0)} sensors`];
+    const words = [temperature(average, view.unit)];
+    for (const { word, values } of view.further) {
+      if (values.has(state)) words.push(`${word.toLowerCase()} ${degrees(values.get(state), view.unit)}°`);
+    }
+    words.push(`${view.approximate ? "about " : ""}${count(view.sensors.get(state) ?? 0)} sensors`);
     if (off) words.push(`${count(off)} offline`);
     told[state] = [name, ...words];
     set(mark.group, "aria-label", `${name}: ${words.join(", ")}`);

@@ -1,9 +1,9 @@
 // The opened state: its sensors, asked again now and then while it is open.
 
-import { byId, fill, write } from "./dom.js";
+import { byId, fill, make, set, write } from "./dom.js";
 import { refusal } from "./feed.js";
 import { STATES } from "./states.js";
-import { count, degrees, instant, moment, span } from "./units.js";
+import { count, degrees, instant, moment, NONE, span, temperature } from "./units.js";
 
 const AGAIN_MS = 10_000;
 const LIMIT = 100;
@@ -17,6 +17,7 @@ export function paint(view) {
   byId("sensors").hidden = !state;
   byId("close").hidden = !state;
   write(byId("trend-title"), state ? STATES[state].name : "The last hour");
+  figures(view);
   if (!state) {
     asked = { state: null, at: 0 };
     return;
@@ -31,6 +32,22 @@ export function paint(view) {
     asked = { state, at: performance.now() };
     ask(state, view);
   } else if (answer) show(view);
+}
+
+/** The state's numbers in the scope that is shown: its average, and what else is measured. */
+function figures({ opened: state, averages, further, unit, now }) {
+  const list = byId("figures");
+  list.hidden = !state || !further.length;
+  if (list.hidden) return;
+  const all = [{ word: "Average", values: averages }, ...further];
+  while (list.children.length < all.length) list.append(make("div", {}, make("dt"), make("dd")));
+  all.forEach(({ word, values, from }, i) => {
+    const [name, value] = list.children[i].children;
+    const since = from ? `, since ${moment(instant(from), now)}` : "";
+    write(name, word + since);
+    set(name, "title", from === undefined ? null : "The job's ledger is of a version that did not keep it: it is known from then on.");
+    write(value, values.has(state) ? temperature(values.get(state), unit) : NONE);
+  });
 }
 
 async function ask(state, view) {

@@ -1,6 +1,7 @@
 // What the page shows, as one value made from a snapshot and the reader's choices. No document here.
 
 import { domain } from "./colour.js";
+import { MEASURES } from "./measures.js";
 
 export const SCOPES = ["event", "window", "since_start"];
 
@@ -38,6 +39,12 @@ export function makeView(snapshot, { scope: chosen, unit, opened }, ends, now) {
     averages,
     ranks: new Map(ranked.map(([state], i) => [state, i + 1])),
     sensors: new Map(analytics?.sensors_by_state ?? []),
+    further: MEASURES.map(([field, word]) => ({
+      word,
+      values: new Map(analytics?.[field] ?? []),
+      // From when on it is known, where that is not the scope's whole time; null before it.
+      from: scope === "since_start" ? snapshot?.known_from?.[field] : undefined,
+    })),
     offline: new Map(snapshot?.offline?.by_state ?? []),
     knowsOffline: Boolean(snapshot?.offline),
     approximate: approximation(snapshot, scope),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from edge_agent.degrees import celsius
+from edge_agent.probes.temperature import celsius
 from isotherm.doctor.finding import fail, ok
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from edge_agent.probe_status import ProbeStatus
+    from edge_agent.probes.status import ProbeStatus
     from isotherm.doctor.finding import Finding
 
 MOST_LINES: Final = 20

@@ -213,16 +213,20 @@ def load(
 
 
 def sample(cls: type, *, title: str) -> str:
-    """A commented TOML file with every key at its default."""
-    # TOML takes a table once, and keys without one only before the first.
-    sections: dict[str, list[str]] = {"": []}
+    """A commented TOML file with every key at its default.
+
+    A section is written once, wherever its rows stand in the table: TOML refuses a second one. Keys
+    without a section come first, since below a section they would belong to it.
+    """
+    sections: dict[str, list[Row]] = {"": []}
     for row in rows(cls):
-        table, _, _ = row.key.rpartition(".")
-        sections.setdefault(table, []).extend([f"# {row.help}", line(row)])
+        sections.setdefault(row.key.rpartition(".")[0], []).append(row)
     lines = [f"# {title}"]
-    for table, content in sections.items():
-        heading = [f"[{table}]"] if table else []
-        lines += ["", *heading, *content] if content else []
+    for section, table in sections.items():
+        if table:
+            lines += ["", f"[{section}]"] if section else [""]
+        for row in table:
+            lines += [f"# {row.help}", line(row)]
     return "\n".join(lines) + "\n"
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from bridge.monitoring.metrics import METRICS, PREFIX
 from docs.write import DOCS, PAGES, configuration, contract, design, metrics, probes
-from edge_agent.fault import Fault
-from edge_agent.probe import ProbeSettings, driver, driver_names
+from edge_agent.probes.driver import ProbeSettings
+from edge_agent.probes.fault import Fault
+from edge_agent.probes.registry import driver, driver_names
 from isotherm.contract.fields import FIELDS, MAX_GUID_LENGTH, MAX_SEQ
 from isotherm.contract.reasons import Reason
 from isotherm.contract.verdict import MAX_BYTES, MAX_DEPTH

@@ -14,8 +14,8 @@ from edge_agent.doctor.outbox import OutboxFacts, check_outbox
 from edge_agent.doctor.outbox_probe import look_at_outbox
 from edge_agent.doctor.probes import check_probes
 from edge_agent.doctor.unit import check_unit
-from edge_agent.fault import Fault
-from edge_agent.probe_status import ProbeStatus
+from edge_agent.probes.fault import Fault
+from edge_agent.probes.status import ProbeStatus
 from isotherm.mqtt.status import SCHEMA
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ print(*{name.partition(".")[0] for name in sys.modules})
 
 SERVICE = """
 import sys
-import edge_agent.commands, edge_agent.service, edge_agent.probes.simulated
+import edge_agent.commands, edge_agent.service, edge_agent.probes.drivers.simulated
 print(*{name.partition(".")[0] for name in sys.modules})
 """
 

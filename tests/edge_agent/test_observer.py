@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import re
 
-from edge_agent.fault import Fault
 from edge_agent.message import Fate
 from edge_agent.metrics import METRICS, PREFIX, View
 from edge_agent.observer import FRESH, STUCK, Observer
-from edge_agent.probe_status import ProbeStatus
+from edge_agent.probes.fault import Fault
+from edge_agent.probes.status import ProbeStatus
 from isotherm.log import Log
 from isotherm.tasks import Tasks
 

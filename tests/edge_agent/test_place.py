@@ -1,35 +1,42 @@
 import io
 import select
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from edge_agent.place import places
-from edge_agent.probe import driver_names
+from edge_agent.probes.mocks import MockHardware
+from edge_agent.probes.registry import driver, driver_names
+from edge_agent.probes.scan import scan
 from edge_agent.sampler import Sampler
 from edge_agent.settings import AgentSettings, load_agent
 from isotherm.log import start_logging
 from tests.edge_agent.fake_sys import WELL, FakeSys, hang, let_go
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 PATIENCE = 10.0
 
 
 def test_every_driver_becomes_a_place(tmp_path: Path) -> None:
-    needs = {
-        "w1": {"address": "28-0316a2791aff"},
-        "file": {"path": "x"},
-        "mcp3008": {"sensor": "tmp36"},
-    }
+    tree = FakeSys(tmp_path)
+    tree.sensor()
+    tree.zone(0)
+    (tmp_path / "class/spidev/spidev0.0").mkdir(parents=True)
+    # The keys that a driver needs are those that it finds; nobody can find a file.
+    keys: dict[str, Mapping[str, Any]] = {"file": {"path": "x"}}
+    keys |= {one.driver: one.candidate.keys for one in scan(tmp_path, [1], MockHardware())[0]}
     probes = [
-        {"guid": name, "driver": name, "state": "FL", **needs.get(name, {})}
+        {"guid": name, "driver": name, "state": "FL", **keys.get(name, {})}
         for name in driver_names()
     ]
     device = {"id": "porch", "hardware": "mock", "sysfs": str(tmp_path)}
     found = places(load_agent({"device": device, "probe": probes}))
     assert [place.guid for place in found] == list(driver_names())
     assert {place.state for place in found} == {"FL"}
-    assert {place.guid: place.stuck_after for place in found if place.stuck_after} == {
-        "bme280": 60,
-        "sht3x": 60,
-    }
+    stuck = {place.guid: place.stuck_after for place in found}
+    assert (stuck["bme280"], stuck["w1"]) == (60, 0)
+    assert all(place.blocks is driver(place.guid).blocks for place in found)
     assert [place.guid for place in found if not place.blocks] == ["simulated"]
 
 

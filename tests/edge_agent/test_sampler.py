@@ -6,11 +6,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from edge_agent.degrees import celsius, fahrenheit
-from edge_agent.fault import Fault
 from edge_agent.place import Place
-from edge_agent.probe import Probe
-from edge_agent.probe_status import LINES, ProbeRecord
+from edge_agent.probes.driver import Probe
+from edge_agent.probes.fault import Fault
+from edge_agent.probes.status import LINES, ProbeRecord
+from edge_agent.probes.temperature import celsius, fahrenheit
 from edge_agent.sample import Sample
 from edge_agent.sampler import GATHER, HANGS, MOST_HUNG, Sampler
 from isotherm.log import start_logging
@@ -111,7 +111,7 @@ def test_a_fault_is_told_twice_counted_each_time_and_is_no_reading() -> None:
     told = rig.told.getvalue()
     assert told.count("fault=crc") == 1
     assert told.count("has a fault guid=g0 fault=range") == 1
-    assert told.count("well again") == 1
+    assert told.count("gives temperatures again") == 1
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_probe_that_hangs_delays_no_other_and_is_a_timeout_until_it_answers_in
         assert [sample.guid for sample in rig.sampler.collect()] == ["g0"]
     told = rig.told.getvalue()
     assert told.count("has a fault guid=g0 fault=timeout") == 1
-    assert told.count("well again guid=g0 fault=timeout") == 1
+    assert told.count("gives temperatures again guid=g0 fault=timeout") == 1
 
 
 def test_a_probe_slower_than_its_interval_is_told_once_and_its_ticks_are_counted() -> None:
@@ -347,16 +347,16 @@ def test_a_probe_that_flaps_fills_no_log_and_its_last_state_is_told() -> None:
     log = start_logging("agent", stream=told)
     record = ProbeRecord("g", log=log, clock=lambda: NOW, monotonic=lambda: now)
     for _ in range(3_600):
-        record.faulty(Fault.CRC)
-        record.well()
+        record.failure(Fault.CRC)
+        record.reading()
         now += 1.0
-    record.faulty(Fault.RANGE, "why")
+    record.failure(Fault.RANGE, "why")
     lines = told.getvalue().splitlines()
     assert LINES <= len(lines) <= LINES + 61
     assert record.changes == 7_201
     # It flaps no more: what it came to is told once, and then there is quiet.
     for _ in range(600):
-        record.faulty(Fault.RANGE, "why")
+        record.failure(Fault.RANGE, "why")
         now += 1.0
     more = told.getvalue().splitlines()
     assert len(more) - len(lines) <= 1

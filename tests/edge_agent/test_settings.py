@@ -6,8 +6,9 @@ import pytest
 from edge_agent.command_settings import REPLAY_PREFIX, SIMULATE_PREFIX
 from edge_agent.command_settings import ReplaySettings as Replay
 from edge_agent.command_settings import SimulateSettings as Simulate
-from edge_agent.probe import ProbeSettings, driver, driver_names
-from edge_agent.probes.simulated import SimulatedSettings
+from edge_agent.probes.driver import ProbeSettings
+from edge_agent.probes.drivers.simulated import SimulatedSettings
+from edge_agent.probes.registry import driver, driver_names
 from edge_agent.sample_config import sample_config
 from edge_agent.settings import load_agent, needs_restart, reloaded
 from edge_agent.workload import START

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 from confluent_kafka import Consumer, TopicPartition
 
 from deploy.local.ports import free_port
+from tests.bridge.monitoring.test_health import get
+from tests.bridge.monitoring.test_metrics import parsed
 from tests.bridge.readings import reading
-from tests.bridge.test_health import get
-from tests.bridge.test_metrics import parsed
 from tests.support import PATIENCE_S, Program, Publisher, await_true, topic_records, unique
 
 if TYPE_CHECKING:

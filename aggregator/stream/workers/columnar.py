@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
+from aggregator.analytics.measures import MEASURES
 from isotherm.contract.event_time import EVENT_TIME_PATTERN, is_event_time
 from isotherm.contract.fields import (
     CLOCKS,
@@ -30,7 +31,9 @@ from isotherm.contract.states import STATES
 from isotherm.contract.verdict import MAX_DEPTH
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from isotherm.contract.row import Row
 
 COLUMNS: Final = ("state", "guid", "epoch", "moment", "temperature", "seq", "clock")
 """Of the accepted: `moment` is the event time without its Z, so that it sorts; `epoch`, `seq` and
@@ -193,3 +196,95 @@ def _days(event_time: Any) -> Any:
     """Those days that are in the calendar: few, however many readings there are."""
     days = pc.unique(pc.utf8_slice_codeunits(event_time, 0, _DAY)).to_pylist()
     return pa.array([day for day in days if day and is_event_time(f"{day}T00:00:00Z")], pa.string())
+
+
+_KEYS: Final = ["state", "guid", "epoch"]
+_NAMES: Final = {
+    "seq_min": "min_seq",
+    "seq_max": "max_seq",
+    "moment_min": "first_event",
+    "moment_max": "last_event",
+    "unsynced_sum": "unsynced",
+    "late_sum": "late",
+    "future_sum": "future",
+    "seq_list": "seqs",
+    "temperature_list": "temperatures",
+}
+_FOLDED: Final = {measure.name: f"temperature_{measure.fold.arrow}" for measure in MEASURES}
+
+
+def table(rows: Iterable[Row]) -> Any:
+    """Readings that were judged one by one, as a table with `COLUMNS`; at least one."""
+    guid, state, event_time, temperature, epoch, seq, clock = zip(*rows, strict=True)
+    text = pa.string()
+    return pa.table(
+        {
+            "state": pa.array(state, text),
+            "guid": pa.array(guid, text),
+            "epoch": pa.array(epoch, text),
+            "moment": pc.utf8_slice_codeunits(pa.array(event_time, text), 0, -1),
+            "temperature": pa.array(temperature, pa.float64()),
+            "seq": pa.array(seq, pa.int64()),
+            "clock": pa.array(clock, text),
+        }
+    )
+
+
+def group(readings: Any, bounds: tuple[str, str], *, moments: bool = False) -> Mapping[str, Any]:
+    """The readings of each (state, guid, epoch) as one row.
+
+    Args:
+        readings: Arrow table with `accept.COLUMNS`, in the order in which they came.
+        bounds: the first moment that is not late, and the last that is not in the future.
+        moments: whether the event time of each reading is wanted.
+
+    Returns:
+        Arrow arrays by name.
+    """
+    moment = readings["moment"]
+    flags = {
+        "unsynced": pc.equal(readings["clock"], "unsynced"),
+        "late": pc.less(moment, bounds[0]),
+        "future": pc.greater(moment, bounds[1]),
+    }
+    wide = readings
+    for name, flag in flags.items():
+        wide = wide.append_column(name, pc.fill_null(flag.cast(pa.int64()), 0))
+    names = _NAMES
+    if moments:
+        wide = wide.append_column("microseconds", _microseconds(moment))
+        names = _NAMES | {"microseconds_list": "moments"}
+    wanted = [*names, *dict.fromkeys(_FOLDED.values())]
+    # Without threads, a list has its readings in the order in which they came.
+    rows = wide.group_by(_KEYS, use_threads=False).aggregate(
+        [tuple(name.rsplit("_", 1)) for name in wanted]
+    )
+    found = {name: rows[name].combine_chunks() for name in rows.column_names}
+    columns = {name: found[name] for name in _KEYS}
+    columns |= {name: found[of] for of, name in names.items()}
+    columns |= {name: found[of] for name, of in _FOLDED.items()}
+    columns["runs"] = _runs(columns["seqs"])
+    counted = pc.is_valid(columns["min_seq"])
+    if not pc.all(counted).as_py():
+        for name in ("runs", "seqs") if moments else ("runs", "seqs", "temperatures"):
+            kept = columns[name]
+            columns[name] = pc.if_else(counted, kept, pa.scalar(None, kept.type))
+    return columns
+
+
+def _microseconds(moment: Any) -> Any:
+    """Since 1970; what is finer is cut off."""
+    whole = pc.utf8_slice_codeunits(moment, 0, len("2016-11-16T13:26:39.447974"))
+    return whole.cast(pa.timestamp("us")).cast(pa.int64())
+
+
+def _runs(seqs: Any) -> Any:
+    """Into how many runs, each seq one more than the one before, a sensor's seqs fall."""
+    every, parents = seqs.flatten(), pc.list_parent_indices(seqs)
+    follows = pc.equal(pc.subtract(every[1:], every[:-1]), 1)
+    same = pc.equal(parents[1:], parents[:-1])
+    breaks = parents[1:].filter(pc.and_not(same, pc.fill_null(follows, True)))
+    runs = [1] * len(seqs)
+    for found in pc.value_counts(breaks).to_pylist():
+        runs[found["values"]] += found["counts"]
+    return pa.array(runs, pa.int64())

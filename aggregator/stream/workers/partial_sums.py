@@ -1,7 +1,7 @@
 """From records to sensors: what Spark's workers do, once per partition of a trigger.
 
 Only a row per sensor, not one per reading, leaves the worker. What is a reading for certain goes
-through Arrow in whole columns; what is not is judged and summed record by record, as a sensor's
+through Arrow in whole columns; what is not is judged record by record, and summed as a sensor's
 share of its own (docs/benchmarks.md has the comparison). Workers get `contract`, and of this room
 what `archive` names.
 """
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from aggregator.analytics.measures import MEASURES
 from aggregator.stream.workers import rejects
-from aggregator.stream.workers.columnar import accept
-from aggregator.stream.workers.grouping import group
+from aggregator.stream.workers.columnar import accept, group, table
 from aggregator.stream.workers.rejects import Rejects
-from isotherm.contract.event_time import NS_PER_SECOND, format_event_time, parse_event_time
+from isotherm.contract.event_time import NS_PER_SECOND, format_event_time
 from isotherm.contract.fast import judge_row
 from isotherm.contract.reasons import Reason
 from isotherm.contract.row import GapRow, Row
@@ -27,14 +27,14 @@ from isotherm.contract.row import GapRow, Row
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+_TYPES: Final = {"BIGINT": pa.int64(), "DOUBLE": pa.float64()}
 
 COLUMNS: Final = (
     ("reason", "STRING", pa.string()),
     ("state", "STRING", pa.string()),
     ("guid", "STRING", pa.string()),
     ("epoch", "STRING", pa.string()),
-    ("readings", "BIGINT", pa.int64()),
-    ("total", "DOUBLE", pa.float64()),
+    *((measure.name, measure.fold.type, _TYPES[measure.fold.type]) for measure in MEASURES),
     ("min_seq", "BIGINT", pa.int64()),
     ("max_seq", "BIGINT", pa.int64()),
     ("first_event", "STRING", pa.string()),
@@ -53,7 +53,7 @@ COLUMNS: Final = (
 )
 """A row is one of three, and what does not concern it is null.
 
-A sensor's share has no `reason`: `total` in degrees Fahrenheit; event times as text without the Z,
+A sensor's share has no `reason`: its `MEASURES`; event times as text without the Z,
 so that they sort; `late` and `future` readings as the trigger saw them. With an origin it has
 `epoch`, the seqs, the `seqs` and `temperatures` of its readings, aligned and in the order in which
 they came, and `runs`: 1 where each seq is one more than the one before, so that there is neither a
@@ -82,10 +82,7 @@ _LAST: Final = 253_402_300_799 * NS_PER_SECOND
 MOST_READINGS: Final = 1_000_000
 """How many readings a worker holds before it hands them on: about 120 MB in columns."""
 
-_Sensors = dict[tuple[str, str, str | None], list[Any]]
-
 _NAMES: Final = tuple(name for name, _, _ in COLUMNS)
-_SENSOR: Final = _NAMES[_NAMES.index("state") : _NAMES.index("temperatures") + 1]
 _GAP: Final = (
     *("reason", "state", "guid", "epoch", "min_seq", "max_seq", "runs", "seqs", "temperatures"),
     *_NAMES[_NAMES.index("lost_epoch") : _NAMES.index("lost") + 1],
@@ -141,9 +138,8 @@ def partials(
     Yields:
         Record batches with that schema.
     """
-    moments = "moments" in schema.names
     accepted: list[Any] = []
-    sensors: _Sensors = {}
+    judged: list[Any] = []
     gaps: list[GapRow] = []
     rejected: Counter[str] = Counter()
     bounds = punctuality.bounds(clock())
@@ -156,20 +152,22 @@ def partials(
         if certain is not None:
             accepted.append(certain)
         left = values.take(pa.array(rest, pa.int64())).to_pylist()
-        refused = _add(left, sensors, gaps, bounds, moments=moments)
+        rows, refused = _judge(left, gaps)
+        if rows:
+            # At once, since a row of Python takes five times the memory.
+            judged.append(table(rows))
         if refused:
             rejected.update(reason for _, reason in refused)
             places = [(rest[index], reason) for index, reason in refused]
             yield from _batch(schema, rejects.NAMES, letters.take(batch, places))
         if held >= MOST_READINGS:
-            yield from _grouped(schema, accepted, bounds)
-            yield from _rows(schema, sensors, gaps, {})
+            yield from _summed(schema, accepted, judged, gaps, bounds)
             accepted.clear()
-            sensors.clear()
+            judged.clear()
             gaps.clear()
             held = 0
-    yield from _grouped(schema, accepted, bounds)
-    yield from _rows(schema, sensors, gaps, rejected)
+    yield from _summed(schema, accepted, judged, gaps, bounds)
+    yield from _batch(schema, ("reason", "readings"), list(rejected.items()))
     yield from _batch(schema, rejects.NAMES, letters.rest())
 
 
@@ -180,89 +178,40 @@ def _accept(values: Any) -> tuple[Any, list[int]]:
         return None, list(range(len(values)))
 
 
-def _add(  # noqa: C901, PLR0912, PLR0915 in one piece: a call costs a tenth of the loop
-    values: list[bytes | None],
-    sensors: _Sensors,
-    gaps: list[GapRow],
-    bounds: tuple[str, str],
-    *,
-    moments: bool,
-) -> list[tuple[int, str]]:
-    """Add records up; gives place and reason of those that are rejected."""
+def _judge(
+    values: list[bytes | None], gaps: list[GapRow]
+) -> tuple[list[Row], list[tuple[int, str]]]:
+    """The readings among records, and place and reason of those that are rejected; adds `gaps`."""
+    rows: list[Row] = []
     refused: list[tuple[int, str]] = []
-    get = sensors.get
-    late_before, future_after = bounds
     for index, value in enumerate(values):
         try:
             verdict = judge_row(value) if value is not None else None
         except Exception:  # noqa: BLE001 one record must not hold up all others
             refused.append((index, Reason.UNCOUNTABLE))
             continue
-        if verdict.__class__ is not Row:
-            if verdict.__class__ is GapRow:
-                gaps.append(verdict)
-            else:
-                reason = Reason.NOT_JSON if verdict is None else verdict.reason  # type: ignore[union-attr] # no Row
-                refused.append((index, reason))
-            continue
-        guid, state, event_time, temperature, epoch, seq, clock = verdict
-        # Without the Z, "…39" sorts before "…39.4".
-        moment = event_time[:-1]
-        key = (state, guid, epoch)
-        sums = get(key)
-        if sums is None:
-            # As `COLUMNS` has them from `readings` to `temperatures`.
-            known, seqs, temperatures = (
-                (None, None, None) if seq is None else (1, [seq], [temperature])
-            )
-            sums = [1, temperature, seq, seq, moment, moment, 0, 0, 0, known, seqs, temperatures]
-            sensors[key] = sums
-            if moments:
-                sums[11] = [temperature]
-                sums.append([parse_event_time(event_time) // 1000])
+        if verdict.__class__ is Row:
+            rows.append(verdict)
+        elif verdict.__class__ is GapRow:
+            gaps.append(verdict)
         else:
-            sums[0] += 1
-            sums[1] += temperature
-            if moments:
-                sums[12].append(parse_event_time(event_time) // 1000)
-            if moments or seq is not None:
-                sums[11].append(temperature)
-            if seq is not None:
-                sums[10].append(seq)
-                if seq == sums[3] + 1:
-                    sums[3] = seq
-                else:
-                    sums[9] += 1
-                    if seq > sums[3]:
-                        sums[3] = seq
-                    elif seq < sums[2]:
-                        sums[2] = seq
-            if moment > sums[5]:
-                sums[5] = moment
-            elif moment < sums[4]:
-                sums[4] = moment
-        if clock == "unsynced":
-            sums[6] += 1
-        if moment < late_before:
-            sums[7] += 1
-        elif moment > future_after:
-            sums[8] += 1
-    return refused
+            reason = Reason.NOT_JSON if verdict is None else verdict.reason  # type: ignore[union-attr] # no Row
+            refused.append((index, reason))
+    return rows, refused
 
 
-def _grouped(schema: pa.Schema, accepted: list[Any], bounds: tuple[str, str]) -> Iterator[Any]:
-    if accepted and (readings := pa.concat_tables(accepted)).num_rows:
-        moments = "moments" in schema.names
-        yield _record_batch(schema, group(readings, bounds, moments=moments))
-
-
-def _rows(
-    schema: pa.Schema, sensors: _Sensors, gaps: list[GapRow], rejected: dict[str, int]
+def _summed(
+    schema: pa.Schema,
+    accepted: list[Any],
+    judged: list[Any],
+    gaps: list[GapRow],
+    bounds: tuple[str, str],
 ) -> Iterator[Any]:
-    names = (*_SENSOR, "moments") if "moments" in schema.names else _SENSOR
-    yield from _batch(schema, names, [(*key, *sums) for key, sums in sensors.items()])
+    moments = "moments" in schema.names
+    for tables in (accepted, judged):
+        if tables and (readings := pa.concat_tables(tables)).num_rows:
+            yield _record_batch(schema, group(readings, bounds, moments=moments))
     yield from _batch(schema, _GAP, [_gap(gap) for gap in gaps])
-    yield from _batch(schema, ("reason", "readings"), list(rejected.items()))
 
 
 def _gap(gap: GapRow) -> tuple[Any, ...]:

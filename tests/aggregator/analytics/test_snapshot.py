@@ -11,11 +11,12 @@ from tests.aggregator.support.golden import EVENT_WINDOW, snapshot
 
 SCHEMA = json.loads((SCHEMAS / "snapshot.schema.json").read_text(encoding="utf-8"))
 GOLDEN = (
-    '{"schema":"isotherm.snapshot/1","query_id":"q","batch_id":7,'
+    '{"schema":"isotherm.snapshot/1","revision":1,"query_id":"q","batch_id":7,'
     '"window":{"start":"2016-11-21T13:30:06.000000Z","end":"2016-11-21T13:30:09.000000Z"},'
     '"idle":false,"scopes":{"window":{"average_temperature_by_state":'
     '[["FL",70.70635838150288],["HI",70.59879999999998]],"total_messages":10000,'
-    '"sensors_by_state":[["AK",53]],"total_sensors":2086}},'
+    '"sensors_by_state":[["AK",53]],"total_sensors":2086,'
+    '"minimum_temperature_by_state":[["FL",-4.0]],"maximum_temperature_by_state":[["FL",104.25]]}},'
     '"audit":{"received":9000,"gaps":0,"explained":0,"duplicated":0,"unsynced":3},"rejected":{"not_json":2,"unknown_state":1},'
     '"event_time":{"min":"2016-11-21T13:30:06Z","max":"2016-11-21T13:30:08.5Z","late":4,"future":1},'
     '"moved":{"total":1,"sensors":[{"guid":"g","states":["AK","FL"]}]},'

@@ -16,8 +16,8 @@ from aggregator.stream.session import packages
 from isotherm.contract.event_time import format_event_time
 from tests.aggregator.analytics.test_snapshot import SCHEMA
 from tests.aggregator.support.event_oracle import EventOracle, at, made
-from tests.aggregator.support.event_oracle import analytics as plain
 from tests.aggregator.support.jobs import analytics, execute, lines, send, submit
+from tests.aggregator.support.oracle import analytics as plain
 from tests.aggregator.support.records import BAD, assert_same
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from aggregator.analytics.analytics import Analytics
+from aggregator.analytics.event_window import EventWindow
 from aggregator.analytics.tally import Tally
-from aggregator.ledger.event_window import EventWindow
 from aggregator.ledger.ledger import Ledger
 from aggregator.ledger.report import opened, problems, status
 from aggregator.stream.workers.partial_sums import WITH_MOMENTS

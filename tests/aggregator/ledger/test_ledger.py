@@ -187,7 +187,7 @@ def test_a_ledger_of_an_older_form_is_refused_with_the_way_out(tmp_path: Path) -
             "CREATE TABLE progress (schema VARCHAR, query_id VARCHAR, batch_id BIGINT)"
         )
         connection.execute("INSERT INTO progress VALUES ('isotherm.ledger/1', 'q', 7)")
-    with pytest.raises(LedgerError, match=r"is isotherm.ledger/1.*/2.*ledger rebuild"):
+    with pytest.raises(LedgerError, match=r"is isotherm.ledger/1.*/3.*ledger rebuild"):
         Ledger(tmp_path / "l.duckdb")
 
 
@@ -198,7 +198,7 @@ def test_the_log_beside_it_does_not_grow_for_ever(
     with Ledger(tmp_path / "l.duckdb") as ledger:
         ledger.add("q", 0, tallied(FIRST), 0)
         assert log.stat().st_size > 0
-        monkeypatch.setattr("aggregator.ledger.ledger_file.MOST_LOG", 0)
+        monkeypatch.setattr("aggregator.ledger.database.MOST_LOG", 0)
         ledger.add("q", 1, tallied(SECOND), 0)
         assert not log.exists() or log.stat().st_size == 0
         assert_same(ledger.analytics(), oracle(FIRST + SECOND))

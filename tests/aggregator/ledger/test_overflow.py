@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aggregator.analytics.approximate import Approximate, Uncertain
 from aggregator.analytics.audit import Audit
 from aggregator.analytics.scopes import SINCE_START, WINDOW
 from aggregator.analytics.tally import Tally
 from aggregator.ledger import hyperloglog as sketch
 from aggregator.ledger.ledger import Ledger
-from aggregator.ledger.overflow import Approximate, Uncertain
 from tests.aggregator.support.records import EPOCH, assert_same, gap, oracle, reading, tallied
 
 MEMORY = Path(":memory:")
@@ -42,6 +42,8 @@ def outside(
             sensors=sensors,
             sensors_by_state=tuple(sorted(by_state.items())),
         ),
+        relative_error=sketch.RELATIVE_ERROR,
+        confidence=sketch.CONFIDENCE,
     )
 
 

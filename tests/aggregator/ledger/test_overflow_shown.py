@@ -9,11 +9,12 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
+from aggregator.analytics.approximate import Approximate, Uncertain
 from aggregator.analytics.snapshot import to_json
 from aggregator.cli.commands import group
 from aggregator.cli.run import warn_closed, warn_full
+from aggregator.ledger import hyperloglog as sketch
 from aggregator.ledger.ledger import Ledger
-from aggregator.ledger.overflow import Approximate, Uncertain
 from aggregator.ledger.report import exported, opened, problems, status
 from aggregator.monitoring.counters import Observed
 from aggregator.monitoring.view import View
@@ -32,6 +33,8 @@ from tests.aggregator.support.records import gap, reading, summed, tallied
 APPROXIMATE = Approximate(
     ledger_sensors=2000,
     beyond=Uncertain(messages=12_345, gaps=1, sensors=90, sensors_by_state=(("AK", 90),)),
+    relative_error=sketch.RELATIVE_ERROR,
+    confidence=sketch.CONFIDENCE,
 )
 FULL = replace(snapshot(since_start=True), approximate=APPROXIMATE)
 WORDS = (

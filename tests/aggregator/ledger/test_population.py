@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from aggregator.analytics.moved import EXAMPLES
+from aggregator.analytics.sensor_lists import Moved, Offline, Silent
 from aggregator.ledger.ledger import Ledger
-from aggregator.ledger.population import EXAMPLES, Moved, Offline, Silence, Silent
+from aggregator.ledger.population import Silence
 from tests.aggregator.support.records import SECOND, reading, tallied
 
 OTHER = "00000000000000b2"

@@ -55,7 +55,9 @@ def test_status_names_the_last_batch_and_the_totals(path: Path) -> None:
 def test_seqs_that_the_contract_once_allowed_can_still_be_counted_and_shown(path: Path) -> None:
     with duckdb.connect(path) as connection:
         connection.execute(
-            "INSERT INTO sensor SELECT more.guid, 'CA', '00000000000000a1', 1, 60, $top, $top, "
+            "INSERT INTO sensor (guid, state, epoch, readings, total, first_seq, last_seq, "
+            "first_event, last_event, last_seen, born, touched) "
+            "SELECT more.guid, 'CA', '00000000000000a1', 1, 60, $top, $top, "
             "first_event, last_event, last_seen, 0, 0 FROM sensor, "
             "(SELECT unnest(['y', 'z']) AS guid) AS more WHERE sensor.guid = 'b'",
             {"top": TOP},

@@ -6,8 +6,8 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from aggregator.analytics.audit import Audit
+from aggregator.analytics.sensor_lists import Offline
 from aggregator.kafka.availability import Attendance, Presence
-from aggregator.ledger.population import Offline
 from aggregator.monitoring.counters import Observed
 from aggregator.monitoring.metrics import METRICS, PREFIX
 from aggregator.monitoring.view import View, missing

@@ -14,9 +14,9 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-import aggregator.sinks.files
+import aggregator.sinks
 
-aggregator.sinks.files.__path__.append(sys.argv[1])
+aggregator.sinks.__path__.append(sys.argv[1])
 
 from click.testing import CliRunner
 

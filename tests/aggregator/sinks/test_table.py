@@ -18,8 +18,9 @@ ALL_STATES = Analytics(
 SMALL = """\
 2016-11-21 13:30:09  batch 7  computed in 912 ms
 ── this trigger: 10,000 messages, 2,086 sensors ──────────
-        °F sensors          °F sensors
-FL   70.71      12  HI   70.60       0
+        °F     min     max sensors
+FL   70.71   -4.00  104.25      12
+HI   70.60       —       —       0
 rejected: 2 not_json, 1 unknown_state
 
 """
@@ -35,7 +36,7 @@ def test_the_event_window() -> None:
     _, _, _, _, _, title, _, states, left_out, *_ = text.split("\n")
     name = "event time 2016-11-21 13:24:57 to 13:29:57"
     assert title.startswith(f"── {name}: 15,000 messages, 55 sensors ─")
-    assert states == "FL   71.25      55"
+    assert states == "FL   71.25       —       —      55"
     assert left_out == "left out since it began: 1,234 too late, 1 too far ahead"
 
 
@@ -44,7 +45,7 @@ def test_an_idle_trigger_is_one_line() -> None:
     assert text == "2016-11-21 13:30:09  no new messages\n"
 
 
-@pytest.mark.parametrize(("width", "lines"), ((20, 51), (80, 13), (120, 9)))
+@pytest.mark.parametrize(("width", "lines"), ((20, 51), (80, 26), (120, 17)))
 def test_no_line_is_wider_than_the_terminal(width: int, lines: int) -> None:
     full = replace(
         snapshot(), lag=70, scopes={"window": ALL_STATES, "since_start": ALL_STATES}, rejected={}

@@ -1,19 +1,17 @@
 """What a plain count in Python makes of an event window over a stream of batches."""
 
-import math
-from collections import defaultdict
 from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 
 from aggregator.analytics.analytics import Analytics
+from aggregator.analytics.event_window import EventWindow
 from aggregator.analytics.scopes import Sliding
-from aggregator.ledger.event_window import EventWindow
 from aggregator.ledger.ledger import Ledger
 from aggregator.stream.workers.partial_sums import WITH_MOMENTS
 from isotherm.contract import Reading
 from isotherm.contract.event_time import format_event_time
-from tests.aggregator.support.oracle import Oracle
+from tests.aggregator.support.oracle import Oracle, analytics
 from tests.aggregator.support.records import SECOND, assert_same, reading, tallied
 
 
@@ -62,23 +60,6 @@ class EventOracle:
 
     def analytics(self) -> Analytics:
         return analytics(self.readings())
-
-
-def analytics(readings: Iterable[Reading]) -> Analytics:
-    by_state = defaultdict(list)
-    guids = defaultdict(set)
-    for each in readings:
-        by_state[each.state].append(each.temperature)
-        guids[each.state].add(each.guid)
-    averages = {state: math.fsum(found) / len(found) for state, found in by_state.items()}
-    return Analytics(
-        average_temperature_by_state=tuple(
-            sorted(averages.items(), key=lambda row: (-row[1], row[0]))
-        ),
-        total_messages=sum(map(len, by_state.values())),
-        sensors_by_state=tuple(sorted((state, len(found)) for state, found in guids.items())),
-        total_sensors=len(set().union(*guids.values())),
-    )
 
 
 DAY = 1_700_000_000

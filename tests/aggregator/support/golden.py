@@ -2,15 +2,19 @@
 
 from aggregator.analytics.analytics import Analytics
 from aggregator.analytics.audit import Audit, Counts, EventTime
+from aggregator.analytics.event_window import EventWindow
+from aggregator.analytics.sensor_lists import Moved, Offline, Silent
 from aggregator.analytics.snapshot import Snapshot
-from aggregator.ledger.event_window import EventWindow
-from aggregator.ledger.population import Moved, Offline, Silent
 
 WINDOW = Analytics(
     average_temperature_by_state=(("FL", 70.70635838150288), ("HI", 70.59879999999998)),
     total_messages=10000,
     sensors_by_state=(("AK", 53),),
     total_sensors=2086,
+    further={
+        "minimum_temperature_by_state": (("FL", -4.0),),
+        "maximum_temperature_by_state": (("FL", 104.25),),
+    },
 )
 SINCE_START = Analytics(
     average_temperature_by_state=(("FL", 71.5),),

@@ -1,8 +1,8 @@
-"""What a plain count in Python makes of a stream of batches: each reading once, and the audit."""
+"""What a plain count in Python makes of readings, and of a stream of batches with its audit."""
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aggregator.analytics.analytics import Analytics
@@ -14,13 +14,38 @@ Name = tuple[str, str]
 """A guid and an epoch."""
 
 
+def analytics(readings: Iterable[Reading]) -> Analytics:
+    """What the readings come to: the one plain count that all tests hold the job against."""
+    temperatures = defaultdict(list)
+    guids = defaultdict(set)
+    for each in readings:
+        temperatures[each.state].append(each.temperature)
+        guids[each.state].add(each.guid)
+    averages = {state: math.fsum(found) / len(found) for state, found in temperatures.items()}
+    return Analytics(
+        average_temperature_by_state=tuple(
+            sorted(averages.items(), key=lambda row: (-row[1], row[0]))
+        ),
+        total_messages=sum(map(len, temperatures.values())),
+        sensors_by_state=tuple(sorted((state, len(found)) for state, found in guids.items())),
+        total_sensors=len(set().union(*guids.values())),
+        further={
+            "minimum_temperature_by_state": _by_state(min, temperatures),
+            "maximum_temperature_by_state": _by_state(max, temperatures),
+        },
+    )
+
+
+def _by_state(
+    of: Callable[[list[float]], float], temperatures: Mapping[str, list[float]]
+) -> tuple[tuple[str, float], ...]:
+    return tuple(sorted((state, of(found)) for state, found in temperatures.items()))
+
+
 @dataclass
 class Oracle:
     """All that was counted since the start."""
 
-    temperatures: dict[tuple[str, str], list[float]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
     seqs: dict[Name, set[int]] = field(default_factory=lambda: defaultdict(set))
     gaps: dict[Name, list[Gap]] = field(default_factory=lambda: defaultdict(list))
     duplicates: dict[Name, int] = field(default_factory=lambda: defaultdict(int))
@@ -43,33 +68,16 @@ class Oracle:
                 return
             self.seqs[name].add(record.origin.seq)
         if isinstance(record, Reading):
-            self.temperatures[record.state, record.guid].append(record.temperature)
             self.readings.append(record)
         else:
             self.gaps[record.guid, record.epoch].append(record)
 
     def analytics(self) -> Analytics:
-        by_state = defaultdict(list)
-        for (state, _), found in self.temperatures.items():
-            by_state[state].append(found)
-        averages = {
-            state: math.fsum(map(math.fsum, found)) / sum(map(len, found))
-            for state, found in by_state.items()
-        }
-        return Analytics(
-            average_temperature_by_state=tuple(
-                sorted(averages.items(), key=lambda row: (-row[1], row[0]))
-            ),
-            total_messages=sum(map(len, self.temperatures.values())),
-            sensors_by_state=tuple(
-                sorted((state, len(found)) for state, found in by_state.items())
-            ),
-            total_sensors=len({guid for _, guid in self.temperatures}),
-        )
+        return analytics(self.readings)
 
     def moved(self) -> int:
         """How many guids were seen in several states."""
-        states = Counter(guid for _, guid in self.temperatures)
+        states = Counter(guid for _, guid in {(each.state, each.guid) for each in self.readings})
         return sum(number > 1 for number in states.values())
 
     def sequences(self) -> dict[Name, tuple[int, int, int, int, int]]:

@@ -1,7 +1,7 @@
 """Records for these tests, and a plain Python oracle for what they must come to."""
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +12,7 @@ from aggregator.analytics.tally import Tally, tally
 from aggregator.stream.workers.partial_sums import SCHEMA, partials
 from isotherm import contract
 from isotherm.contract import Clock, Gap, Origin, Reading, Rejection, encode
+from tests.aggregator.support.oracle import analytics
 
 EPOCH = "00000000000000a1"
 SECOND = 1_000_000_000
@@ -88,22 +89,9 @@ def tallied(*groups: Iterable[bytes | None], schema: pa.Schema = SCHEMA) -> Tall
 
 
 def oracle(records: Iterable[bytes]) -> Analytics:
-    temperatures = defaultdict(list)
-    sensors = defaultdict(set)
-    for record in records:
-        verdict = contract.judge(record)
-        if isinstance(verdict, Reading):
-            temperatures[verdict.state].append(verdict.temperature)
-            sensors[verdict.state].add(verdict.guid)
-    averages = {state: math.fsum(found) / len(found) for state, found in temperatures.items()}
-    return Analytics(
-        average_temperature_by_state=tuple(
-            sorted(averages.items(), key=lambda row: (-row[1], row[0]))
-        ),
-        total_messages=sum(map(len, temperatures.values())),
-        sensors_by_state=tuple(sorted((state, len(found)) for state, found in sensors.items())),
-        total_sensors=len(set().union(*sensors.values())),
-    )
+    """What the readings among records come to."""
+    verdicts = map(contract.judge, records)
+    return analytics(verdict for verdict in verdicts if isinstance(verdict, Reading))
 
 
 def reasons(records: Iterable[bytes]) -> dict[str, int]:
@@ -118,6 +106,7 @@ def assert_same(found: Analytics, expected: Analytics) -> None:
     assert found.total_messages == expected.total_messages
     assert found.total_sensors == expected.total_sensors
     assert found.sensors_by_state == expected.sensors_by_state
+    assert found.further == expected.further
     by_state = dict(expected.average_temperature_by_state)
     assert dict(found.average_temperature_by_state).keys() == by_state.keys()
     for state, average in found.average_temperature_by_state:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,6 +11,8 @@ import paho.mqtt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import pytest
 
 RENAMED: Final = {"_sock_recv": "_receive", "_packet_queue": "_enqueue"}
 
@@ -33,3 +36,10 @@ def make(folder: Path, changes: Mapping[str, str]) -> Path:
         text = text.replace(old, new)
     client.write_text(text, "utf-8")
     return folder
+
+
+def use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the programs that a test starts find a paho without the private names."""
+    before = os.environ.get("PYTHONPATH", "")
+    path = os.pathsep.join(filter(None, [str(make(folder, RENAMED)), before]))
+    monkeypatch.setenv("PYTHONPATH", path)

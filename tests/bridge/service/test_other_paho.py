@@ -5,13 +5,12 @@ The guarantees are those of the other tests in this folder, each shown once.
 
 from __future__ import annotations
 
-import os
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bridge.mqtt.other_paho import RENAMED, make
+from tests.bridge.mqtt.other_paho import use
 from tests.bridge.readings import reading
 from tests.bridge.service.test_qos_2 import subscribe_at_qos_2
 from tests.bridge.service.test_service import Route, per_guid, readings
@@ -34,9 +33,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def route(stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Route:
-    before = os.environ.get("PYTHONPATH", "")
-    path = os.pathsep.join(filter(None, [str(make(tmp_path, RENAMED)), before]))
-    monkeypatch.setenv("PYTHONPATH", path)
+    use(tmp_path, monkeypatch)
     topic = unique("other-paho")
     stack.create_topics(topic, f"{topic}.dead-letter", partitions=3)
     return Route(stack, topic, f"tests/{topic}", topic)

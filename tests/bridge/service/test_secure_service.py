@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from tests.bridge.mqtt.other_paho import use
 from tests.bridge.readings import reading
 from tests.support import Program, Publisher, await_true, program, topic_records, unique
 from tests.support.secure_brokers import PASSWORD, USER, SecureBrokers
@@ -90,6 +91,13 @@ def route(brokers: SecureBrokers, tmp_path: Path) -> Route:
     return Route(brokers, name, tmp_path, mqtt, kafka)
 
 
+@pytest.fixture(params=("private names", "public names"))
+def way(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways into paho's byte stream: what TLS refuses is the same."""
+    if request.param == "public names":
+        use(tmp_path, monkeypatch)
+
+
 def over_tls(route: Route, listener: str = "tls") -> None:
     route.mqtt.update(
         url=route.brokers.mqtt(listener),
@@ -131,6 +139,7 @@ def test_readings_flow_through_tls_and_passwords(
     route.flows()
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("client", ("librdkafka", "kafka-python"))
 def test_readings_flow_under_client_certificates(route: Route, client: str) -> None:
     over_tls(route, "mutual")
@@ -146,6 +155,7 @@ def test_readings_flow_under_client_certificates(route: Route, client: str) -> N
     route.flows()
 
 
+@pytest.mark.usefixtures("way")
 def test_an_mqtt_broker_of_a_strange_authority_is_refused(route: Route) -> None:
     over_tls(route)
     route.mqtt.update(ca_file=str(route.brokers.stranger))
@@ -153,18 +163,21 @@ def test_an_mqtt_broker_of_a_strange_authority_is_refused(route: Route) -> None:
     assert "its certificate is not signed by an authority in mqtt.ca_file" in said
 
 
+@pytest.mark.usefixtures("way")
 def test_an_mqtt_broker_of_another_name_is_refused(route: Route) -> None:
     over_tls(route, "elsewhere")
     said = route.refused("mqtt refuses")
     assert "its certificate is for another host name than the one in mqtt.url" in said
 
 
+@pytest.mark.usefixtures("way")
 def test_a_missing_client_certificate_for_mqtt_is_named(route: Route) -> None:
     over_tls(route, "mutual")
     said = route.refused("mqtt refuses")
     assert "it wants a client certificate that it trusts: mqtt.cert_file" in said
 
 
+@pytest.mark.usefixtures("way")
 def test_a_plain_connection_to_a_tls_port_is_guessed(route: Route) -> None:
     route.mqtt.update(url=route.brokers.mqtt("tls").replace("mqtts", "mqtt"))
     assert "is it a TLS port (mqtts://)?" in route.refused("waiting for mqtt")

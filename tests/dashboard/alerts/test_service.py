@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from aggregator.ledger.population import Offline
+from aggregator.analytics.sensor_lists import Offline
 from isotherm.mqtt.topics import ALL_ALERTS, alert_topic
 from tests.dashboard.alerts.test_webhook import receiver
 from tests.dashboard.support.fleet import append, snapshot

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aggregator.analytics.sensor_lists import Offline
 from aggregator.analytics.snapshot import to_json
-from aggregator.ledger.population import Offline
 from dashboard.alerts.engine import Engine
 from dashboard.alerts.metrics import ALERT_METRICS
 from dashboard.alerts.rules import Limits

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from aggregator.analytics.analytics import Analytics
 from aggregator.analytics.audit import Audit, EventTime
+from aggregator.analytics.sensor_lists import Moved, Offline, Silent
 from aggregator.analytics.snapshot import Snapshot, to_json
-from aggregator.ledger.population import Moved, Offline, Silent
 from isotherm.contract.event_time import format_event_time
 from isotherm.contract.states import MEAN_TEMPERATURE, STATES
 
@@ -91,6 +91,10 @@ def analytics(states: Collection[str], warmer: float, *, messages: int) -> Analy
         total_messages=messages,
         sensors_by_state=tuple(sensors.items()),
         total_sensors=sum(sensors.values()),
+        further={
+            "minimum_temperature_by_state": tuple((s, t - 12.5) for s, t in averages.items()),
+            "maximum_temperature_by_state": tuple((s, t + 9.5) for s, t in averages.items()),
+        },
     )
 
 

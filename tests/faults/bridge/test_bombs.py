@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.bridge.kafka.sink_bench import CLIENTS
 from tests.bridge.readings import reading
-from tests.bridge.sink_bench import CLIENTS
 from tests.faults.flow import Flow
 from tests.faults.job.test_dead_letters import limit
 from tests.support import Program, Publisher, await_true, topic_records

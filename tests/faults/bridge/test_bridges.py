@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from tests.bridge.sink_bench import CLIENTS
+from tests.bridge.kafka.sink_bench import CLIENTS
 from tests.faults.flow import PARTITIONS, Flow
 from tests.support import await_true, unique
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from kafka.admin import KafkaAdminClient
 
-from tests.bridge.sink_bench import CLIENTS
+from tests.bridge.kafka.sink_bench import CLIENTS
 from tests.faults.flow import GROWTH, Flow, resident
 
 if TYPE_CHECKING:

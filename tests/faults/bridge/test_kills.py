@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bridge.sink_bench import CLIENTS
+from tests.bridge.kafka.sink_bench import CLIENTS
 from tests.faults.flow import Flow
 
 if TYPE_CHECKING:

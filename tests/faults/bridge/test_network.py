@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bridge.sink_bench import CLIENTS
+from tests.bridge.kafka.sink_bench import CLIENTS
 from tests.faults.flow import GROWTH, Flow, resident
 from tests.faults.network import NOWHERE, Network
 from tests.support import await_true

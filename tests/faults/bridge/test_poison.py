@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.errors import RecordsRefusedError
+from bridge.kafka.errors import RecordsRefusedError
 from bridge.records import Batch, Record
+from tests.bridge.kafka.sink_bench import SINKS, deliver_patiently, sink_of
 from tests.bridge.readings import reading
-from tests.bridge.sink_bench import SINKS, deliver_patiently, sink_of
 from tests.faults.flow import Flow
 from tests.faults.job.test_dead_letters import limit
 from tests.support import Publisher, await_true, topic_records, unique

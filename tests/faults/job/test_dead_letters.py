@@ -8,9 +8,9 @@ import pytest
 from confluent_kafka import admin as librdkafka
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
+from tests.bridge.kafka.sink_bench import SINKS
+from tests.bridge.monitoring.test_health import get
 from tests.bridge.readings import reading
-from tests.bridge.sink_bench import SINKS
-from tests.bridge.test_health import get
 from tests.faults.flow import Flow
 from tests.support import Publisher, await_true, topic_records
 

@@ -47,6 +47,8 @@ def test_readings_of_one_sensor_become_one_row() -> None:
         "epoch": "00000000000000a1",
         "readings": 3,
         "total": 183.5,
+        "minimum": 60.0,
+        "maximum": 62.0,
         "min_seq": 7,
         "max_seq": 9,
         "first_event": "1970-01-01T00:00:01.000000",

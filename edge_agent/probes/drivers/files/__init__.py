@@ -1,0 +1,1 @@
+"""Files that the kernel or another program writes."""

@@ -1,0 +1,1 @@
+"""Sensors on a 1-wire bus."""

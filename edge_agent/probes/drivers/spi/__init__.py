@@ -1,0 +1,1 @@
+"""Chips on SPI."""
