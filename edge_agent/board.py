@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from edge_agent.mqtt import MqttLink
-    from edge_agent.publisher import Publisher
+    from edge_agent.mqtt.client import MqttLink
+    from edge_agent.mqtt.publisher import Publisher
     from edge_agent.sample import Sample
     from edge_agent.sampler import Sampler
     from edge_agent.schedule import Schedule

@@ -21,6 +21,15 @@ def main() -> NoReturn:
 
 
 def _run() -> int:
+    if sys.argv[1:2] == ["run"]:
+        from edge_agent.run import read_arguments, run_service  # noqa: PLC0415 for `run` alone
+
+        arguments = read_arguments(sys.argv[2:])
+        if arguments is not None:
+            try:
+                return run_service(arguments)
+            except KeyboardInterrupt:
+                return EXIT_BASE + signal.SIGINT
     try:
         import click  # noqa: PLC0415 without it, a sentence shall say so
     except ImportError as error:

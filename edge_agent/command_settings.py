@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from edge_agent.parsers import MAX_WINDOW, device_id, moment, rate
-from edge_agent.publisher import WINDOW
+from edge_agent.mqtt.publisher import WINDOW
+from edge_agent.parsers import MAX_WINDOW, URL_HELP, device_id, moment, mqtt_url, proxy_url, rate
 from edge_agent.workload import RATE, SENSORS
 from isotherm.mqtt.settings import mqtt_setting
-from isotherm.settings.table import duration, optional, setting, whole
+from isotherm.settings.table import choice, duration, optional, setting, whole
 
 if TYPE_CHECKING:
     from isotherm.settings.address import Address
@@ -60,7 +60,24 @@ class SimulateSettings:
 class ReplaySettings:
     """What `isotherm-agent replay` needs to know."""
 
-    mqtt: Address = mqtt_setting("url", flag="--mqtt")
+    mqtt: Address = mqtt_setting("url", flag="--mqtt", parse=mqtt_url, help=URL_HELP)
+    version: str = setting(
+        "mqtt.version",
+        choice("auto", "5", "3.1.1"),
+        default="auto",
+        help="MQTT version; auto takes 3.1.1 where the broker does not speak 5. 3.1.1 does not say "
+        "whether anybody gets a reading.",
+        flag="--mqtt-version",
+        metavar="VERSION",
+    )
+    proxy: Address | None = setting(
+        "mqtt.proxy",
+        optional(proxy_url),
+        default=None,
+        help="What to connect through: http://host[:port], socks5:// or socks4://; needs PySocks.",
+        flag="--proxy",
+        metavar="URL",
+    )
     username: str | None = mqtt_setting("username", flag="--username")
     password_file: str | None = mqtt_setting("password_file", flag="--password-file")
     ca_file: str | None = mqtt_setting("ca_file", flag="--ca-file")

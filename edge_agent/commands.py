@@ -17,10 +17,11 @@ from edge_agent.command_settings import (
     ReplaySettings,
     SimulateSettings,
 )
-from edge_agent.connect import check, check_files, connect
 from edge_agent.errors import InputError
+from edge_agent.mqtt.options import check, check_files, connect
 from edge_agent.outbox_commands import outbox
 from edge_agent.probe_commands import probes, read
+from edge_agent.run import Arguments, run_service
 from edge_agent.sample_config import sample_config
 from edge_agent.settings import PREFIX, AgentSettings, agent_file, load_agent
 from isotherm.backoff import Backoff
@@ -101,11 +102,11 @@ def replay(file: str, **flags: Any) -> int:
     could not be had. 130 or 143: stopped by Ctrl-C or SIGTERM.
     """
     from edge_agent.lines import LineReader  # noqa: PLC0415 only where it is needed
+    from edge_agent.mqtt.broker.size_limit import MOST  # noqa: PLC0415 the same
+    from edge_agent.mqtt.publisher import Publisher  # noqa: PLC0415 the same
     from edge_agent.pace import Pace  # noqa: PLC0415 the same
     from edge_agent.progress import Progress  # noqa: PLC0415 the same
-    from edge_agent.publisher import Publisher  # noqa: PLC0415 the same
     from edge_agent.replay import LONGEST_BACKOFF, Replay, run  # noqa: PLC0415 the same
-    from edge_agent.size_limit import MOST  # noqa: PLC0415 the same
     from edge_agent.stop import Stop  # noqa: PLC0415 the same
 
     chosen = load(ReplaySettings, REPLAY_PREFIX, environ=os.environ, flags=flags)
@@ -154,14 +155,7 @@ def run(config: str | None, *, verbose: bool, **flags: Any) -> int:
     the board's power. Readings that were taken before the system clock was in sync wait for it, and
     get their time corrected.
     """
-    from edge_agent.service import Service  # noqa: PLC0415 only where it is needed
-
-    log = start_logging("agent", verbose=verbose)
-
-    def load_again() -> AgentSettings:
-        return load_agent(agent_file(config), os.environ, flags)
-
-    return Service(load_again(), load_again, log).run()
+    return run_service(Arguments(config, verbose, flags))
 
 
 @agent.command()

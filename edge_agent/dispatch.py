@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from edge_agent.breaker import Breaker
 from edge_agent.lanes import PACKET_BYTES
-from edge_agent.message import Fate, Message
+from edge_agent.mqtt.message import Fate, Message
 from edge_agent.refusals import Refusals
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ SHOWN: Final = 5
 
 
 class Dispatch:
-    """A source for the publisher (`edge_agent.message.Source`).
+    """A source for the publisher (`edge_agent.mqtt.message.Source`).
 
     Args:
         keeper: has the entries, and deletes those that were taken.

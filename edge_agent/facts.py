@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
 
     from edge_agent.board import Board
+    from edge_agent.mqtt.broker.rival import Rival
+    from edge_agent.mqtt.publisher import Publisher
     from edge_agent.outbox import Outbox
-    from edge_agent.publisher import Publisher
-    from edge_agent.rival import Rival
     from isotherm.tasks import Tasks
 
 

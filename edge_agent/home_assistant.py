@@ -22,7 +22,7 @@ from isotherm.mqtt.topics import latest_topic, status_topic
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from edge_agent.link import Up
+    from edge_agent.mqtt.events import Up
     from edge_agent.notices import Notices
     from edge_agent.sample import Sample
 

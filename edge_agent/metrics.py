@@ -11,7 +11,7 @@ from isotherm.http.prometheus import Metric, Sample
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from edge_agent.message import Fate
+    from edge_agent.mqtt.message import Fate
     from edge_agent.probes.status import ProbeStatus
 
 PREFIX: Final = "isotherm_agent_"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge_agent.frames import Framer
-from edge_agent.message import Fate, Message
+from edge_agent.mqtt.message import Fate, Message
 from isotherm.log import Problem
 
 if TYPE_CHECKING:
-    from edge_agent.message import Source
+    from edge_agent.mqtt.message import Source
     from isotherm.log import Log
 
 
@@ -24,8 +23,6 @@ class Notices:
     def __init__(self, source: Source, log: Log) -> None:
         self._source = source
         self._log = log
-        self._framers: dict[str, Framer] = {}
-        self._topics: dict[Framer, str] = {}
         self._waiting: dict[str, Message] = {}
         self._refusals: dict[str, Problem] = {}
         self._taken: set[str] = set()
@@ -47,13 +44,9 @@ class Notices:
             topic: without wildcards.
             payload: nothing has the broker forget what it kept.
         """
-        framer = self._framers.get(topic)
-        if framer is None:
-            framer = self._framers[topic] = Framer(topic, retain=True)
-            self._topics[framer] = topic
         # Behind what was posted before it, so that no topic is passed over for ever.
         self._waiting.pop(topic, None)
-        self._waiting[topic] = Message(payload, readings=0, framer=framer)
+        self._waiting[topic] = Message(payload, readings=0, topic=topic)
 
     def next(self) -> Message | None:
         """The next message: a notice if there is one, else one of the source."""
@@ -64,18 +57,18 @@ class Notices:
 
     def too_large(self, message: Message, reason: str) -> None:
         """Settle a message that is larger than the broker takes; a notice cannot be parted."""
-        if message.framer is None:
+        if message.topic is None:
             self._source.too_large(message, reason)
         else:
             self.settle(message, Fate.REFUSED, reason)
 
     def settle(self, message: Message, fate: Fate, reason: str) -> None:
         """What became of a message; that nobody listens to a notice now is no matter."""
-        if message.framer is None:
+        if message.topic is None:
             self._source.settle(message, fate, reason)
             return
         self._under_way -= 1
-        topic = self._topics[message.framer]
+        topic = message.topic
         if fate is not Fate.REFUSED:
             self._taken.add(topic)
             self._refusal(topic).end()

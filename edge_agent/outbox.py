@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from edge_agent.depot import Opened
     from edge_agent.entry import Entry
     from edge_agent.held import Key
-    from edge_agent.message import Fate, Message
+    from edge_agent.mqtt.message import Fate, Message
     from edge_agent.overflow import Overflow
     from edge_agent.room import Bounds
     from edge_agent.sample import Sample
@@ -258,7 +258,7 @@ class Outbox:
         self._dispatch.too_large(message, reason)
 
     def note(self, name: str, value: str) -> None:
-        """Keep a fact in the file, with the next commit; see `edge_agent.broker_note`."""
+        """Keep a fact in the file, with the next commit; see `edge_agent.mqtt.broker.note`."""
         self._keeper.batch.facts[name] = value
 
     def seen(self, status: Mark | None) -> None:

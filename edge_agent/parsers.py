@@ -9,14 +9,34 @@ from isotherm.contract.event_time import is_event_time, parse_event_time
 from isotherm.contract.fields import is_guid
 from isotherm.contract.states import MEAN_TEMPERATURE
 from isotherm.mqtt.topics import is_device
-from isotherm.settings.table import duration
+from isotherm.settings.address import Address, parse_address
+from isotherm.settings.table import duration, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
+URL_HELP: Final = (
+    "The broker: mqtt://[username@]host[:port], mqtts:// for TLS, or ws:// and wss:// with a path "
+    "for WebSockets."
+)
+PROXY_PORTS: Final = {"http": 3128, "socks5": 1080, "socks4": 1080}
 MAX_WINDOW: Final = 65_535
 """Packet identifiers that MQTT has."""
 MAX_RATE: Final = 1e9
+
+
+def mqtt_url(value: Any) -> Address:
+    """Parser: the broker's address."""
+    return parse_address(text(value), MQTT_PORTS, with_path=("ws", "wss"))
+
+
+def proxy_url(value: Any) -> Address:
+    """Parser: the address of a proxy in front of the broker."""
+    address = parse_address(text(value), PROXY_PORTS)
+    if address.username:
+        raise ValueError("a proxy that asks for a name and a password is not supported")
+    return address
 
 
 def discovery_prefix(value: Any) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from edge_agent.errors import BrokerError, BrokerRefusedError
 from edge_agent.lines import MAX_LINE
-from edge_agent.message import Fate, Message
+from edge_agent.mqtt.message import Fate, Message
 from edge_agent.stop import EXIT_BASE
 from isotherm.contract.verdict import MAX_BYTES
 from isotherm.errors import EXIT_FINE, EXIT_OTHER
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge_agent.lines import Line, LineReader
-    from edge_agent.mqtt import MqttLink
+    from edge_agent.mqtt.client import MqttLink
+    from edge_agent.mqtt.publisher import Publisher
     from edge_agent.pace import Pace
     from edge_agent.progress import Progress
-    from edge_agent.publisher import Publisher
     from edge_agent.stop import Stop
     from isotherm.log import Log
 

@@ -12,9 +12,9 @@ from isotherm.mqtt.status import Mark, Status, decode_mark, encode_status
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable
 
-    from edge_agent.link import Up
+    from edge_agent.mqtt.broker.rival import Rival
+    from edge_agent.mqtt.events import Up
     from edge_agent.notices import Notices
-    from edge_agent.rival import Rival
     from isotherm.log import Log
 
 GAP: Final = 5.0

@@ -6,26 +6,26 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from edge_agent.board import Board
-from edge_agent.broker_note import BrokerNotes
 from edge_agent.clock import SystemClock, boot_id
-from edge_agent.connect import connect
 from edge_agent.facts import Facts
 from edge_agent.guarded import Guarded, Idle
 from edge_agent.home_assistant import HomeAssistant, Sensor
-from edge_agent.message import Fate
+from edge_agent.mqtt.broker.note import BrokerNotes
+from edge_agent.mqtt.broker.rival import Rival
+from edge_agent.mqtt.broker.will import LastWill
+from edge_agent.mqtt.message import Fate
+from edge_agent.mqtt.options import connect
+from edge_agent.mqtt.publisher import Publisher
 from edge_agent.notices import Notices
 from edge_agent.observer import Observer, listening
 from edge_agent.open_outbox import open_outbox
 from edge_agent.place import places
-from edge_agent.publisher import Publisher
 from edge_agent.reporter import Reporter
-from edge_agent.rival import Rival
 from edge_agent.sampler import Sampler
 from edge_agent.schedule import Schedule
 from edge_agent.settings import needs_restart, reloaded
 from edge_agent.stop import Stop
 from edge_agent.supervisor import Supervisor
-from edge_agent.will import LastWill
 from isotherm import VERSION
 from isotherm.errors import EXIT_FINE, IsothermError
 from isotherm.mqtt.topics import readings_topic, status_topic

@@ -7,17 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from edge_agent.connect import check
+from edge_agent.mqtt.options import check
+from edge_agent.mqtt.publisher import WINDOW
 from edge_agent.overflow import Overflow
 from edge_agent.parsers import (
     MAX_WINDOW,
+    URL_HELP,
     device_id,
     discovery_prefix,
+    mqtt_url,
+    proxy_url,
     rate,
     state,
 )
 from edge_agent.probes.registry import driver
-from edge_agent.publisher import WINDOW
 from edge_agent.room import FEWEST_ROWS
 from edge_agent.workload import DESTINATION
 from isotherm.errors import SettingsError
@@ -80,7 +83,22 @@ class AgentSettings:
         default="real",
         help="Whether I2C and SPI are the board's own, or mocks for trying things without it.",
     )
-    mqtt: Address = mqtt_setting("url", flag="--mqtt", default="mqtt://127.0.0.1:1883")
+    mqtt: Address = mqtt_setting(
+        "url", flag="--mqtt", parse=mqtt_url, help=URL_HELP, default="mqtt://127.0.0.1:1883"
+    )
+    version: str = setting(
+        "mqtt.version",
+        choice("auto", "5", "3.1.1"),
+        default="auto",
+        help="MQTT version; auto takes 3.1.1 where the broker does not speak 5. 3.1.1 does not say "
+        "whether anybody gets a reading.",
+    )
+    proxy: Address | None = setting(
+        "mqtt.proxy",
+        optional(proxy_url),
+        default=None,
+        help="What to connect through: http://host[:port], socks5:// or socks4://; needs PySocks.",
+    )
     username: str | None = mqtt_setting("username")
     password_file: str | None = mqtt_setting("password_file")
     ca_file: str | None = mqtt_setting("ca_file")

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "benchmarks": {"isotherm", "aggregator", "deploy", "tests"},
 }
 EXTRAS = {
-    "edge_agent": ("agent",),
+    "edge_agent": ("agent", "proxy"),
     "bridge": ("bridge",),
     "aggregator": ("aggregator",),
     "dashboard": ("dashboard", "apprise"),
@@ -38,6 +38,7 @@ EXTRAS = {
 }
 IMPORT_NAMES = {
     "paho-mqtt": "paho",
+    "PySocks": "socks",
     "kafka-python": "kafka",
     "confluent-kafka": "confluent_kafka",
     "prometheus-client": "prometheus_client",

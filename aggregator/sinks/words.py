@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from aggregator.ledger.event_window import EventWindow
-    from aggregator.ledger.overflow import Approximate
+    from aggregator.analytics.approximate import Approximate
+    from aggregator.analytics.event_window import EventWindow
 
 _DAY: Final = len("2016-11-16")
 _SECOND: Final = len("2016-11-16T13:26:39")

@@ -12,7 +12,7 @@ from isotherm.mqtt.status import SCHEMA
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edge_agent.broker_note import BrokerNote
+    from edge_agent.mqtt.broker.note import BrokerNote
     from isotherm.doctor.finding import Finding
 
 _LONGEST_TIME: Final = 40

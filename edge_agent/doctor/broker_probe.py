@@ -6,10 +6,10 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
-from edge_agent.connect import connect
 from edge_agent.doctor.broker import BrokerFacts
-from edge_agent.link import Down, Up
-from edge_agent.will import LastWill
+from edge_agent.mqtt.broker.will import LastWill
+from edge_agent.mqtt.events import Down, Up
+from edge_agent.mqtt.options import connect
 from isotherm.mqtt.topics import status_topic
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _try(settings: AgentSettings, topic: str, will: LastWill, deadline: float) -
     link.open()
     try:
         while time.monotonic() < deadline:
-            for event in link.exchange(b""):
+            for event in link.exchange():
                 if isinstance(event, Up | Down):
                     return event
             link.wait(_TURN_S)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_agent.broker_note import FACT, decode_note
 from edge_agent.clock import boot_id
-from edge_agent.connect import check_files
 from edge_agent.doctor.broker import check_broker, check_note
 from edge_agent.doctor.broker_probe import ask_broker
 from edge_agent.doctor.last_words import last_words
@@ -15,6 +13,8 @@ from edge_agent.doctor.outbox import check_outbox
 from edge_agent.doctor.outbox_probe import look_at_outbox
 from edge_agent.doctor.probes import check_probes
 from edge_agent.doctor.unit import check_unit, unit_facts
+from edge_agent.mqtt.broker.note import FACT, decode_note
+from edge_agent.mqtt.options import check_files
 from edge_agent.place import places
 from edge_agent.probe_commands import read_all
 from isotherm.doctor.clock import check_clock

@@ -1,4 +1,4 @@
-"""Where a service listens: `scheme://[username@]host:port`, or `host:port`."""
+"""Where a service listens: `scheme://[username@]host:port[/path]`, or `host:port`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 from isotherm.settings.parsers import text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 _HOST_PORT: Final = re.compile(
     r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<name>[^\s:/?#@\[\]]+))(?::(?P<port>[0-9]{1,5}))?"
 )
 _HOST_NAME: Final = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
+_PATH: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
+"""RFC 3986, section 3.3; no query, which may hold a secret."""
 _MAX_PORT: Final = 65_535
 _PLAIN: Final = re.compile("[!-~]+")
 
@@ -29,25 +31,31 @@ class Address:
         host: a name, an IPv4 or an IPv6 address (without brackets).
         port: 1 to 65535.
         username: who connects, where the address says so; a password never stands in an address.
+        path: of a WebSocket, with its slash; empty where the address has none.
     """
 
     scheme: str
     host: str
     port: int
     username: str | None = None
+    path: str = ""
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         user = f"{quote(self.username, safe='')}@" if self.username else ""
-        return f"{self.scheme}://{user}{host}:{self.port}" if self.scheme else f"{host}:{self.port}"
+        place = f"{host}:{self.port}{self.path}"
+        return f"{self.scheme}://{user}{place}" if self.scheme else place
 
 
-def parse_address(text: str, schemes: Mapping[str, int]) -> Address:
-    """Read ``scheme://[username@]host[:port]``.
+def parse_address(
+    text: str, schemes: Mapping[str, int], *, with_path: Collection[str] = ()
+) -> Address:
+    """Read ``scheme://[username@]host[:port][/path]``.
 
     Args:
         text: the address.
         schemes: the schemes that are understood, with the port that each takes by default.
+        with_path: those of them whose addresses may have a path.
 
     Raises:
         ValueError: says what to write instead; never repeats a password.
@@ -56,13 +64,19 @@ def parse_address(text: str, schemes: Mapping[str, int]) -> Address:
     scheme, separator, _ = text.partition("://")
     if not separator or scheme not in schemes:
         raise ValueError(f"{form} (known: {', '.join(f'{name}://' for name in schemes)})")
-    user, _, place = text.partition("://")[2].rpartition("@")
+    rest, path = text.partition("://")[2], ""
+    if scheme in with_path:
+        rest, slash, path = rest.partition("/")
+        path = slash + path
+        if not _PATH.fullmatch(path):
+            raise ValueError("a path has letters, digits and -._~!$&'()*+,;=:@%/ alone")
+    user, _, place = rest.rpartition("@")
     if ":" in user:
         raise ValueError("a password does not belong in an address; put it into a file")
     place = place.removesuffix("/")
     if set(place) & set("/?#"):
         raise ValueError(f"nothing may follow the port; {form}")
-    return Address(scheme, *_host_port(place, schemes[scheme]), unquote(user) or None)
+    return Address(scheme, *_host_port(place, schemes[scheme]), unquote(user) or None, path)
 
 
 def parse_host_port(text: str, default_port: int | None = None) -> Address:

@@ -17,7 +17,6 @@ Ours: importing pydantic-settings takes 15 MB, which the agent, with 24 in all, 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -319,6 +318,8 @@ def _from_environment(
 
 
 def _unknown(key: str, known: Iterable[str]) -> str:
+    import difflib  # noqa: PLC0415 only for a mistake
+
     near = difflib.get_close_matches(key, list(known), n=1)
     return f"is not a setting; did you mean {near[0]}?" if near else "is not a setting; remove it"
 

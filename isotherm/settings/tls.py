@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import ssl
 
 
+MQTT_TLS: Final = frozenset({"mqtts", "wss"})
+"""The schemes of brokers' addresses that mean TLS."""
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _HEADER_TEXT: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 """RFC 9110, 5.5, without what is obsolete."""
@@ -70,7 +72,7 @@ def check_mqtt(
         SettingsError: they cannot.
     """
     check_pair(files)
-    if scheme != "mqtts":
+    if scheme not in MQTT_TLS:
         refuse(files.given(), "has no effect without TLS; write mqtt.url = mqtts://HOST:PORT")
     if password_file and not username:
         raise SettingsError("mqtt.password_file", password_file, "set mqtt.username too")

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from edge_agent import clock
 from edge_agent.cli import main
-from edge_agent.frames import Framer
+from edge_agent.mqtt.client import MqttLink
 from edge_agent.stamper import Stamper
 from edge_agent.store import Store
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from edge_agent.entry import Entry
 
-_READINGS: Final = b"isotherm/v1/readings/"
+_READINGS: Final = "isotherm/v1/readings/"
 _EVERYTHING: Final = 1 << 62
 
 
@@ -66,12 +66,12 @@ def record(journal: Journal) -> None:
 
     The seams are those at which an entry gets its name, is on disk, and goes to the broker.
     """
-    stamp, gap, apply, load, frame = (
+    stamp, gap, apply, load, publish = (
         Stamper.stamp,
         Stamper.gap,
         Store.apply,
         Store.load,
-        Framer.frame,
+        MqttLink.publish,
     )
 
     @functools.wraps(stamp)
@@ -101,19 +101,19 @@ def record(journal: Journal) -> None:
             at = entries[-1].id + 1
         return saved
 
-    @functools.wraps(frame)
-    def framing(self: Framer, mid: int, payload: bytes, **named: Any) -> bytes:
-        packet = frame(self, mid, payload, **named)
-        if _READINGS in packet[:64]:
+    @functools.wraps(publish)
+    def publishing(self: MqttLink, topic: str, payload: bytes, **named: Any) -> int:
+        mid = publish(self, topic, payload, **named)
+        if topic.startswith(_READINGS):
             journal.note("sent", payload.decode())
-        return packet
+        return mid
 
     for owner, name, wrapper in (
         (Stamper, "stamp", stamping),
         (Stamper, "gap", gapping),
         (Store, "apply", applying),
         (Store, "load", loading),
-        (Framer, "frame", framing),
+        (MqttLink, "publish", publishing),
     ):
         setattr(owner, name, wrapper)
 

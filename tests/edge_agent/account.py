@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from edge_agent.publisher import WINDOW
+from edge_agent.mqtt.publisher import WINDOW
 from tests.edge_agent.simulated_board import Arrivals, Name, SimulatedBoard
 from tests.support import Program, await_true, program
 

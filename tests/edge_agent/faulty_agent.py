@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from edge_agent import clock
 from edge_agent.cli import main
+from edge_agent.mqtt.transport import Transport
 from edge_agent.outbox import Outbox
 from edge_agent.store import Store
-from edge_agent.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ POINTS: Final[dict[str, tuple[type, str, Callable[[Any, Any], bool]]]] = {
     # On disk, and nobody knows yet.
     "commit": (Store, "apply", lambda _, batch: bool(batch.entries)),
     # With the kernel, and not acknowledged.
-    "publish": (Wire, "push", lambda sent, data: sent > 0 and b"eventTime" in bytes(data)),
+    "publish": (Transport, "push", lambda sent, data: sent > 0 and b"eventTime" in data),
     # Acknowledged, and on disk all the same.
     "puback": (Outbox, "settle", lambda *_: True),
     # Gone from the disk, and nobody knows yet.

@@ -1,6 +1,6 @@
 """A source without any readings, for tests of what goes beside them."""
 
-from edge_agent.message import Fate, Message
+from edge_agent.mqtt.message import Fate, Message
 
 
 class NoReadings:

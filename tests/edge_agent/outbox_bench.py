@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edge_agent.message import Fate, Message
+from edge_agent.mqtt.message import Fate, Message
 from edge_agent.outbox import Outbox
 from edge_agent.overflow import Overflow
 from edge_agent.room import Bounds

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_agent.keeper import STALL
-from edge_agent.message import Fate
+from edge_agent.mqtt.message import Fate
 from edge_agent.overflow import Overflow
 from tests.edge_agent.outbox_bench import Bench, is_gap, names, seqs
 

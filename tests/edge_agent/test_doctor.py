@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edge_agent.broker_note import BrokerNote, decode_note
 from edge_agent.doctor.broker import BrokerFacts, check_broker, check_note
 from edge_agent.doctor.outbox import OutboxFacts, check_outbox
 from edge_agent.doctor.outbox_probe import look_at_outbox
 from edge_agent.doctor.probes import check_probes
 from edge_agent.doctor.unit import check_unit
+from edge_agent.mqtt.broker.note import BrokerNote, decode_note
 from edge_agent.probes.fault import Fault
 from edge_agent.probes.status import ProbeStatus
 from isotherm.mqtt.status import SCHEMA

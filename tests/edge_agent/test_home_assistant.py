@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.home_assistant import HomeAssistant, Sensor, config, config_topic, latest, object_id
-from edge_agent.link import Up
+from edge_agent.mqtt.events import Up
 from edge_agent.notices import Notices
 from edge_agent.sample import Sample
 from isotherm.contract.fields import is_guid
@@ -27,17 +27,15 @@ class _Rig:
         )
 
     def connect(self) -> None:
-        self.up = Up(session=False, receive_maximum=10, maximum_packet=None)
+        self.up = Up(receive_maximum=10, maximum_packet=None)
         self.home.turn(0.0)
 
     def posted(self) -> dict[str, Any]:
         """By topic; None for what is taken back."""
         found = {}
         while (message := self._notices.next()) is not None:
-            assert message.framer is not None
-            head, _, payload = message.framer.frame(1, message.payload).partition(b"\0\x01\0")
-            topic = re.sub(rb"^.{2,5}?\0.", b"", head, count=1, flags=re.DOTALL).decode()
-            found[topic] = json.loads(payload) if payload else None
+            assert message.topic is not None
+            found[message.topic] = json.loads(message.payload) if message.payload else None
         return found
 
 

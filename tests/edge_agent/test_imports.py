@@ -1,5 +1,11 @@
+from __future__ import annotations
+
 import subprocess
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HEAVY = {"pyspark", "kafka", "confluent_kafka", "msgspec", "duckdb", "pyarrow"}
 
@@ -13,10 +19,19 @@ for module in pkgutil.walk_packages(edge_agent.__path__, "edge_agent."):
 print(*{name.partition(".")[0] for name in sys.modules})
 """
 
-SERVICE = """
+COMMANDS = """
 import sys
 import edge_agent.commands, edge_agent.service, edge_agent.probes.drivers.simulated
 print(*{name.partition(".")[0] for name in sys.modules})
+"""
+
+SERVICE = """
+import sys
+from edge_agent import cli, service
+from edge_agent.mqtt import client
+service.Service.run = lambda _: print(*{name.partition(".")[0] for name in sys.modules})
+sys.argv[1:] = ["run", "--config", "{config}"]
+cli.main()
 """
 
 
@@ -34,5 +49,15 @@ def test_the_whole_agent_stays_light() -> None:
     assert not modules & {"bridge", "aggregator", "deploy"}
 
 
-def test_a_device_without_tls_loads_none_of_it() -> None:
-    assert not _modules(SERVICE) & {"ssl", "_ssl", "paho", "http", "email"}
+def test_a_command_without_a_broker_loads_no_client_of_one() -> None:
+    assert not _modules(COMMANDS) & {"ssl", "_ssl", "paho", "http", "email"}
+
+
+def test_the_running_agent_holds_no_command_line(tmp_path: Path) -> None:
+    config = tmp_path / "agent.toml"
+    config.write_text(
+        '[device]\nid = "d"\nstate = "CA"\n[[probe]]\nguid = "g"\ndriver = "simulated"\n'
+    )
+    modules = _modules(SERVICE.replace("{config}", str(config)))
+    assert "paho" in modules
+    assert not modules & {"click", "difflib", "asyncio", "unittest"}

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import re
 
-from edge_agent.message import Fate
 from edge_agent.metrics import METRICS, PREFIX, View
+from edge_agent.mqtt.message import Fate
 from edge_agent.observer import FRESH, STUCK, Observer
 from edge_agent.probes.fault import Fault
 from edge_agent.probes.status import ProbeStatus

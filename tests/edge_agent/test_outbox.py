@@ -10,7 +10,7 @@ import pytest
 
 from edge_agent.errors import OutboxInUseError
 from edge_agent.lanes import BACKFILL_PACKETS, PACKET_BYTES
-from edge_agent.message import Fate
+from edge_agent.mqtt.message import Fate
 from isotherm.contract.verdict import decode
 from tests.edge_agent.outbox_bench import Bench, names, seqs
 

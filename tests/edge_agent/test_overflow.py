@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_agent.message import Fate
+from edge_agent.mqtt.message import Fate
 from edge_agent.overflow import Overflow
 from edge_agent.room import FEWEST_ROWS, Bounds, Room
 from tests.edge_agent.outbox_bench import Bench, is_gap, seqs

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_agent.message import Fate
+from edge_agent.mqtt.message import Fate
 from tests.edge_agent.outbox_bench import Bench, seqs
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import pytest
 
 from edge_agent import lines
 from edge_agent.lines import LineReader
-from edge_agent.message import Fate, Message
+from edge_agent.mqtt.message import Fate, Message
 from edge_agent.pace import Pace
 from edge_agent.replay import SHOWN, Replay
 from isotherm.log import start_logging

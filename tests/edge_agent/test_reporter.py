@@ -4,11 +4,11 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any
 
-from edge_agent.link import Up
-from edge_agent.message import Fate
+from edge_agent.mqtt.broker.rival import Rival
+from edge_agent.mqtt.events import Up
+from edge_agent.mqtt.message import Fate
 from edge_agent.notices import Notices
 from edge_agent.reporter import GAP, Reporter
-from edge_agent.rival import Rival
 from isotherm.log import start_logging
 from isotherm.mqtt.status import Mark, ProbeState, Status, encode_status
 from tests.edge_agent.no_readings import NoReadings
@@ -79,7 +79,7 @@ class _Rig:
 
 
 def _up(**more: Any) -> Up:
-    return Up(session=False, receive_maximum=10, maximum_packet=None, **more)
+    return Up(receive_maximum=10, maximum_packet=None, **more)
 
 
 def test_each_connection_begins_with_what_the_broker_knew_and_a_birth() -> None:

@@ -16,7 +16,7 @@ import pytest
 from edge_agent.batch import Batch
 from edge_agent.held import Held
 from edge_agent.lookup import Lookup
-from edge_agent.message import Fate
+from edge_agent.mqtt.message import Fate
 from edge_agent.store import Store
 from tests.edge_agent.outbox_bench import Bench, is_gap, names, unable_to_apply
 

@@ -150,7 +150,9 @@ def test_history_has_them_and_null_for_snapshots_of_before(tmp_path: Path) -> No
     with file.open("a", encoding="utf-8") as out:
         out.write(json.dumps(old) + "\n")
     sql = "SELECT state, minimum, maximum FROM temperature ORDER BY state, minimum"
-    assert query(tmp_path, sql).fetchall() == [
+    with query(tmp_path, sql) as found:
+        listed = found.fetchall()
+    assert listed == [
         ("FL", -4.0, 104.25),
         ("FL", None, None),
         ("HI", None, None),

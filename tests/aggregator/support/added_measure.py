@@ -71,7 +71,8 @@ def main(path: Path, batch: int) -> None:
     observed.emit(kept.snapshots[-1])
     lines = [to_json(snapshot) for snapshot in kept.snapshots]
     (folder / "snapshots.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    found = history.query(folder, "SELECT scope, state, trial FROM temperature ORDER BY ALL")
+    with history.query(folder, "SELECT scope, state, trial FROM temperature ORDER BY ALL") as found:
+        listed = found.fetchall()
     with report.opened(path) as connection:
         exported = [row.get("trial_temperature") for row in report.exported(connection)]
         problems = report.problems(connection)
@@ -87,7 +88,7 @@ def main(path: Path, batch: int) -> None:
                     for name, value in shown(View(observed=observed, trigger=3.0)).items()
                     if "trial" in name
                 },
-                "history": found.fetchall(),
+                "history": listed,
                 "exported": exported,
                 "problems": problems,
             }

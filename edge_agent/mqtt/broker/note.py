@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_agent.publisher import Publisher
-    from edge_agent.rival import Rival
-    from edge_agent.will import LastWill
+    from edge_agent.mqtt.broker.rival import Rival
+    from edge_agent.mqtt.broker.will import LastWill
+    from edge_agent.mqtt.publisher import Publisher
 
 FACT: Final = "broker"
 """The fact's name in the store."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import random
 
-from edge_agent.rival import FIRST_PAUSE, LONGEST_PAUSE, QUIET, TAKEN_OVER, Rival
+from edge_agent.mqtt.broker.rival import FIRST_PAUSE, LONGEST_PAUSE, QUIET, TAKEN_OVER, Rival
 from isotherm.backoff import Backoff
 from isotherm.log import start_logging
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from edge_agent.frames import ASIDE
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_agent.message import Message
+    from edge_agent.mqtt.message import Message
 
-MAX_MID: Final = ASIDE - 1
+MAX_MID: Final = 65_535 - 1
+"""Of the packet identifiers that MQTT has, one is left for what is no message."""
 MOST_BYTES: Final = 8 << 20
 """Payload bytes in flight; one larger message still goes, alone."""
 BARREN: Final = 2
@@ -46,7 +45,6 @@ class Window:
         self._flight: dict[int, Message] = {}
         self._again: deque[Message] = deque()
         self._bytes = 0
-        self._last_mid = 0
         self._suspects = 0
         self._settled_here = 0
         self._barren = 0
@@ -72,22 +70,18 @@ class Window:
         self._settled_here = 0
 
     def again(self) -> Message | None:
-        """The next message to be sent again, if there is one and room for it."""
-        return self._carry(self._again.popleft()) if self._again and self._room() else None
+        """The next message to be sent again, if there is one and room for it: `add` it then."""
+        return self._again.popleft() if self._again and self._room() else None
 
     def open(self) -> bool:
         """Whether a new message may be added: there is room, and no old one goes first."""
         return not self._again and self._room()
 
-    def add(self, message: Message) -> None:
-        """Take a new message and give it a packet identifier; only while `open`."""
-        mid = self._last_mid
-        while True:
-            mid = mid + 1 if mid < MAX_MID else 1
-            if mid not in self._flight:
-                break
-        self._last_mid = message.mid = mid
-        self._carry(message)
+    def add(self, message: Message, mid: int) -> None:
+        """A message was sent under a packet identifier; only while there is room."""
+        message.mid = mid
+        self._flight[mid] = message
+        self._bytes += len(message.payload)
 
     def settle(self, mid: int) -> Message | None:
         """The broker answered; None for an identifier that is not in flight."""
@@ -152,8 +146,3 @@ class Window:
     def _room(self) -> bool:
         limit = 1 if self._suspects else self._limit
         return len(self._flight) < limit <= self._limit and self._bytes < self._most_bytes
-
-    def _carry(self, message: Message) -> Message:
-        self._flight[message.mid] = message
-        self._bytes += len(message.payload)
-        return message

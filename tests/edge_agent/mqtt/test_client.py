@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -11,11 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_agent.frames import Puback
-from edge_agent.link import Acks, Down, Event, Up
-from edge_agent.mqtt import MqttLink
-from edge_agent.packets import subscribe, unsubscribe
-from edge_agent.will import Will
+from edge_agent.mqtt.broker.will import Will
+from edge_agent.mqtt.client import MqttLink
+from edge_agent.mqtt.events import Acks, Down, Event, Passed, Puback, Up
+from edge_agent.mqtt.paho_client import Target
 from isotherm.settings.address import Address
 from tests.bridge.mqtt.scripted_broker import Peer, ScriptedBroker
 
@@ -24,16 +24,22 @@ if TYPE_CHECKING:
 
 # OASIS MQTT 5.0: CONNACK, no session, success, Receive Maximum 7.
 CONNACK = b"\x20\x06\0\0\x03\x21\0\x07"
-# SUBACK and UNSUBACK of identifier 65,535.
-SUBACK = b"\x90\x04\xff\xff\0\0"
-UNSUBACK = b"\xb0\x04\xff\xff\0\0"
-PUBACK = b"\x40\x02\0\x05"
+# Topic "s", identifiers 1 and 2, no properties, QoS 0.
+SUBSCRIBE = b"\x82\x07\0\x01\0\0\x01s\0"
+SUBACK = b"\x90\x04\0\x01\0\0"
+UNSUBSCRIBE = b"\xa2\x06\0\x02\0\0\x01s"
+UNSUBACK = b"\xb0\x04\0\x02\0\0"
 
 
 @pytest.fixture
 def broker() -> Iterator[ScriptedBroker]:
     with ScriptedBroker() as scripted:
         yield scripted
+
+
+def _target(scheme: str, port: int, *, path: str = "", keepalive: int = 30) -> Target:
+    address = Address(scheme, "127.0.0.1", port, path=path)
+    return Target(address=address, client_id="c", keepalive=keepalive)
 
 
 @contextmanager
@@ -45,9 +51,7 @@ def _link(
     keepalive: int = 30,
 ) -> Iterator[MqttLink]:
     link = MqttLink(
-        Address("mqtt", "127.0.0.1", broker.port),
-        client_id="c",
-        keepalive=keepalive,
+        _target("mqtt", broker.port, keepalive=keepalive),
         status_topic=status,
     )
     if will is not None:
@@ -59,14 +63,14 @@ def _link(
         link.close()
 
 
-def _event(link: MqttLink, frames: bytes = b"") -> Event:
+def _event(link: MqttLink) -> Event:
     """The next event; there is exactly one."""
     end = time.monotonic() + 20
-    events = link.exchange(frames)
+    events = link.exchange()
     while not events:
         assert time.monotonic() < end
         link.wait(0.1)
-        events = link.exchange(b"")
+        events = link.exchange()
     (event,) = events
     return event
 
@@ -74,7 +78,7 @@ def _event(link: MqttLink, frames: bytes = b"") -> Event:
 def _nothing(link: MqttLink) -> None:
     for _ in range(3):
         link.wait(0.01)
-        assert not link.exchange(b"")
+        assert not link.exchange()
 
 
 def _packet(link: MqttLink, peer: Peer) -> bytes:
@@ -83,7 +87,7 @@ def _packet(link: MqttLink, peer: Peer) -> bytes:
         packet = pool.submit(peer.packet)
         while not packet.done():
             link.wait(0.01)
-            assert not link.exchange(b"")
+            assert not link.exchange()
         return packet.result()
 
 
@@ -97,19 +101,19 @@ def _accept(broker: ScriptedBroker, link: MqttLink, answer: bytes = CONNACK) -> 
 def test_without_a_status_the_connack_is_all_that_is_awaited(broker: ScriptedBroker) -> None:
     with _link(broker) as link:
         _accept(broker, link)
-        assert _event(link) == Up(session=False, receive_maximum=7, maximum_packet=None)
+        assert _event(link) == Up(receive_maximum=7, maximum_packet=None)
 
 
 def test_the_retained_status_is_read_back_before_anything_is_sent(broker: ScriptedBroker) -> None:
     with _link(broker, status="s") as link:
         peer = _accept(broker, link)
-        assert _packet(link, peer) == subscribe("s")
+        assert _packet(link, peer) == SUBSCRIBE
         peer.send(SUBACK)
         # A PUBLISH with RETAIN at QoS 0, in pieces.
         for piece in (b"\x31\x07", b"\0\x01s\0", b"old"):
             peer.send(piece)
             _nothing(link)
-        assert _packet(link, peer) == unsubscribe("s")
+        assert _packet(link, peer) == UNSUBSCRIBE
         _nothing(link)
         peer.send(UNSUBACK)
         up = _event(link)
@@ -120,9 +124,9 @@ def test_the_retained_status_is_read_back_before_anything_is_sent(broker: Script
 def test_a_status_that_may_not_be_read_is_said_and_no_obstacle(broker: ScriptedBroker) -> None:
     with _link(broker, status="s") as link:
         peer = _accept(broker, link)
-        assert _packet(link, peer) == subscribe("s")
-        peer.send(b"\x90\x04\xff\xff\0\x87")
-        assert _packet(link, peer) == unsubscribe("s")
+        assert _packet(link, peer) == SUBSCRIBE
+        peer.send(b"\x90\x04\0\x01\0\x87")
+        assert _packet(link, peer) == UNSUBSCRIBE
         peer.send(UNSUBACK)
         up = _event(link)
         assert isinstance(up, Up)
@@ -144,7 +148,7 @@ def test_a_board_without_a_thread_for_it_tries_again(
         with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "start", refuse)
             link.open()
-            assert link.exchange(b"") == [Down("can't start new thread")]
+            assert link.exchange() == [Down("can't start new thread")]
         link.open()
         _accept(broker, link)
         assert isinstance(_event(link), Up)
@@ -155,13 +159,25 @@ def test_pubacks_come_in_bulk_and_in_pieces_between_other_packets(broker: Script
         peer = _accept(broker, link)
         assert isinstance(_event(link), Up)
         pingresp = b"\xd0\0"
-        peer.send(PUBACK + PUBACK + pingresp + PUBACK + PUBACK[:3])
-        acks = _event(link)
-        assert isinstance(acks, Acks)
-        assert list(acks.pubacks) == [Puback(5, 0)] * 3
+        mids = [link.publish("t", b"%d" % n, qos=1, retain=False) for n in range(4)]
+        for _ in mids:
+            _packet(link, peer)
+        pubacks = [b"\x40\x02" + mid.to_bytes(2) for mid in mids]
+        peer.send(pubacks[0] + pubacks[1] + pingresp + pubacks[2] + pubacks[3][:3])
+        found: list[Puback] = []
+        while len(found) < 3:
+            acks = _event(link)
+            assert isinstance(acks, Acks)
+            found += acks.pubacks
+        assert found == [Puback(mid, 0) for mid in mids[:3]]
         _nothing(link)
-        peer.send(PUBACK[3:])
-        assert _event(link) == Acks([Puback(5, 0)])
+        # Nobody subscribed, in a PUBACK that says so (OASIS MQTT 5.0, 3.4.2.1).
+        peer.send(pubacks[3][3:] + b"\x40\x03" + mids[3].to_bytes(2) + b"\x10")
+        assert _event(link) == Acks([Puback(mids[3], 0)])
+        mid = link.publish("t", b"x", qos=1, retain=False)
+        _packet(link, peer)
+        peer.send(b"\x40\x03" + mid.to_bytes(2) + b"\x10")
+        assert _event(link) == Acks([Puback(mid, 0x10)])
 
 
 def test_the_will_is_what_holds_at_the_connect_and_vanishing_asks_for_it(
@@ -179,7 +195,7 @@ def test_the_will_is_what_holds_at_the_connect_and_vanishing_asks_for_it(
         assert isinstance(_event(link), Up)
         link.close(vanish=True)
         # DISCONNECT with reason 0x04: disconnect with will message.
-        assert peer.packet()[:3] == b"\xe0\x07\x04"
+        assert peer.packet() == b"\xe0\x01\x04"
 
 
 def test_a_broker_that_takes_all_and_says_nothing_is_asked_and_then_given_up(
@@ -188,17 +204,17 @@ def test_a_broker_that_takes_all_and_says_nothing_is_asked_and_then_given_up(
     with _link(broker, keepalive=1) as link:
         peer = _accept(broker, link)
         assert isinstance(_event(link), Up)
-        publish = b"\x32\x06\0\x01t\0\x01\0"
         end = time.monotonic() + 20
-        while not (events := link.exchange(publish)):
+        while not (events := link.exchange()):
             assert time.monotonic() < end
+            link.publish("t", b"", qos=1, retain=False)
             link.wait(0.1)
         assert isinstance(events[0], Down)
         assert "silent" in events[0].reason
         sent = []
         while packet := peer.packet():
             sent.append(packet)
-    assert set(sent) == {publish, b"\xc0\0"}
+    assert {packet[0] for packet in sent} == {0x32, 0xC0}
 
 
 @pytest.mark.parametrize(
@@ -225,7 +241,7 @@ def test_an_answer_that_lets_us_not_in_is_one_end(
 def test_a_host_that_answers_nothing_at_all_holds_nobody_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edge_agent.mqtt.CONNECT_TIMEOUT", 0.5)
+    monkeypatch.setattr("edge_agent.mqtt.client.CONNECT_TIMEOUT", 0.5)
     # A listener whose queue is full leaves the next SYN unanswered, like a black hole.
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
         port = server.getsockname()[1]
@@ -235,10 +251,10 @@ def test_a_host_that_answers_nothing_at_all_holds_nobody_up(
             filler.setblocking(False)
             filler.connect_ex(("127.0.0.1", port))
             fillers.append(filler)
-        link = MqttLink(Address("mqtt", "127.0.0.1", port), client_id="c")
+        link = MqttLink(_target("mqtt", port))
         link.open()
         turns = 0
-        while not (events := link.exchange(b"")):
+        while not (events := link.exchange()):
             link.wait(0.05)
             turns += 1
         assert isinstance(events[0], Down)
@@ -252,3 +268,89 @@ def test_a_host_that_answers_nothing_at_all_holds_nobody_up(
                 thread.join()
         for filler in fillers:
             filler.close()
+
+
+@pytest.mark.parametrize("code", (0x95, 0x87, 0x10, 0x42, 0xFF))
+def test_any_reason_that_a_broker_gives_tells_of_one_message(
+    broker: ScriptedBroker, code: int
+) -> None:
+    with _link(broker) as link:
+        peer = _accept(broker, link)
+        assert isinstance(_event(link), Up)
+        mid = link.publish("t", b"x", qos=1, retain=False)
+        _packet(link, peer)
+        peer.send(b"\x40\x04" + mid.to_bytes(2) + bytes((code, 0)))
+        assert _event(link) == Acks([Puback(mid, code)])
+
+
+def test_at_qos_0_the_broker_has_read_what_went_before_a_mark(broker: ScriptedBroker) -> None:
+    with _link(broker) as link:
+        # Maximum QoS 0 (OASIS MQTT 5.0, 3.2.2.3.4).
+        peer = _accept(broker, link, b"\x20\x05\0\0\x02\x24\0")
+        up = _event(link)
+        assert isinstance(up, Up)
+        assert up.maximum_qos == 0
+        link.publish("t", b"x", qos=0, retain=False)
+        mark = link.mark()
+        assert _packet(link, peer) == b"\x30\x05\0\x01t\0x"
+        _packet(link, peer)
+        _nothing(link)
+        peer.send(b"\xb0\x04" + mark.to_bytes(2) + b"\0\x11")
+        assert _event(link) == Passed(mark)
+
+
+def test_a_packet_without_end_is_not_kept(broker: ScriptedBroker) -> None:
+    with _link(broker) as link:
+        peer = _accept(broker, link)
+        assert isinstance(_event(link), Up)
+        # A PUBLISH of 256 MB.
+        peer.send(b"\x30\xff\xff\xff\x7f" + bytes(1000))
+        down = _event(link)
+        assert isinstance(down, Down)
+        assert "absurd length" in down.reason
+
+
+@pytest.mark.parametrize("qos", (1, 2))
+def test_messages_that_want_an_answer_are_not_kept(broker: ScriptedBroker, qos: int) -> None:
+    with _link(broker) as link:
+        peer = _accept(broker, link)
+        assert isinstance(_event(link), Up)
+        peer.send(bytes((0x30 | qos << 1,)) + b"\x06\0\x01t\0\x01\0" * 10)
+        down = _event(link)
+        assert isinstance(down, Down)
+        assert "nobody asked for" in down.reason
+
+
+def test_a_status_that_is_too_long_is_not_asked_for_again_at_once(broker: ScriptedBroker) -> None:
+    with _link(broker, status="s") as link:
+        peer = _accept(broker, link)
+        _packet(link, peer)
+        peer.send(b"\x31\x80\x80\x40" + SUBACK)
+        assert isinstance(_event(link), Down)
+        peer.close()
+        link.open()
+        _accept(broker, link)
+        up = _event(link)
+        assert isinstance(up, Up)
+        assert "longer than" in up.unreadable
+
+
+def test_the_request_for_websockets_says_where_it_goes() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        link = MqttLink(_target("ws", port, path="/a/b"))
+        link.open()
+        peer, _ = server.accept()
+        with peer:
+            request = peer.recv(4096).decode().split("\r\n")
+            assert request[0] == "GET /a/b HTTP/1.1"
+            assert f"Host: 127.0.0.1:{port}" in request
+            assert f"Origin: http://127.0.0.1:{port}" in request
+            assert "Sec-Websocket-Protocol: mqtt" in request
+            # A header without an end; by then nobody takes the rest of it.
+            with contextlib.suppress(OSError):
+                peer.sendall(b"x" * 1_000_000)
+        down = _event(link)
+        assert isinstance(down, Down)
+        assert "absurd length" in down.reason
+        link.close()

@@ -9,22 +9,27 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from edge_agent.frames import FAILURE, NO_SUBSCRIBERS, QUOTA_EXCEEDED, TOO_LARGE, Framer, Puback
-from edge_agent.link import Acks, Down, Passed, Up
-from edge_agent.message import Fate
-from edge_agent.reason import reason
-from edge_agent.size_limit import FIRST, SizeLimit
-from edge_agent.window import Window
+from edge_agent.mqtt.broker.size_limit import FIRST, SizeLimit
+from edge_agent.mqtt.events import MQTT_3, Acks, Down, Passed, Puback, Up
+from edge_agent.mqtt.inflight import Window
+from edge_agent.mqtt.message import Fate, packet_size
+from edge_agent.mqtt.reason_codes import (
+    FAILURE,
+    NO_SUBSCRIBERS,
+    QUOTA_EXCEEDED,
+    TOO_LARGE,
+    reason,
+)
 from isotherm.backoff import Backoff
 from isotherm.log import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from edge_agent.link import Link
-    from edge_agent.message import Message, Source
-    from edge_agent.rival import Rival
-    from edge_agent.will import LastWill
+    from edge_agent.mqtt.broker.rival import Rival
+    from edge_agent.mqtt.broker.will import LastWill
+    from edge_agent.mqtt.events import Link
+    from edge_agent.mqtt.message import Message, Source
     from isotherm.log import Log
 
 WINDOW: Final = 1_000
@@ -38,6 +43,10 @@ _NO_RETAIN: Final = (
     "it keeps no retained messages, so whoever comes later sees no status, and a copy of this "
     "outbox goes unseen"
 )
+_OLD: Final = (
+    "it speaks MQTT 3.1.1, which does not say whether anybody gets a reading, nor that it refuses "
+    "one"
+)
 IDLE: Final = 0.5
 """The longest that `turn` lets its caller sleep, seconds: the connection needs looking after."""
 
@@ -48,7 +57,7 @@ class Publisher:
     Args:
         link: the connection.
         source: where messages come from, and where their fate is told.
-        topic: of all messages that do not bring a framer of their own.
+        topic: of all messages that do not bring one of their own.
         first_packet: bytes of the largest packet before anything is known of the broker.
         window: messages in flight; the broker's Receive Maximum may make it smaller.
         log: gets one line per change of state.
@@ -74,7 +83,8 @@ class Publisher:
     ) -> None:
         self._link = link
         self._source = source
-        self._framer = Framer(topic)
+        self._topic = topic
+        self._overhead = packet_size(topic, 0) + LONGEST_LENGTH
         self._window = Window(window)
         self._log = log
         self._backoff = backoff or Backoff()
@@ -82,7 +92,6 @@ class Publisher:
         self._clock = clock
         self._connected = False
         self._connecting = False
-        self._session = False
         self._will = will
         self._rival = rival
         self._limit = SizeLimit(clock, first=first_packet)
@@ -117,7 +126,7 @@ class Publisher:
     @property
     def largest(self) -> int:
         """Bytes of the largest payload that readings should be sent in, by what is known now."""
-        return self._limit.bytes - self._framer.size(b"") - LONGEST_LENGTH
+        return self._limit.bytes - self._overhead
 
     @property
     def packet_limit(self) -> int:
@@ -136,7 +145,7 @@ class Publisher:
 
     def takes(self, size: int) -> bool:
         """Whether a payload of so many bytes may go, in one piece, by what is known now."""
-        return self._limit.takes(size + self._framer.size(b"") + LONGEST_LENGTH)
+        return self._limit.takes(size + self._overhead)
 
     @property
     def waiting_for(self) -> str:
@@ -155,12 +164,9 @@ class Publisher:
             if self._will is not None:
                 self._link.will = self._will.offer()
             self._link.open()
-        frames = self._frames(now) if self._connected else b""
-        events = self._link.exchange(frames)
-        if self._mark is not None and not self._mark[0]:
-            self._mark = (self._link.mark(), self._mark[1])
-            # It goes out with the next turn.
-            events = [*events, *self._link.exchange(b"")]
+        if self._connected:
+            self._publish(now)
+        events = self._link.exchange()
         for event in events:
             match event:
                 case Acks():
@@ -183,37 +189,33 @@ class Publisher:
         self._connected = False
         self._link.close(vanish=vanish)
 
-    def _frames(self, now: float) -> bytes:
-        if now < self._hold_until:
-            return b""
-        if self._mark is not None:
-            return b""
+    def _publish(self, now: float) -> None:
+        """Give the connection all that it may have now."""
+        if now < self._hold_until or self._mark is not None:
+            return
         window, most = self._window, self._limit.announced
-        frames: list[bytes] = []
         mids: list[int] = []
         while (message := window.again()) is not None:
-            frames.append(self._frame(message, again=self._session))
-            mids.append(message.mid)
+            mids.append(self._send(message))
         while window.open() and (message := self._source.next()) is not None:
             if most is not None and (size := self._size(message)) > most:
                 why = f"its packet has {size} bytes, the broker takes {most}"
                 self._source.too_large(message, why)
                 continue
-            window.add(message)
-            frames.append(self._frame(message))
-            mids.append(message.mid)
+            mids.append(self._send(message))
         if mids and not self._qos:
-            self._mark = (0, mids)
-        return b"".join(frames)
+            self._mark = (self._link.mark(), mids)
 
-    def _frame(self, message: Message, *, again: bool = False) -> bytes:
-        framer = message.framer or self._framer
-        if self._qos:
-            return framer.frame(message.mid, message.payload, again=again, retain=self._retain)
-        return framer.frame_qos_0(message.payload, retain=self._retain)
+    def _send(self, message: Message) -> int:
+        topic, retain = self._topic, False
+        if message.topic is not None:
+            topic, retain = message.topic, self._retain
+        mid = self._link.publish(topic, message.payload, qos=self._qos, retain=retain)
+        self._window.add(message, mid)
+        return mid
 
     def _size(self, message: Message) -> int:
-        return (message.framer or self._framer).size(message.payload)
+        return packet_size(message.topic or self._topic, len(message.payload))
 
     def _passed(self, mark: int) -> None:
         """At QoS 0 nothing is acknowledged; that it was read is all that there is to know."""
@@ -254,7 +256,6 @@ class Publisher:
         self._connecting, self._connected = False, True
         self.greeting = up
         self.connections += 1
-        self._session = up.session
         self._limit.connected(up.maximum_packet)
         self._window.connected(up.receive_maximum)
         self._qos, self._retain = min(1, up.maximum_qos), up.retain
@@ -263,14 +264,14 @@ class Publisher:
         if self._rival is not None:
             self._rival.connected()
         self._away.end()
-        session = "resumed" if up.session else "new"
-        self._log.info("connected", session=session, resend=len(self._window))
+        self._log.info("connected", resend=len(self._window))
         self._tell_lacks(up)
 
     def _tell_lacks(self, up: Up) -> None:
         lacks = [
             *([] if up.maximum_qos else [_NO_QOS]),
             *([] if up.retain else [_NO_RETAIN]),
+            *([_OLD] if up.version == MQTT_3 else []),
         ]
         said = "; ".join(lacks)
         if said:

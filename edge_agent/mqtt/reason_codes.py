@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+NO_SUBSCRIBERS: Final = 0x10
+"""A success that means that nobody got it."""
+FAILURE: Final = 0x80
+"""Codes from here on say that the broker did not take the message."""
+VERSION: Final = 0x84
+TOO_LARGE: Final = 0x95
+QUOTA_EXCEEDED: Final = 0x97
+
 _WORDS: Final = {
     0x00: "without a reason",
     0x80: "unspecified error",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import Final, Protocol
 
-if TYPE_CHECKING:
-    from edge_agent.frames import Framer
+_BYTES_OF_SEVEN_BITS: Final = (1 << 7, 1 << 14, 1 << 21)
 
 
 class Message:
@@ -16,20 +15,29 @@ class Message:
         payload: the bytes of one PUBLISH.
         tag: what its source knows it by, such as the line numbers in a file.
         readings: how many readings the payload holds.
-        framer: writes its packet, where that is not for the publisher's own topic.
+        topic: where it goes, retained; None for the publisher's own topic, not retained.
         mid: the packet identifier once it was sent, before that 0.
     """
 
-    __slots__ = ("framer", "mid", "payload", "readings", "tag")
+    __slots__ = ("mid", "payload", "readings", "tag", "topic")
 
     def __init__(
-        self, payload: bytes, tag: int = 0, readings: int = 1, framer: Framer | None = None
+        self, payload: bytes, tag: int = 0, readings: int = 1, topic: str | None = None
     ) -> None:
         self.payload = payload
         self.tag = tag
         self.readings = readings
-        self.framer = framer
+        self.topic = topic
         self.mid = 0
+
+
+def packet_size(topic: str, payload_bytes: int) -> int:
+    """Bytes of the PUBLISH packet at QoS 1 (OASIS MQTT 5.0, section 3.3).
+
+    Fixed header, topic with its length, packet identifier, no properties, payload.
+    """
+    rest = 2 + len(topic.encode()) + 2 + 1 + payload_bytes
+    return 2 + sum(rest >= bound for bound in _BYTES_OF_SEVEN_BITS) + rest
 
 
 class Fate(Enum):

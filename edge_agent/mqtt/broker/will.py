@@ -17,7 +17,7 @@ from isotherm.log import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_agent.link import Down
+    from edge_agent.mqtt.events import Down
     from isotherm.log import Log
 
 TOO_LARGE: Final = 0x95

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from edge_agent.size_limit import FIRST, LONGEST_PAUSE, MOST, SizeLimit
+from edge_agent.mqtt.broker.size_limit import FIRST, LONGEST_PAUSE, MOST, SizeLimit
 from isotherm.backoff import Backoff
 
 

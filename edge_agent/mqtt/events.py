@@ -1,15 +1,29 @@
-"""One connection to the broker, as the publisher sees it: frames go out, events come back."""
+"""One connection to the broker, as the publisher sees it: messages go out, events come back."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge_agent.frames import Puback
-    from edge_agent.will import Will
+    from edge_agent.mqtt.broker.will import Will
+
+MQTT_5: Final = "5"
+MQTT_3: Final = "3.1.1"
+
+
+class Puback(NamedTuple):
+    """The broker's answer to one message.
+
+    Attributes:
+        mid: the packet identifier.
+        code: the reason code; 0 is success. MQTT 3.1.1 knows no other.
+    """
+
+    mid: int
+    code: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,22 +31,22 @@ class Up:
     """The broker let us in.
 
     Attributes:
-        session: whether it remembers what an earlier connection sent.
         receive_maximum: how many messages it takes at once.
         maximum_packet: bytes of the largest packet that it takes; None where it sets no bound.
         retained: what it kept of our own status; None where there is none, or nobody asked.
         unreadable: why the status could not be asked for; empty where it could.
         maximum_qos: the highest QoS that it takes.
         retain: whether it keeps retained messages.
+        version: of MQTT: "5", or "3.1.1", which knows none of these limits.
     """
 
-    session: bool
-    receive_maximum: int
-    maximum_packet: int | None
+    receive_maximum: int = 65_535
+    maximum_packet: int | None = None
     retained: bytes | None = None
     unreadable: str = ""
     maximum_qos: int = 2
     retain: bool = True
+    version: str = MQTT_5
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +90,7 @@ Event = Up | Down | Acks | Passed
 
 
 class Link(Protocol):
-    """What the publisher needs of a connection; `edge_agent.mqtt` has the real one."""
+    """What the publisher needs of a connection; `edge_agent.mqtt.client` has the real one."""
 
     will: Will | None
     """What the broker shall publish should we vanish; read when the connection is made."""
@@ -85,12 +99,26 @@ class Link(Protocol):
         """Begin to connect; ends in an `Up` or a `Down`."""
         ...
 
-    def exchange(self, frames: bytes) -> Sequence[Event]:
-        """Send `frames`, or keep what the socket does not take yet, and say what happened."""
+    def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool) -> int:
+        """Take a message; the next `exchange` sends it. Only between an `Up` and a `Down`.
+
+        Args:
+            topic: without wildcards.
+            payload: what it carries.
+            qos: 1, or 0 for a broker that takes no other.
+            retain: the broker shall keep it for later subscribers.
+
+        Returns:
+            The packet identifier, which no other message has that is not acknowledged.
+        """
+        ...
+
+    def exchange(self) -> Sequence[Event]:
+        """Send what was published, as far as the socket takes it, and say what happened."""
         ...
 
     def mark(self) -> int:
-        """Ask the broker for a sign that it has read all that was sent so far; see `Passed`."""
+        """Ask the broker for a sign that it has read all that was published; see `Passed`."""
         ...
 
     def close(self, *, vanish: bool = False) -> None:

@@ -5,20 +5,19 @@ import random
 from collections import deque
 from typing import TYPE_CHECKING
 
-from edge_agent.frames import Puback, frame_length
-from edge_agent.link import Acks, Down, Passed, Up
-from edge_agent.message import Fate, Message
-from edge_agent.publisher import Publisher
+from edge_agent.mqtt.events import MQTT_3, Acks, Down, Passed, Puback, Up
+from edge_agent.mqtt.message import Fate, Message
+from edge_agent.mqtt.publisher import Publisher
 from isotherm.backoff import Backoff
 from isotherm.log import start_logging
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge_agent.link import Event
-    from edge_agent.will import Will
+    from edge_agent.mqtt.broker.will import Will
+    from edge_agent.mqtt.events import Event
 
-UP = Up(session=False, receive_maximum=100, maximum_packet=None)
+UP = Up(receive_maximum=100, maximum_packet=None)
 
 
 class _Source:
@@ -43,7 +42,7 @@ class _Source:
 
 
 class _Link:
-    """A connection that says what the test says; splits what is sent back into packets."""
+    """A connection that says what the test says, and keeps what is published."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -51,13 +50,22 @@ class _Link:
         self.marks = 0
         self.opened = 0
         self.closed = False
-        self._sent = b""
+        self.qos: set[int] = set()
+        self._mid = 0
+        self._sent: list[tuple[int, bytes]] = []
 
     def open(self) -> None:
         self.opened += 1
+        self._mid = 0
 
-    def exchange(self, frames: bytes) -> Sequence[Event]:
-        self._sent += frames
+    def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool) -> int:
+        assert (topic, retain) == ("t", False)
+        self.qos.add(qos)
+        self._mid += 1
+        self._sent.append((self._mid, payload))
+        return self._mid
+
+    def exchange(self) -> Sequence[Event]:
         events, self.events = self.events, []
         return events
 
@@ -69,16 +77,10 @@ class _Link:
         self.closed = True
         self.vanished = vanish
 
-    def sent(self) -> list[tuple[int, bytes, bool]]:
-        """Identifier, payload and whether it is marked as sent again; of topic ``t``."""
-        found = []
-        while self._sent:
-            length = frame_length(self._sent)
-            assert length is not None
-            frame, self._sent = self._sent[:length], self._sent[length:]
-            mid = int.from_bytes(frame[5:7])
-            found.append((mid, frame[8:], bool(frame[0] & 8)))
-        return found
+    def sent(self) -> list[tuple[int, bytes]]:
+        """Identifier and payload."""
+        sent, self._sent = self._sent, []
+        return sent
 
 
 class _Clock:
@@ -103,7 +105,7 @@ class _Rig:
             clock=self.clock,
         )
 
-    def turn(self, *events: Event) -> list[tuple[int, bytes, bool]]:
+    def turn(self, *events: Event) -> list[tuple[int, bytes]]:
         """One turn that hears the events, and one that acts on them."""
         self.link.events += events
         self.publisher.turn()
@@ -123,11 +125,11 @@ def _acks(*mids: int, code: int = 0) -> Acks:
 def test_it_sends_nothing_before_the_broker_let_it_in_and_then_all_that_fits() -> None:
     rig = _Rig(b"a", b"b", b"c")
     assert rig.turn() == []
-    assert rig.turn(Up(session=False, receive_maximum=2, maximum_packet=None)) == [
-        (1, b"a", False),
-        (2, b"b", False),
+    assert rig.turn(Up(receive_maximum=2, maximum_packet=None)) == [
+        (1, b"a"),
+        (2, b"b"),
     ]
-    assert rig.turn(_acks(1)) == [(3, b"c", False)]
+    assert rig.turn(_acks(1)) == [(3, b"c")]
     assert rig.publisher.unsettled == 2
     rig.turn(_acks(2, 3))
     assert rig.source.fates == [(name, Fate.DELIVERED) for name in (b"a", b"b", b"c")]
@@ -142,24 +144,25 @@ def test_a_turn_that_heard_something_wants_to_be_followed_at_once() -> None:
     assert rig.publisher.turn() > 0.0
 
 
-def test_after_a_loss_the_unacknowledged_go_again_in_order_and_marked_for_a_known_session() -> None:
+def test_after_a_loss_the_unacknowledged_go_again_in_order_before_anything_new() -> None:
     rig = _Rig(b"a", b"b", b"c", b"d", window=3)
     rig.turn(UP)
     rig.turn(_acks(2))
     rig.lose()
     assert rig.link.opened == 2
-    assert rig.turn(Up(session=True, receive_maximum=100, maximum_packet=None)) == [
-        (1, b"a", True),
-        (3, b"c", True),
-        (4, b"d", True),
-    ]
+    assert rig.turn(UP) == [(1, b"a"), (2, b"c"), (3, b"d")]
+    rig.turn(_acks(1, 2, 3))
+    assert [payload for payload, _ in rig.source.fates] == [b"b", b"a", b"c", b"d"]
 
 
-def test_a_broker_that_forgot_the_session_gets_unmarked_messages() -> None:
-    rig = _Rig(b"a")
+def test_mqtt_3_1_1_is_said_once_for_what_it_does_not_say() -> None:
+    rig = _Rig()
+    for _ in range(2):
+        rig.turn(Up(version=MQTT_3))
+        rig.lose()
+    assert rig.told.getvalue().count("MQTT 3.1.1") == 1
     rig.turn(UP)
-    rig.lose()
-    assert rig.turn(UP) == [(1, b"a", False)]
+    assert "the broker can do all" in rig.told.getvalue()
 
 
 def test_it_waits_longer_between_tries_while_the_broker_is_away() -> None:
@@ -200,15 +203,15 @@ def test_a_full_broker_gets_the_message_again_after_a_pause() -> None:
     assert rig.turn(_acks(1, code=0x97)) == []
     assert rig.source.settled == []
     rig.clock.now += 10.0
-    assert [payload for _, payload, _ in rig.turn()] == [b"a"]
-    rig.turn(_acks(1))
+    assert rig.turn() == [(2, b"a")]
+    rig.turn(_acks(2))
     assert rig.source.fates == [(b"a", Fate.DELIVERED)]
 
 
 def test_what_is_larger_than_the_broker_takes_never_leaves_and_its_neighbours_do() -> None:
     rig = _Rig(b"a", b"x" * 100, b"b")
-    sent = rig.turn(Up(session=False, receive_maximum=100, maximum_packet=50))
-    assert [payload for _, payload, _ in sent] == [b"a", b"b"]
+    sent = rig.turn(Up(receive_maximum=100, maximum_packet=50))
+    assert [payload for _, payload in sent] == [b"a", b"b"]
     assert rig.source.settled == [
         (b"x" * 100, Fate.REFUSED, "its packet has 108 bytes, the broker takes 50")
     ]
@@ -221,11 +224,11 @@ def test_a_message_at_which_the_broker_hangs_up_is_refused_and_its_neighbours_ar
     for _ in range(20):
         sent = rig.turn(UP)
         while sent:
-            bad = [payload for _, payload, _ in sent if payload == b"x"]
+            bad = [payload for _, payload in sent if payload == b"x"]
             if bad:
                 rig.lose(blame)
                 break
-            sent = rig.turn(_acks(*[mid for mid, _, _ in sent]))
+            sent = rig.turn(_acks(*[mid for mid, _ in sent]))
     assert rig.source.fates == [
         (b"a", Fate.DELIVERED),
         (b"x", Fate.REFUSED),
@@ -266,7 +269,7 @@ def test_what_is_refused_for_its_size_holds_nothing_up() -> None:
 
 def test_without_qos_1_what_the_broker_has_read_counts_as_delivered() -> None:
     rig = _Rig(b"a", b"b", b"c", window=2)
-    rig.turn(Up(session=False, receive_maximum=100, maximum_packet=None, maximum_qos=0))
+    rig.turn(Up(receive_maximum=100, maximum_packet=None, maximum_qos=0))
     assert not rig.publisher.promised
     assert rig.link.marks == 1
     assert rig.source.fates == []
@@ -276,7 +279,7 @@ def test_without_qos_1_what_the_broker_has_read_counts_as_delivered() -> None:
     assert rig.source.fates == [(b"a", Fate.DELIVERED), (b"b", Fate.DELIVERED)]
     # What was not read goes again, and the lack is told once.
     rig.lose()
-    rig.turn(Up(session=False, receive_maximum=100, maximum_packet=None, maximum_qos=0))
+    rig.turn(Up(receive_maximum=100, maximum_packet=None, maximum_qos=0))
     rig.turn(Passed(3))
     assert rig.source.fates[2:] == [(b"c", Fate.DELIVERED)]
     assert rig.told.getvalue().count("delivery cannot be promised") == 1

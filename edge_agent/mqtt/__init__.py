@@ -1,0 +1,1 @@
+"""MQTT: messages go out, and each is seen through to its PUBACK."""
