@@ -273,6 +273,11 @@ class BridgeSettings:
         return self.positions or self.topic + POSITIONS_SUFFIX
 
     @property
+    def exactly_once(self) -> bool:
+        """Whether batches go in transactions."""
+        return self.delivery == "exactly-once"
+
+    @property
     def brokers(self) -> str:
         """The Kafka brokers as one text."""
         return ",".join(map(str, self.kafka))

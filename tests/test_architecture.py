@@ -59,6 +59,10 @@ ORDER = {
         *("errors", "log", "backoff", "kernel_clock", "files", "tasks"),
         *("contract", "settings", "mqtt", "kafka", "http", "doctor"),
     ),
+    "edge_agent": (
+        *("errors", "parsers", "probes", "sampling", "mqtt", "outbox", "settings"),
+        *("reporting", "service", "replay", "doctor", "cli", "__main__"),
+    ),
     "bridge": (
         *("errors", "mqtt", "credentials", "settings", "records", "monitoring", "kafka"),
         *("pump", "service", "doctor", "cli", "__main__"),

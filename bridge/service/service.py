@@ -58,7 +58,7 @@ class Bridge:
             log,
         )
         # Without transactions there is nothing noted of other sessions.
-        before = self._handover if settings.delivery == "exactly-once" else None
+        before = self._handover if settings.exactly_once else None
         self.lanes = [
             Lane(lane, kafka, log, self.tasks, before=before) for lane in lane_settings(settings)
         ]

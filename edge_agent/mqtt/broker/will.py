@@ -10,8 +10,9 @@ Pure but for the clock, which is injected.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from edge_agent.mqtt.events import Will
 from isotherm.log import Problem
 
 if TYPE_CHECKING:
@@ -27,15 +28,6 @@ MUTE: Final = 2
 """So many connections in a row without an answer to a CONNECT with a will let one go without."""
 RENEW: Final = 3600.0
 """Seconds after which all is asked for again, at the next connection."""
-
-
-class Will(NamedTuple):
-    """What the broker shall publish should we vanish."""
-
-    topic: str
-    payload: bytes
-    qos: int = 1
-    retain: bool = True
 
 
 class LastWill:

@@ -4,8 +4,8 @@ import pytest
 
 from bridge.settings import BridgeSettings
 from dashboard.settings import DashboardSettings
-from edge_agent.command_settings import ReplaySettings
-from edge_agent.settings import AgentSettings
+from edge_agent.settings.agent import AgentSettings
+from edge_agent.settings.tools import ReplaySettings
 from isotherm.mqtt.settings import ROWS, mqtt_setting, mqtt_url
 from isotherm.settings.table import REQUIRED, rows
 
