@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import threading
 
     from bridge.kafka.sink import Sink
-    from bridge.monitoring.availability import Availability
     from bridge.settings import BridgeSettings
+    from isotherm.log import Availability
 
 
 def make_sink(

@@ -37,13 +37,12 @@ if TYPE_CHECKING:
 
     from bridge.kafka.positions import Positions
     from bridge.kafka.sink import Sink
-    from bridge.monitoring.availability import Availability
     from bridge.monitoring.stats import Stats
     from bridge.pump.load import Load
     from bridge.records import Record
     from bridge.settings import BridgeSettings
     from isotherm.backoff import Backoff
-    from isotherm.log import Log
+    from isotherm.log import Availability, Log
 
 _END_S: Final = 5.0
 _KNOWN_AT_A_TIME: Final = 10_000

@@ -10,7 +10,6 @@ from bridge.credentials import mqtt_context
 from bridge.kafka.factory import make_sink
 from bridge.kafka.positions import MOST, Positions, position
 from bridge.kafka.session_notes import Notebook, note_of
-from bridge.monitoring.availability import Availability
 from bridge.monitoring.health import Vitals
 from bridge.monitoring.stats import Stats
 from bridge.mqtt.backpressure import Backpressure
@@ -19,12 +18,12 @@ from bridge.mqtt.options import SessionOptions
 from bridge.mqtt.session import Session
 from bridge.pump.pump import Bounds, Pump
 from isotherm.backoff import Backoff
+from isotherm.log import Availability, SharedAvailability
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bridge.kafka.session_notes import Note
-    from bridge.monitoring.availability import Shared
     from bridge.mqtt.client import Arrivals
     from bridge.mqtt.framing import Frame
     from bridge.settings import BridgeSettings
@@ -56,7 +55,7 @@ class Lane:
     def __init__(
         self,
         settings: BridgeSettings,
-        kafka: Shared,
+        kafka: SharedAvailability,
         log: Log,
         tasks: Tasks,
         *,

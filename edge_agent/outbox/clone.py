@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from edge_agent.outbox.storage.persistence import STALL
+from isotherm.log import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -32,7 +33,11 @@ class Clone:
         self._storage = storage
         self._queue = storage.queue
         self._log = log
-        self._warned = False
+        self._forged = Problem(
+            log.warning,
+            "a retained status claims this outbox's epoch, and was not written with it: it is not "
+            "believed; see who may publish to our status topic",
+        )
         self._status: tuple[Mark | None] | None = None
         self._found = False
 
@@ -51,12 +56,8 @@ class Clone:
         if self._status is None or not self._identity.has_disk:
             return
         self._found = not self._identity.confirm(*self._status)
-        if self._identity.forged and not self._warned:
-            self._warned = True
-            self._log.warning(
-                "a retained status claims this outbox's epoch, and was not written with it: it is "
-                "not believed; see who may publish to our status topic"
-            )
+        if self._identity.forged:
+            self._forged.begin()
         self._queue.note(self._identity.facts())
 
     def leave_epoch(self, in_flight: Collection[int]) -> Mapping[int, Entry] | None:

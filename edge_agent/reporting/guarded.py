@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, Protocol
 
+from isotherm.log import Problem
 from isotherm.tasks import where
 
 if TYPE_CHECKING:
@@ -63,11 +64,10 @@ class Guarded:
     """
 
     def __init__(self, name: str, duty: Duty, log: Log, failed: Callable[[], None]) -> None:
-        self._name = name
         self._duty = duty
-        self._log = log
         self._failed = failed
-        self._ill = False
+        fails = "a part of the agent fails"
+        self._fault = Problem(log.error, fails, log.warning, f"over: {fails}", part=name)
         self._until = 0.0
 
     def turn(self, now: float) -> float:
@@ -90,13 +90,9 @@ class Guarded:
             what()
         except Exception as error:  # noqa: BLE001 whatever it is, readings go on
             self._failed()
-            if not self._ill:
-                self._log.error("a part of the agent fails", part=self._name, why=where(error))
-            self._ill = True
+            self._fault.begin(why=where(error))
             return False
-        if self._ill:
-            self._ill = False
-            self._log.warning("over: a part of the agent fails", part=self._name)
+        self._fault.end()
         return True
 
 

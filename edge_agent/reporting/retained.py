@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge_agent.mqtt.message import Fate, Message
+from isotherm.log import Problem
 
 if TYPE_CHECKING:
     from edge_agent.mqtt.message import Source
@@ -23,7 +24,7 @@ class RetainedMessages:
         self._source = source
         self._log = log
         self._waiting: dict[str, Message] = {}
-        self._refused: set[str] = set()
+        self._refusals: dict[str, Problem] = {}
         self._taken: set[str] = set()
         self._under_way = 0
 
@@ -70,9 +71,17 @@ class RetainedMessages:
         topic = message.topic
         if fate is not Fate.REFUSED:
             self._taken.add(topic)
-            if topic in self._refused:
-                self._refused.remove(topic)
-                self._log.info("the broker takes notices again", topic=topic)
-        elif topic not in self._refused:
-            self._refused.add(topic)
-            self._log.warning("the broker refuses notices", topic=topic, reason=reason)
+            self._refusal(topic).end()
+        else:
+            self._refusal(topic).begin(reason=reason)
+
+    def _refusal(self, topic: str) -> Problem:
+        if topic not in self._refusals:
+            self._refusals[topic] = Problem(
+                self._log.warning,
+                "the broker refuses notices",
+                self._log.info,
+                "the broker takes notices again",
+                topic=topic,
+            )
+        return self._refusals[topic]

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
+from isotherm.log import Problem
 from isotherm.mqtt.status import Mark, Status, decode_mark, encode_status
 
 if TYPE_CHECKING:
@@ -82,7 +83,9 @@ class StatusReporter:
         self._interval = interval
         self._takes = takes
         self._rival = rival
-        self._short = False
+        self._short = Problem(
+            log.warning, "the status goes without its probes: it is larger than the broker takes"
+        )
         self._log = log
         self._up: Up | None = None
         self._signs: Hashable = None
@@ -145,15 +148,10 @@ class StatusReporter:
         status = self._device.status(online=online)
         payload = encode_status(status)
         self._sent = len(payload)
-        short = not self._takes(len(payload))
-        if short and not self._short:
-            self._log.warning(
-                "the status goes without its probes: it is larger than the broker takes",
-                bytes=len(payload),
-            )
-        self._short = short
-        if not short:
+        if self._takes(len(payload)):
+            self._short.end()
             return payload
+        self._short.begin(bytes=len(payload))
         payload = encode_status(replace(status, probes=()))
         return payload if self._takes(len(payload)) else encode_status(_bare(status))
 

@@ -12,6 +12,7 @@ from edge_agent.mqtt.publisher import WINDOW
 from edge_agent.outbox.overflow.policy import FEWEST_ROWS, Overflow
 from edge_agent.parsers import (
     MAX_WINDOW,
+    URL_HELP,
     device_id,
     discovery_prefix,
     mqtt_url,
@@ -22,6 +23,7 @@ from edge_agent.parsers import (
 from edge_agent.probes.registry import driver
 from edge_agent.probes.simulation import DESTINATION
 from isotherm.errors import SettingsError
+from isotherm.mqtt.settings import mqtt_setting
 from isotherm.mqtt.topics import is_device
 from isotherm.settings.address import host_names, listen_address
 from isotherm.settings.table import (
@@ -80,14 +82,8 @@ class AgentSettings:
         default="real",
         help="Whether I2C and SPI are the board's own, or mocks for trying things without it.",
     )
-    mqtt: Address = setting(
-        "mqtt.url",
-        mqtt_url,
-        default="mqtt://127.0.0.1:1883",
-        help="The broker: mqtt://[username@]host[:port], mqtts:// for TLS, or ws:// and wss:// "
-        "with a path for WebSockets.",
-        flag="--mqtt",
-        metavar="URL",
+    mqtt: Address = mqtt_setting(
+        "url", flag="--mqtt", parse=mqtt_url, help=URL_HELP, default="mqtt://127.0.0.1:1883"
     )
     version: str = setting(
         "mqtt.version",
@@ -102,27 +98,11 @@ class AgentSettings:
         default=None,
         help="What to connect through: http://host[:port], socks5:// or socks4://; needs PySocks.",
     )
-    username: str | None = setting(
-        "mqtt.username", optional(text), default=None, help="Who connects, if the broker asks."
-    )
-    password_file: str | None = setting(
-        "mqtt.password_file",
-        optional(text),
-        default=None,
-        help="File with the password; a last newline is cut off.",
-    )
-    ca_file: str | None = setting(
-        "mqtt.ca_file",
-        optional(text),
-        default=None,
-        help="Certificates to trust with mqtts://, PEM; if not set, those of the system.",
-    )
-    cert_file: str | None = setting(
-        "mqtt.cert_file", optional(text), default=None, help="Client certificate, PEM."
-    )
-    key_file: str | None = setting(
-        "mqtt.key_file", optional(text), default=None, help="Its key, PEM, not encrypted."
-    )
+    username: str | None = mqtt_setting("username")
+    password_file: str | None = mqtt_setting("password_file")
+    ca_file: str | None = mqtt_setting("ca_file")
+    cert_file: str | None = mqtt_setting("cert_file")
+    key_file: str | None = mqtt_setting("key_file")
     keepalive: float = setting(
         "mqtt.keepalive",
         span(5, 3600),

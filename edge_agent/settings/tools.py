@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from edge_agent.mqtt.publisher import WINDOW
-from edge_agent.parsers import MAX_WINDOW, device_id, moment, mqtt_url, proxy_url, rate
+from edge_agent.parsers import MAX_WINDOW, URL_HELP, device_id, moment, mqtt_url, proxy_url, rate
 from edge_agent.probes.simulation import RATE, SENSORS
-from isotherm.settings.table import choice, duration, optional, setting, text, whole
+from isotherm.mqtt.settings import mqtt_setting
+from isotherm.settings.table import choice, duration, optional, setting, whole
 
 if TYPE_CHECKING:
     from isotherm.settings.address import Address
@@ -59,14 +60,7 @@ class SimulateSettings:
 class ReplaySettings:
     """What `isotherm-agent replay` needs to know."""
 
-    mqtt: Address = setting(
-        "mqtt.url",
-        mqtt_url,
-        help="The broker: mqtt://[username@]host[:port], mqtts:// for TLS, or ws:// and wss:// "
-        "with a path for WebSockets.",
-        flag="--mqtt",
-        metavar="URL",
-    )
+    mqtt: Address = mqtt_setting("url", flag="--mqtt", parse=mqtt_url, help=URL_HELP)
     version: str = setting(
         "mqtt.version",
         choice("auto", "5", "3.1.1"),
@@ -84,46 +78,11 @@ class ReplaySettings:
         flag="--proxy",
         metavar="URL",
     )
-    username: str | None = setting(
-        "mqtt.username",
-        optional(text),
-        default=None,
-        help="Who connects, if the broker asks.",
-        flag="--username",
-        metavar="NAME",
-    )
-    password_file: str | None = setting(
-        "mqtt.password_file",
-        optional(text),
-        default=None,
-        help="File with the password; a last newline is cut off.",
-        flag="--password-file",
-        metavar="FILE",
-    )
-    ca_file: str | None = setting(
-        "mqtt.ca_file",
-        optional(text),
-        default=None,
-        help="Certificates to trust with mqtts://, PEM; if not set, those of the system.",
-        flag="--ca-file",
-        metavar="FILE",
-    )
-    cert_file: str | None = setting(
-        "mqtt.cert_file",
-        optional(text),
-        default=None,
-        help="Client certificate, PEM.",
-        flag="--cert-file",
-        metavar="FILE",
-    )
-    key_file: str | None = setting(
-        "mqtt.key_file",
-        optional(text),
-        default=None,
-        help="Its key, PEM, not encrypted.",
-        flag="--key-file",
-        metavar="FILE",
-    )
+    username: str | None = mqtt_setting("username", flag="--username")
+    password_file: str | None = mqtt_setting("password_file", flag="--password-file")
+    ca_file: str | None = mqtt_setting("ca_file", flag="--ca-file")
+    cert_file: str | None = mqtt_setting("cert_file", flag="--cert-file")
+    key_file: str | None = mqtt_setting("key_file", flag="--key-file")
     device: str = setting(
         "device",
         device_id,

@@ -19,6 +19,7 @@ from edge_agent.outbox.storage.files import make_folder
 from edge_agent.outbox.storage.recovery import FileLock, Opened, open_store, set_aside
 from edge_agent.outbox.storage.write_queue import WriteQueue
 from isotherm.backoff import Backoff
+from isotherm.log import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -85,7 +86,7 @@ class Persistence:
         self._source: Database | None = None
         self._before: RowCounts | None = None
         self._closed: RowCounts | None = None
-        self._hindrance = ""
+        self._hindrance = Problem(log.warning, "the outbox cannot be opened anew yet")
         self._committer = Committer(tasks)
         self._backoff = Backoff(first=1.0, longest=30.0)
         self._lock: FileLock | None = None
@@ -323,11 +324,9 @@ class Persistence:
         try:
             self._reopen()
         except (sqlite3.Error, OSError) as error:
-            if str(error) != self._hindrance:
-                self._log.warning("the outbox cannot be opened anew yet", why=error)
-            self._hindrance = str(error)
+            self._hindrance.begin(str(error), why=error)
             return
-        self._hindrance = ""
+        self._hindrance.end()
         whole = self._queue.merge()
         whole.source, whole.before = self._source, self._before
         if whole.before is not None:

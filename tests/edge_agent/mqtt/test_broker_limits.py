@@ -13,6 +13,7 @@ import pytest
 
 from isotherm.mqtt.topics import readings_topic, status_topic
 from tests.edge_agent.support.brokers import Retained
+from tests.edge_agent.support.hostile_broker import packet_size
 from tests.edge_agent.support.odd_brokers import Board, mosquitto, seqs
 from tests.edge_agent.support.outbox_bench import Bench
 from tests.edge_agent.support.subscriber import Subscriber
@@ -113,7 +114,7 @@ class HangingUp:
         try:
             while data := source.recv(65_536):
                 rest += data
-                while (size := self._size(rest)) is not None:
+                while (size := packet_size(rest)) is not None:
                     if size > self._most:
                         self.ended += 1
                         return
@@ -126,15 +127,6 @@ class HangingUp:
         finally:
             source.close()
             to.close()
-
-    @staticmethod
-    def _size(data: bytes) -> int | None:
-        length = 0
-        for place, byte in enumerate(data[1:5]):
-            length |= (byte & 0x7F) << 7 * place
-            if byte < 0x80:
-                return 2 + place + length
-        return None
 
 
 @contextmanager

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from deploy.demo.fleet.network import Proxy
 from isotherm.mqtt.topics import readings_topic
 from tests.edge_agent.support.account import Account, agent, more
 from tests.edge_agent.support.faulty_agent import NS, POINTS
 from tests.edge_agent.support.simulated_board import PROBES, SimulatedBoard
 from tests.edge_agent.support.subscriber import Subscriber
-from tests.faults.proxy import Proxy
 from tests.support import PATIENCE_S, Program, program
 
 if TYPE_CHECKING:

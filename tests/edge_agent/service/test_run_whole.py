@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from deploy.demo.fleet.network import Proxy
 from deploy.local.services.mosquitto import Mosquitto
 from isotherm.contract.verdict import decode
 from isotherm.mqtt.topics import readings_topic, status_topic
 from tests.edge_agent.support.brokers import Retained, running
 from tests.edge_agent.support.fake_sys import FakeSys
 from tests.edge_agent.support.subscriber import Subscriber
-from tests.faults.proxy import Proxy
 from tests.support import Program, program, unique
 
 if TYPE_CHECKING:

@@ -7,6 +7,8 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Final, Self
 
+from isotherm.mqtt.length import decode_length, encode_length
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -23,21 +25,17 @@ _ANSWERS: Final = {
 }
 
 
-def length(size: int) -> bytes:
-    """A variable byte integer (OASIS MQTT 5.0, section 1.5.5)."""
-    coded = bytearray()
-    while True:
-        size, low = divmod(size, 128)
-        coded.append(low | (0x80 if size else 0))
-        if not size:
-            return bytes(coded)
-
-
 def retained(topic: str, payload: bytes) -> bytes:
     """A retained PUBLISH at QoS 0."""
     name = topic.encode()
     body = len(name).to_bytes(2) + name + b"\0" + payload
-    return b"\x31" + length(len(body)) + body
+    return b"\x31" + encode_length(len(body)) + body
+
+
+def packet_size(data: bytes) -> int | None:
+    """Bytes of the whole packet at the head; None while that cannot be known."""
+    found = decode_length(data, 1)
+    return None if found is None else sum(found)
 
 
 class HostileBroker:
@@ -98,7 +96,7 @@ class HostileBroker:
         rest, first = b"", True
         while data := peer.recv(65_536):
             rest += data
-            while (size := _size(rest)) and len(rest) >= size:
+            while (size := packet_size(rest)) and len(rest) >= size:
                 packet, rest = rest[:size], rest[size:]
                 kind = packet[0] & 0xF0
                 send(_ANSWERS.get(kind, b""))
@@ -116,10 +114,9 @@ class HostileBroker:
                             self._begin(send)
 
     def _take(self, packet: bytes, send: Callable[[bytes], None]) -> None:
-        at = 1
-        while packet[at] & 0x80:
-            at += 1
-        body = packet[at + 1 :]
+        length = decode_length(packet, 1)
+        assert length is not None
+        body = packet[length[1] :]
         end = 2 + int.from_bytes(body[:2])
         send(b"\x40\x02" + body[end : end + 2])
         if b"/readings/" in body[2:end]:
@@ -132,13 +129,3 @@ class HostileBroker:
                     send(self._flood)
 
         threading.Thread(target=run, daemon=True).start()
-
-
-def _size(data: bytes) -> int | None:
-    """Bytes of the packet at the head; None where more of it is needed."""
-    value = 0
-    for place, byte in enumerate(data[1:5]):
-        value |= (byte & 0x7F) << 7 * place
-        if byte < 0x80:
-            return 2 + place + value
-    return None

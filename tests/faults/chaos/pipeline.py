@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
+from deploy.demo.fleet.network import Proxy
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Guard
 from deploy.local.services.java import find_java
@@ -31,7 +32,6 @@ from tests.faults.chaos.plan import (
 )
 from tests.faults.chaos.recorded_agent import set_clock
 from tests.faults.chaos.stranger import ANALYTICS, BRIDGE_ID
-from tests.faults.proxy import Proxy
 from tests.support import await_true
 
 if TYPE_CHECKING:

@@ -4,8 +4,7 @@ import io
 
 import pytest
 
-from bridge.monitoring.availability import Availability, Shared
-from isotherm.log import start_logging
+from isotherm.log import Availability, SharedAvailability, start_logging
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def test_a_refusal_is_one_line_whatever_the_library_says_behind_it(stream: io.St
 
 
 def test_one_lane_that_has_no_kafka_is_seen_though_the_others_go_on(stream: io.StringIO) -> None:
-    kafka = Shared("kafka", start_logging("test", stream=stream))
+    kafka = SharedAvailability("kafka", start_logging("test", stream=stream))
     broken, *others = (kafka.member() for _ in range(4))
     for each in (broken, *others):
         each.back()

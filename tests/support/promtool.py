@@ -1,4 +1,4 @@
-"""`python -m deploy.local.promtool`: where promtool is; it is fetched if need be, for tests only.
+"""`python -m tests.support.promtool`: where promtool is; it is fetched if need be, for tests only.
 
 Up to Debian 12 it comes in the package `prometheus`, which would start a server when it is
 installed, on a machine of somebody who only wants to run tests. So it is downloaded and unpacked
@@ -43,7 +43,7 @@ def find_promtool(environ: Mapping[str, str] = os.environ) -> str:
         program = shutil.which(str(cached(environ)))
     if program is None:
         raise MissingPartError(
-            "promtool is neither installed nor fetched: python -m deploy.local.promtool"
+            "promtool is neither installed nor fetched: python -m tests.support.promtool"
         )
     return program
 
