@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
+from aggregator.analytics.measures import COUNT, MEASURES
 from aggregator.analytics.scopes import SINCE_START, WINDOW
 from aggregator.analytics.snapshot import to_json
 from aggregator.ledger.ledger import Ledger
@@ -70,8 +71,8 @@ class Fleet:
             "state": pa.array(STATES).take(pa.array(numbers % len(STATES))),
             "guid": pa.array([f"0-ZZZ{number:08d}-08K" for number in numbers.tolist()]),
             "epoch": pa.array(["5f1c0000000000a1"]).take(pa.array(np.zeros(count, np.int32))),
-            "readings": ones,
-            "total": temperatures,
+            # Of one reading, a sum is its temperature, as are the lowest and the highest.
+            **{m.name: ones if m.fold is COUNT else temperatures for m in MEASURES},
             "min_seq": seqs,
             "max_seq": seqs,
             "first_event": event,

@@ -9,6 +9,7 @@ from bridge.credentials import check
 from bridge.mqtt.filters import first_overlap
 from isotherm.errors import SettingsError
 from isotherm.kafka.access import access_setting
+from isotherm.mqtt.settings import mqtt_setting
 from isotherm.mqtt.topics import (
     ALL_READINGS,
     DEAD_LETTER_SUFFIX,
@@ -20,7 +21,6 @@ from isotherm.settings.address import (
     Address,
     host_names,
     listen_address,
-    parse_address,
     parse_host_port,
 )
 from isotherm.settings.table import (
@@ -44,13 +44,6 @@ PREFIX: Final = "ISOTHERM_BRIDGE"
 def group_id(client_id: str, shard: int) -> str:
     """The client id of the session that has a shard."""
     return f"{client_id}-{shard // SHARDS_IN_GROUP:02d}"
-
-
-_MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
-
-
-def _mqtt_address(value: Any) -> Address:
-    return parse_address(text(value), _MQTT_PORTS)
 
 
 def _broker(value: Any) -> Address:
@@ -99,14 +92,7 @@ def _filter(value: Any) -> str:
 class BridgeSettings:
     """The settings of a bridge; see the table for the meaning of each field."""
 
-    mqtt: Address = setting(
-        "mqtt.url",
-        _mqtt_address,
-        default="mqtt://127.0.0.1:1883",
-        flag="--mqtt",
-        metavar="URL",
-        help="The MQTT broker; mqtts:// for TLS, by default at port 8883.",
-    )
+    mqtt: Address = mqtt_setting("url", flag="--mqtt", default="mqtt://127.0.0.1:1883")
     client_id: str = setting(
         "mqtt.client_id",
         text,
@@ -135,27 +121,11 @@ class BridgeSettings:
         help="Forward these shards of isotherm/v1/readings, and not mqtt.subscribe: several "
         "bridges divide 0-63 among themselves, in whole groups of 4.",
     )
-    username: str | None = setting(
-        "mqtt.username", optional(text), default=None, help="User name for the MQTT broker."
-    )
-    password_file: str | None = setting(
-        "mqtt.password_file",
-        optional(text),
-        default=None,
-        help="File with the password for the MQTT broker; a last newline is cut off.",
-    )
-    mqtt_ca_file: str | None = setting(
-        "mqtt.ca_file",
-        optional(text),
-        default=None,
-        help="Certificates to trust, PEM; if not set, those of the system.",
-    )
-    mqtt_cert_file: str | None = setting(
-        "mqtt.cert_file", optional(text), default=None, help="Client certificate, PEM."
-    )
-    mqtt_key_file: str | None = setting(
-        "mqtt.key_file", optional(text), default=None, help="Its key, PEM, not encrypted."
-    )
+    username: str | None = mqtt_setting("username")
+    password_file: str | None = mqtt_setting("password_file")
+    mqtt_ca_file: str | None = mqtt_setting("ca_file")
+    mqtt_cert_file: str | None = mqtt_setting("cert_file")
+    mqtt_key_file: str | None = mqtt_setting("key_file")
     mqtt_version: str = setting(
         "mqtt.version",
         choice("5", "3.1.1"),
@@ -301,6 +271,11 @@ class BridgeSettings:
     def position_topic(self) -> str:
         """The Kafka topic in which bridges note what they delivered."""
         return self.positions or self.topic + POSITIONS_SUFFIX
+
+    @property
+    def exactly_once(self) -> bool:
+        """Whether batches go in transactions."""
+        return self.delivery == "exactly-once"
 
     @property
     def brokers(self) -> str:

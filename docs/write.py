@@ -28,18 +28,18 @@ from dashboard.metrics import SERVER_METRICS as DASHBOARD_SERVER_METRICS
 from dashboard.settings import PREFIX as DASHBOARD_PREFIX
 from dashboard.settings import DashboardSettings
 from docs.rooms import picture
-from edge_agent.command_settings import (
+from edge_agent.probes.driver import I2cMock, ProbeSettings
+from edge_agent.probes.registry import driver, driver_names
+from edge_agent.reporting.metrics import METRICS as AGENT_METRICS
+from edge_agent.reporting.metrics import PREFIX as AGENT_METRICS_PREFIX
+from edge_agent.settings.agent import PREFIX as AGENT_PREFIX
+from edge_agent.settings.agent import AgentSettings
+from edge_agent.settings.tools import (
     REPLAY_PREFIX,
     SIMULATE_PREFIX,
     ReplaySettings,
     SimulateSettings,
 )
-from edge_agent.metrics import METRICS as AGENT_METRICS
-from edge_agent.metrics import PREFIX as AGENT_METRICS_PREFIX
-from edge_agent.probes.driver import I2cMock, ProbeSettings
-from edge_agent.probes.registry import driver, driver_names
-from edge_agent.settings import PREFIX as AGENT_PREFIX
-from edge_agent.settings import AgentSettings
 from isotherm.contract.fields import FIELDS, GAP_FIELDS, Field
 from isotherm.http import prometheus as exposition
 from isotherm.mqtt import status

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
+URL_HELP: Final = (
+    "The broker: mqtt://[username@]host[:port], mqtts:// for TLS, or ws:// and wss:// with a path "
+    "for WebSockets."
+)
 PROXY_PORTS: Final = {"http": 3128, "socks5": 1080, "socks4": 1080}
 MAX_WINDOW: Final = 65_535
 """Packet identifiers that MQTT has."""

@@ -92,7 +92,7 @@ find_lowest() { # FILE
 # For tests of the alerting rules. Unpacked and not installed, since Debian's package would start
 # a Prometheus; a machine whose package lists were deleted gets them again.
 fetch_promtool() {
-    local fetch=("$VENV/bin/python" -m deploy.local.promtool) sudo=()
+    local fetch=("$VENV/bin/python" -m tests.support.promtool) sudo=()
     "${fetch[@]}" >/dev/null 2>&1 && return
     ((EUID == 0)) || sudo=(sudo -n)
     say 'fetching promtool, once'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
 _FAULTS = "faults"
+_LONG = tuple(
+    ROOT / "tests" / folder
+    for folder in ("faults/chaos", "faults/job", "aggregator/job", "faults", "deploy")
+)
+"""Folders of tests that take minutes: everything at once, and one start of Spark after another."""
 
 # A machine that does much else is slow, and no fault of what is tested.
 settings.register_profile("isotherm", deadline=None)
@@ -37,14 +43,36 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """For several workers: a file that needs services is one worker's, and comes before the rest.
 
-    Its tests share brokers and sessions; unit tests are small change for who is done first.
+    Its tests share brokers and sessions. What takes minutes comes first, so that no worker has it
+    left when the other is done; unit tests are small change for the end.
     """
     if config.getoption("dist", "no") != "loadgroup":
         return
-    items.sort(key=lambda item: item.get_closest_marker("integration") is None)
+    items.sort(key=_order)
     for item in items:
         if item.get_closest_marker("integration") is not None:
             item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
+
+
+def _order(item: pytest.Item) -> tuple[bool, int]:
+    """Where a test stands in a run of several workers."""
+    folders = [index for index, folder in enumerate(_LONG) if folder in item.path.parents]
+    rank = folders[0] if folders else len(_LONG)
+    return item.get_closest_marker("integration") is None, rank
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """What a test leaves behind ends with it."""
+    # The stream that a test gave our log is closed by now, and others of its process still log.
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if type(handler) is logging.StreamHandler]:
+        root.removeHandler(handler)
+    # A client of Kafka that nobody holds goes on asking for a broker that may be gone, until Python
+    # looks for garbage, which takes long to come.
+    last = nextitem is None or nextitem.path != item.path
+    if last and item.get_closest_marker("integration") is not None:
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

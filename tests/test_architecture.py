@@ -41,6 +41,7 @@ IMPORT_NAMES = {
     "PySocks": "socks",
     "kafka-python": "kafka",
     "confluent-kafka": "confluent_kafka",
+    "prometheus-client": "prometheus_client",
 }
 COMES_WITH = {"pyspark": {"py4j"}}
 MAX_LINES = 500
@@ -58,6 +59,10 @@ ORDER = {
         *("errors", "log", "backoff", "kernel_clock", "files", "tasks"),
         *("contract", "settings", "mqtt", "kafka", "http", "doctor"),
     ),
+    "edge_agent": (
+        *("errors", "parsers", "probes", "sampling", "mqtt", "outbox", "settings"),
+        *("reporting", "service", "replay", "doctor", "cli", "__main__"),
+    ),
     "bridge": (
         *("errors", "mqtt", "credentials", "settings", "records", "monitoring", "kafka"),
         *("pump", "service", "doctor", "cli", "__main__"),
@@ -74,7 +79,7 @@ ORDER = {
     "deploy": (
         *("errors", "grafana"),
         *("local.guard", "local.ports", "local.process", "local.state", "local.ownership"),
-        *("local.services", "local.stack", "local.status", "local.cli", "local.promtool"),
+        *("local.services", "local.stack", "local.status", "local.cli"),
         *("local", "demo"),
     ),
     "benchmarks": ("show", "usage", "bridge", "agent", "aggregator", "page", "ledger", "parse"),
@@ -182,14 +187,16 @@ def test_a_device_loads_nothing_heavy(room: str) -> None:
         "pandas",
         "numpy",
         "gpiozero",
+        "prometheus_client",
     }
     if room == "edge_agent":
         heavy.add("msgspec")
     else:
-        # The first judges faster where msgspec is; the others are for programs with librdkafka.
+        # The first judges faster where msgspec is; the others are for programs on a server.
         modules.remove("isotherm.contract.fast")
         modules.remove("isotherm.kafka.clients")
         modules.remove("isotherm.kafka.writer")
+        modules.remove("isotherm.http.registry")
         heavy |= {"msgspec", "click", "paho"}
     assert not heavy & loaded_by(modules)
 

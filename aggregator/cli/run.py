@@ -43,7 +43,7 @@ from isotherm.errors import IsothermError
 from isotherm.files import keep_from_others
 from isotherm.http.endpoint import Endpoint, json_page, verdict
 from isotherm.http.endpoint import metrics as page
-from isotherm.http.prometheus import exposition
+from isotherm.http.registry import Metrics, Table
 from isotherm.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -210,8 +210,9 @@ def warn_closed(approximate: Approximate | None, capacity: int, log: Log) -> Non
 
 def pages(view: View) -> dict[str, Callable[[], Page]]:
     """What the job answers over HTTP, by path."""
+    exported = Metrics(Table(PREFIX, METRICS, lambda: view))
     return {
-        "/metrics": lambda: page(exposition(PREFIX, METRICS, view)),
+        "/metrics": lambda: page(exported.text()),
         # It ends by itself where it cannot go on.
         "/healthz": lambda: _health(view),
         "/readyz": lambda: verdict(missing(view)),

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from isotherm.kafka.errors import KafkaAccessError, KafkaUnavailableError
+from isotherm.log import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -79,33 +80,32 @@ class Attendance:
         self.brokers = brokers
         self.topic = topic
         self._log = log
+        self._away = Problem(log.warning, "waiting")
+        self._no_access = Problem(log.error, "no access to kafka", kafka=brokers)
         self.missing = Presence.READY
         self.why = ""
 
     def here(self) -> bool:
         """Look, which takes up to a few seconds where Kafka is away, and say what has changed."""
-        before, reason = self.missing, self._sentence
+        before = self.missing
         try:
             self.missing, self.why = self._look(), ""
         except KafkaAccessError as error:
             self.missing, self.why = Presence.NO_ACCESS, str(error)
-        if self.missing is Presence.READY:
-            if before is not Presence.READY:
-                self._log.info("found", kafka=self.brokers, topic=self.topic)
-            return True
         if self.missing is Presence.NO_ACCESS:
-            if (self.missing, self._sentence) != (before, reason):
-                self._log.error("no access to kafka", kafka=self.brokers, why=self.why)
-        elif self.missing is not before:
-            self._log.warning(
-                "waiting", missing=self.missing.value, kafka=self.brokers, topic=self.topic
-            )
-        return False
-
-    @property
-    def _sentence(self) -> str:
-        # The library's own words behind ours differ from try to try.
-        return self.why.partition(": ")[0]
+            self._away.end()
+            # The library's own words behind ours differ from try to try.
+            self._no_access.begin(self.why.partition(": ")[0], why=self.why)
+            return False
+        self._no_access.end()
+        if self.missing is not Presence.READY:
+            missing = self.missing.value
+            self._away.begin(missing, missing=missing, kafka=self.brokers, topic=self.topic)
+            return False
+        self._away.end()
+        if before is not Presence.READY:
+            self._log.info("found", kafka=self.brokers, topic=self.topic)
+        return True
 
 
 def wait_for_topic(

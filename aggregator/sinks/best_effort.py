@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from isotherm.backoff import Backoff
+from isotherm.log import Problem
 from isotherm.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -40,12 +41,11 @@ class BestEffortSink:
     ) -> None:
         self.name = name
         self._sink = sink
-        self._log = log
         self._room = room
         self._waiting: deque[Snapshot] = deque()
         self._change = threading.Condition()
         self._closed = False
-        self._well = True
+        self._failing = Problem(log.warning, "sink fails", log.info, "sink works again", sink=name)
         self.failures = 0
         self.dropped = 0
         self._thread = (tasks or Tasks(log)).start(
@@ -55,7 +55,7 @@ class BestEffortSink:
     @property
     def well(self) -> bool:
         """Whether it took the last snapshot that it was given."""
-        return self._well
+        return not self._failing
 
     def emit(self, snapshot: Snapshot) -> None:
         """Leave it for the thread; never waits, never raises."""
@@ -63,7 +63,7 @@ class BestEffortSink:
             if len(self._waiting) >= self._room:
                 self._waiting.popleft()
                 self.dropped += 1
-                self._unwell("too slow: snapshots are dropped")
+                self._failing.begin(why="too slow: snapshots are dropped")
             self._waiting.append(snapshot)
             self._change.notify_all()
 
@@ -76,7 +76,7 @@ class BestEffortSink:
         with self._change:
             self.dropped += len(self._waiting)
             if self._thread.is_alive() or self._waiting:
-                self._unwell("too slow at the end: the last snapshots are dropped")
+                self._failing.begin(why="too slow at the end: the last snapshots are dropped")
             self._waiting.clear()
 
     def _work(self) -> None:
@@ -96,19 +96,7 @@ class BestEffortSink:
         except Exception as error:  # noqa: BLE001 whatever it is, it is this sink's alone
             with self._change:
                 self.failures += 1
-                self._unwell(str(error) or type(error).__name__)
+                self._failing.begin(why=str(error) or type(error).__name__)
         else:
             with self._change:
-                if not self._well:
-                    self._well = True
-                    self._log.info(
-                        "sink works again",
-                        sink=self.name,
-                        failed=self.failures,
-                        dropped=self.dropped,
-                    )
-
-    def _unwell(self, why: str) -> None:
-        if self._well:
-            self._well = False
-            self._log.warning("sink fails", sink=self.name, why=why)
+                self._failing.end(failed=self.failures, dropped=self.dropped)

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from isotherm.backoff import Backoff
+from isotherm.log import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,12 +39,11 @@ class Restarts:
         clock: Callable[[], float] = time.monotonic,
         backoff: Backoff | None = None,
     ) -> None:
-        self._log = log
         self._patience = patience
         self._stop = stop
         self._clock = clock
         self._backoff = backoff or Backoff(first=1.0)
-        self._said = ""
+        self._failure = Problem(log.warning, "the query starts again")
         self._since: float | None = None
         self._batches = 0
         self.count = 0
@@ -60,15 +60,14 @@ class Restarts:
         """
         now = self._clock()
         if self._since is None or batches > self._batches:
-            self._said, self._since = "", now
+            self._failure.end()
+            self._since = now
             self._backoff.reset()
         self._batches = batches
         if not error.retriable or (
             self._patience is not None and now - self._since >= self._patience
         ):
             raise error
-        if str(error) != self._said:
-            self._said = str(error)
-            self._log.warning("the query starts again", reason=str(error))
+        self._failure.begin(str(error), reason=str(error))
         self.count += 1
         self._stop.wait(self._backoff.next())

@@ -6,6 +6,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from deploy.errors import StackError
+from isotherm.mqtt.length import encode_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,14 +69,4 @@ def _hear(link: socket.socket) -> int:
 
 def _publish(mid: int, payload: bytes) -> bytes:
     body = len(TOPIC).to_bytes(2, "big") + TOPIC + mid.to_bytes(2, "big") + payload
-    return b"\x32" + _length(len(body)) + body
-
-
-def _length(size: int) -> bytes:
-    """A variable byte integer (MQTT 3.1.1, section 2.2.3)."""
-    made = bytearray()
-    while size > 0x7F:  # noqa: PLR2004 seven bits a byte
-        made.append(size & 0x7F | 0x80)
-        size >>= 7
-    made.append(size)
-    return bytes(made)
+    return b"\x32" + encode_length(len(body)) + body

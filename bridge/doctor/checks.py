@@ -48,9 +48,9 @@ def run_checks(settings: BridgeSettings) -> Iterator[Finding]:
         facts,
         brokers=settings.brokers,
         topics=(settings.topic, settings.dead_letter_topic),
-        position_topic=settings.position_topic if settings.delivery == "exactly-once" else None,
+        position_topic=settings.position_topic if settings.exactly_once else None,
         session_expiry=settings.session_expiry,
     )
-    if settings.delivery == "exactly-once" and settings.position_topic in facts.topics:
+    if settings.exactly_once and settings.position_topic in facts.topics:
         yield from check_sessions(ask_sessions(settings), settings)
     yield check_clock(kernel_in_sync(), "the times in dead letters and Kafka are wrong")

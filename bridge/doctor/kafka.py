@@ -104,7 +104,7 @@ def ask_kafka(settings: BridgeSettings) -> KafkaFacts:
     Raises:
         SettingsError: a file of a password or a certificate cannot be used.
     """
-    exactly_once = settings.delivery == "exactly-once"
+    exactly_once = settings.exactly_once
     wanted = {settings.topic, settings.dead_letter_topic}
     if exactly_once:
         wanted.add(settings.position_topic)

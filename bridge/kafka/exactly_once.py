@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from bridge.kafka.position_topic import Last, OwnRecords
     from bridge.kafka.session_notes import Notebook
-    from bridge.monitoring.availability import Availability
     from bridge.records import Batch, Record
     from bridge.settings import BridgeSettings
+    from isotherm.log import Availability
 
 
 class Producer(Protocol):

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import threading
 
     from bridge.kafka.sink import Sink
-    from bridge.monitoring.availability import Availability
     from bridge.settings import BridgeSettings
+    from isotherm.log import Availability
 
 
 def make_sink(
@@ -35,7 +35,7 @@ def make_sink(
             "pip install confluent-kafka, or choose kafka-python"
         )
     if settings.kafka_client != "kafka-python" and installed:
-        if settings.delivery == "exactly-once":
+        if settings.exactly_once:
             from bridge.kafka.librdkafka import exactly_once  # noqa: PLC0415 an optional wheel
 
             return exactly_once.TransactionalLibrdkafkaSink(settings, kafka, stopping, notebook)
@@ -46,7 +46,7 @@ def make_sink(
         raise MissingClientError(
             "no Kafka client is installed: pip install 'isotherm[bridge]', which brings both"
         )
-    if settings.delivery == "exactly-once":
+    if settings.exactly_once:
         from bridge.kafka.kafka_python import exactly_once as kp  # noqa: PLC0415 where it is chosen
 
         return kp.TransactionalKafkaPythonSink(settings, kafka, stopping, notebook)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bridge.monitoring.health import Reach, missing, stuck
 from bridge.monitoring.metrics import METRICS, PREFIX, View
 from isotherm.http.endpoint import Endpoint, Page, metrics, verdict
-from isotherm.http.prometheus import exposition
+from isotherm.http.registry import Metrics, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,10 +30,11 @@ def pages(
         kafka: whether a Kafka broker answers just now.
         tasks: those of the program.
     """
+    exported = Metrics(
+        Table(PREFIX, METRICS, lambda: View(vitals(), kafka(), time.monotonic(), tasks))
+    )
     return {
-        "/metrics": lambda: metrics(
-            exposition(PREFIX, METRICS, View(vitals(), kafka(), time.monotonic(), tasks))
-        ),
+        "/metrics": lambda: metrics(exported.text()),
         "/healthz": lambda: verdict(stuck(vitals())),
         "/readyz": lambda: verdict(missing(vitals(), kafka=kafka(), tasks=tasks.faults())),
     }

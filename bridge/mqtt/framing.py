@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bridge.errors import MalformedPacketError, PacketTooLargeError
 from isotherm.contract.verdict import MAX_BYTES
+from isotherm.mqtt.length import MOST_BYTES, decode_length
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _PUBLISH: Final = 0x30
-_MAX_LENGTH_BYTES: Final = 4
 _QOS_2: Final = 2
 
 # What most packets look like: at QoS 1 and neither sent before nor retained, with a remaining
@@ -264,7 +264,7 @@ class _Oversize:
         packet_id = 2 if head[0] & 0x06 else 0
         after = self._body + 2 + int.from_bytes(head[self._body : self._body + 2], "big")
         after += packet_id
-        if len(head) < min(after + _MAX_LENGTH_BYTES * self._properties, self._size):
+        if len(head) < min(after + MOST_BYTES * self._properties, self._size):
             return False
         whole = bytes(head)
         self.exact = whole[0] & 0x06 == _QOS_2 << 1
@@ -321,16 +321,10 @@ def _answers(head: list[int], mids: list[int]) -> bytes:
 
 
 def _length(buffer: bytes, position: int) -> tuple[int, int] | None:
-    """A variable byte integer (section 1.5.5) and where it ends; None while it is unfinished."""
-    value = 0
-    for index in range(_MAX_LENGTH_BYTES):
-        if position + index >= len(buffer):
-            return None
-        byte = buffer[position + index]
-        value |= (byte & 0x7F) << (7 * index)
-        if not byte & 0x80:
-            return value, position + index + 1
-    raise MalformedPacketError("a variable byte integer of more than four bytes")
+    try:
+        return decode_length(buffer, position)
+    except ValueError as error:
+        raise MalformedPacketError(str(error)) from None
 
 
 def _publish(buffer: bytes, first: int, body: int, stop: int, *, properties: bool) -> Frame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from paho.mqtt.enums import MQTTErrorCode
@@ -14,6 +15,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from bridge.errors import MalformedPacketError
 from bridge.mqtt.ways import choose
 from isotherm.backoff import Backoff
+from isotherm.log import Problem
 from isotherm.settings.refusal import refusal
 from isotherm.tasks import Tasks, where
 
@@ -121,7 +123,9 @@ class Session:
         self._resumed = False
         self._renewing = False
         self._answered = False
-        self._reported = ""
+        fault = partial(Problem, log.error, client_id=options.client_id)
+        self._malformed = fault("mqtt stream malformed")
+        self._not_understood = fault("mqtt packet not understood")
         self._since = 0.0
         self._taken_over = False
         # What follows is the network thread's own.
@@ -235,13 +239,13 @@ class Session:
                         self._attend()
             except MalformedPacketError as error:
                 client.drop()
-                self._report_fault("mqtt stream malformed", str(error))
+                self._report_fault(self._malformed, str(error))
             except (OSError, ValueError) as error:
                 client.drop()
                 self._report_lost(str(error) or type(error).__name__)
             except Exception as error:  # noqa: BLE001 a packet that paho does not understand
                 client.drop()
-                self._report_fault("mqtt packet not understood", where(error))
+                self._report_fault(self._not_understood, where(error))
             self._asked.clear()
             self._leaving.clear()
             self._due = None
@@ -427,11 +431,9 @@ class Session:
                 words = str(self._client.read_error or "the connection broke")
             self._report_lost(words if self._answered else words + self._guess())
 
-    def _report_fault(self, event: str, why: str) -> None:
+    def _report_fault(self, fault: Problem, why: str) -> None:
         """The broker sends what cannot be handled; a new connection may help."""
-        if why != self._reported:
-            self._reported = why
-            self._log.error(event, client_id=self._options.client_id, why=why)
+        fault.begin(why, why=why)
         self._events.disconnected(why)
 
     def _report_lost(self, words: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.pump.load import Load, split
 from bridge.records import MAX_LINES
+from isotherm.log import Problem
 
 if TYPE_CHECKING:
     from bridge.mqtt.client import Arrivals
@@ -161,7 +162,7 @@ class Overflow:
     """
 
     def __init__(self, log: Log) -> None:
-        self._log = log
+        self._full = Problem(log.warning, "mqtt qos 0 overflow", log.info, "mqtt qos 0 taken again")
         self._since = 0
 
     def note(self, dropped: int, *, before: int) -> None:
@@ -171,17 +172,15 @@ class Overflow:
             dropped: how many of them were dropped.
             before: how many had been until then.
         """
-        if dropped and not self._since:
-            self._since = before + 1
-            self._log.warning(
-                "mqtt qos 0 overflow",
+        if dropped:
+            self._since = self._since if self._full else before
+            self._full.begin(
                 waiting_bytes=MAX_UNBOUNDED_BYTES,
                 note="messages at QoS 0 are dropped and counted until Kafka takes those that wait; "
                 "publish at QoS 1 to lose none",
             )
-        elif self._since and not dropped:
-            self._log.info("mqtt qos 0 taken again", dropped=before + 1 - self._since)
-            self._since = 0
+        else:
+            self._full.end(dropped=before - self._since)
 
 
 def _only_counted(ended: list[Load]) -> Load:

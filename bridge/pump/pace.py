@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from isotherm.log import Problem
+
 if TYPE_CHECKING:
     from isotherm.log import Log
 
@@ -36,8 +38,7 @@ class Pace:
     def __init__(self, log: Log, most: int) -> None:
         self.limit = min(FIRST, most)
         self._most = most
-        self._log = log
-        self._reported = False
+        self._slowness = Problem(log.warning, "kafka slow", log.info, "kafka fast again")
         self._slow: tuple[int, float] | None = None
         """The last slow batch in a row, and what it took."""
         self._in_a_row = 0
@@ -73,18 +74,15 @@ class Pace:
             if self.limit < self._most and weight >= self.limit // 2:
                 self._grow(seconds - self._fixed)
         # One alone may have met an outage.
-        if self._in_a_row >= _ENOUGH and not self._reported:
-            self._reported = True
-            self._log.warning(
-                "kafka slow",
+        if self._in_a_row >= _ENOUGH and not self._slowness:
+            self._slowness.begin(
                 batch_bytes=weight,
                 took_s=round(seconds, 1),
                 note="the line to Kafka, or its quota, is too slow for a large batch; smaller ones "
                 "are sent",
             )
-        elif self._reported and self.limit == self._most:
-            self._reported = False
-            self._log.info("kafka fast again", batch_bytes=weight, took_s=round(seconds, 1))
+        elif self.limit == self._most:
+            self._slowness.end(batch_bytes=weight, took_s=round(seconds, 1))
 
     def _grow(self, seconds: float) -> None:
         growth = min(_MOST_GROWTH, _GROW_TO_S / max(seconds, 0.001))

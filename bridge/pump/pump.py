@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 
 from bridge.kafka.errors import (
     BatchTooSlowError,
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
     from bridge.kafka.positions import Positions
     from bridge.kafka.sink import Sink
-    from bridge.monitoring.availability import Availability
     from bridge.monitoring.stats import Stats
     from bridge.pump.load import Load
     from bridge.records import Record
+    from bridge.settings import BridgeSettings
     from isotherm.backoff import Backoff
-    from isotherm.log import Log
+    from isotherm.log import Availability, Log
 
 _END_S: Final = 5.0
 _KNOWN_AT_A_TIME: Final = 10_000
@@ -64,10 +64,22 @@ class Bounds(NamedTuple):
         window_bytes: that may wait or be under way, as `bridge.pump.load.Load.weight` counts;
             above, nothing more is read.
         max_lines: of one MQTT message; one with more is one dead letter.
+        window: messages that the broker sends without acknowledgements; 0 where batches need not
+            be large (at-least-once).
     """
 
     window_bytes: int = 32 * 1024 * 1024
     max_lines: int = MAX_LINES
+    window: int = 0
+
+    @classmethod
+    def from_settings(cls, settings: BridgeSettings) -> Self:
+        """Those of one lane."""
+        return cls(
+            window_bytes=settings.window_bytes,
+            max_lines=settings.max_lines,
+            window=settings.receive_maximum if settings.exactly_once else 0,
+        )
 
 
 _USUAL_BOUNDS: Final = Bounds()
@@ -90,8 +102,6 @@ class Pump:
         stopping: set by `drain` when waiting for Kafka must end; the sink heeds it too.
         backpressure: tells the network thread when to read.
         bounds: how much is taken.
-        window: how many messages the broker sends without acknowledgements; 0 where batches need
-            not be large (at-least-once).
     """
 
     def __init__(
@@ -109,7 +119,6 @@ class Pump:
         stopping: threading.Event,
         backpressure: Backpressure | None = None,
         bounds: Bounds = _USUAL_BOUNDS,
-        window: int = 0,
     ) -> None:
         self._sink = sink
         self._acknowledge = acknowledge
@@ -134,7 +143,6 @@ class Pump:
         self._on_open = on_open
         self._stopping = stopping
         self._backpressure = backpressure or Backpressure()
-        self._window = window
         self._ended = self._took = self._tried = 0.0
         self.opened = threading.Event()
         """Set once Kafka was reached for the first time."""
@@ -290,7 +298,7 @@ class Pump:
         """
         end = self._ended + min(self._took * _GATHER_SHARE, _GATHER_MOST_S)
         room = self._backpressure.room
-        while self._stats.in_flight < self._window and room.is_set() and not self._draining:
+        while self._stats.in_flight < self._bounds.window and room.is_set() and not self._draining:
             left = end - time.monotonic()
             if left <= 0:
                 return

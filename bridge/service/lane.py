@@ -10,7 +10,6 @@ from bridge.credentials import mqtt_context
 from bridge.kafka.factory import make_sink
 from bridge.kafka.positions import MOST, Positions, position
 from bridge.kafka.session_notes import Notebook, note_of
-from bridge.monitoring.availability import Availability
 from bridge.monitoring.health import Vitals
 from bridge.monitoring.stats import Stats
 from bridge.mqtt.backpressure import Backpressure
@@ -19,12 +18,12 @@ from bridge.mqtt.options import SessionOptions
 from bridge.mqtt.session import Session
 from bridge.pump.pump import Bounds, Pump
 from isotherm.backoff import Backoff
+from isotherm.log import Availability, SharedAvailability
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bridge.kafka.session_notes import Note
-    from bridge.monitoring.availability import Shared
     from bridge.mqtt.client import Arrivals
     from bridge.mqtt.framing import Frame
     from bridge.settings import BridgeSettings
@@ -56,7 +55,7 @@ class Lane:
     def __init__(
         self,
         settings: BridgeSettings,
-        kafka: Shared,
+        kafka: SharedAvailability,
         log: Log,
         tasks: Tasks,
         *,
@@ -69,7 +68,7 @@ class Lane:
         self.notebook = Notebook(ending or note_of(settings))
         self._log = log
         self._kafka = kafka.member()
-        self._exactly_once = settings.delivery == "exactly-once"
+        self._exactly_once = settings.exactly_once
         self._was_connected = False
         self._first_resumed: bool | None = None
         self._first = threading.Lock()
@@ -83,19 +82,9 @@ class Lane:
         """Set once the broker confirmed that the session has no filters but ours."""
         backpressure = Backpressure()
         self._positions = Positions() if self._exactly_once else None
+        self._options = _options(settings, () if ending else settings.subscribe)
         self._session = Session(
-            options := SessionOptions(
-                address=settings.mqtt,
-                client_id=settings.client_id,
-                filters=() if ending else settings.subscribe,
-                version=5 if settings.mqtt_version == "5" else 3,
-                receive_maximum=settings.receive_maximum,
-                max_packet_size=settings.max_packet_size,
-                session_expiry=int(settings.session_expiry),
-                username=settings.username or settings.mqtt.username,
-                password=settings.password(),
-                tls=mqtt_context(settings),
-            ),
+            self._options,
             self,
             Backoff(),
             log,
@@ -104,7 +93,6 @@ class Lane:
             asks=self._exactly_once,
             passed_over=self._passed_over if before is not None else None,
         )
-        self._options = options
         self.stopping = threading.Event()
         self._pump = Pump(
             sink=make_sink(settings, self._kafka, self.stopping, self.notebook),
@@ -118,8 +106,7 @@ class Lane:
             on_open=self._opened,
             stopping=self.stopping,
             backpressure=backpressure,
-            bounds=Bounds(window_bytes=settings.window_bytes, max_lines=settings.max_lines),
-            window=settings.receive_maximum if self._exactly_once else 0,
+            bounds=Bounds.from_settings(settings),
         )
 
     def start(self) -> None:
@@ -348,3 +335,18 @@ class Lane:
             note="the broker has no session of this bridge, though it should; what it held for it "
             "is gone: did it lose its state, or did another client connect with this client id?",
         )
+
+
+def _options(settings: BridgeSettings, filters: tuple[str, ...]) -> SessionOptions:
+    return SessionOptions(
+        address=settings.mqtt,
+        client_id=settings.client_id,
+        filters=filters,
+        version=5 if settings.mqtt_version == "5" else 3,
+        receive_maximum=settings.receive_maximum,
+        max_packet_size=settings.max_packet_size,
+        session_expiry=int(settings.session_expiry),
+        username=settings.username or settings.mqtt.username,
+        password=settings.password(),
+        tls=mqtt_context(settings),
+    )

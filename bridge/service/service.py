@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.credentials import check_files
 from bridge.kafka.errors import FencedError
-from bridge.monitoring.availability import Shared
 from bridge.monitoring.stats import total
 from bridge.mqtt.ways import USUAL, choose
 from bridge.service.handover import Handover
 from bridge.service.lane import Lane
 from bridge.settings import SHARDS_IN_GROUP, group_id
+from isotherm.log import SharedAvailability
 from isotherm.mqtt.topics import shard_filter
 from isotherm.tasks import Tasks
 
@@ -51,14 +51,14 @@ class Bridge:
         self._stop = threading.Event()
         self._was_ready = False
         self.tasks = Tasks(log)
-        kafka = Shared("kafka", log, brokers=settings.brokers)
+        kafka = SharedAvailability("kafka", log, brokers=settings.brokers)
         self._handover = Handover(
             settings,
             lambda session, note: Lane(session, kafka, log, self.tasks, ending=note),
             log,
         )
         # Without transactions there is nothing noted of other sessions.
-        before = self._handover if settings.delivery == "exactly-once" else None
+        before = self._handover if settings.exactly_once else None
         self.lanes = [
             Lane(lane, kafka, log, self.tasks, before=before) for lane in lane_settings(settings)
         ]

@@ -13,7 +13,8 @@ from dashboard.alerts.alert import FIRING, wire
 from dashboard.alerts.metrics import ALERT_METRICS
 from dashboard.metrics import PREFIX
 from isotherm.contract.event_time import NS_PER_SECOND, format_event_time
-from isotherm.http.prometheus import exposition
+from isotherm.http.registry import Table
+from isotherm.log import Problem
 from isotherm.tasks import where
 
 if TYPE_CHECKING:
@@ -58,22 +59,21 @@ class Alerts:
         self._clock = clock
         self._end = engine.end
         self._settled = engine.firing()
-        self._unread = ""
-        self._untold: dict[str, str] = {}
+        self._unread = Problem(log.warning, "alerts cannot read a snapshot")
+        self._failing = {
+            sink.name: Problem(log.error, "a sink of alerts fails", sink=sink.name)
+            for sink in sinks
+        }
 
     def __call__(self, snapshot: dict[str, Any], received: int) -> None:
         """Take a snapshot; see `Consumer` in `hub`."""
         try:
             self._engine.snapshot(snapshot, received)
         except Exception as error:  # noqa: BLE001 it passed the check, and the page must go on
-            self._say("alerts cannot read a snapshot", where(error))
+            why = where(error)
+            self._unread.begin(why, why=why)
         else:
-            self._unread = ""
-
-    def _say(self, event: str, why: str) -> None:
-        if why != self._unread:
-            self._unread = why
-            self._log.warning(event, why=why)
+            self._unread.end()
 
     @property
     def firing(self) -> list[Alert]:
@@ -110,11 +110,9 @@ class Alerts:
         except Exception as error:  # noqa: BLE001 see above
             sink.failures += 1
             why = where(error)
-            if self._untold.get(sink.name) != why:
-                self._untold[sink.name] = why
-                self._log.error("a sink of alerts fails", sink=sink.name, why=why)
+            self._failing[sink.name].begin(why, why=why)
         else:
-            self._untold.pop(sink.name, None)
+            self._failing[sink.name].end()
 
     async def run(self) -> None:
         """Tick until it is cancelled."""
@@ -147,9 +145,9 @@ class Alerts:
             ],
         }
 
-    def exposition(self) -> str:
+    def metrics(self) -> Table[Alerts]:
         """What /metrics answers of them."""
-        return exposition(PREFIX, ALERT_METRICS, self)
+        return Table(PREFIX, ALERT_METRICS, lambda: self)
 
     def route(self) -> Route:
         """The route /api/alerts."""

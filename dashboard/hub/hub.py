@@ -15,6 +15,7 @@ from dashboard.hub.streams import Streams
 from dashboard.hub.trend import Trend
 from isotherm.contract.event_time import NS_PER_SECOND
 from isotherm.contract.foreign_json import excerpt
+from isotherm.log import Problem
 from isotherm.tasks import where
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Hub:
         self.feed = source
         self._stale_after = stale_after
         self._log = log
+        self._unreadable = Problem(log.warning, "no snapshot")
         self._consumers = consumers
         self.clock = clock
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -187,6 +189,7 @@ class Hub:
         self._batches.add(snapshot)
         self.trend.add(snapshot, event.received / NS_PER_SECOND)
         self.unwell = ""
+        self._unreadable.end()
         self.snapshots += 1
         if self.ring.newest is not event:
             # A scope of an older one came late: nobody is shown the past.
@@ -204,8 +207,7 @@ class Hub:
 
     def _broken(self, place: str, why: str, count: int = 1) -> None:
         self.broken_records += count
-        if not self.unwell:
-            self._log.warning("no snapshot", where=place, why=why)
+        self._unreadable.begin(where=place, why=why)
         self.unwell = f"the last record is no snapshot that can be shown: {place}: {why}"
 
     def _source(self, source: Source) -> None:

@@ -20,7 +20,8 @@ from dashboard.web.openapi import description
 from isotherm.contract.event_time import NS_PER_SECOND
 from isotherm.contract.foreign_json import natural
 from isotherm.contract.states import STATES
-from isotherm.http.prometheus import CONTENT_TYPE, exposition
+from isotherm.http.prometheus import CONTENT_TYPE
+from isotherm.http.registry import Metrics, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,7 +61,7 @@ def application(
     *,
     stale_after: float,
     more: Sequence[BaseRoute] = (),
-    more_metrics: Callable[[], str] = str,
+    tables: Sequence[Table[Any]] = (),
     faults: Callable[[], list[str]] = list,
 ) -> Starlette:
     """Everything that is answered.
@@ -70,10 +71,10 @@ def application(
         job: has the sensors.
         stale_after: seconds.
         more: further routes.
-        more_metrics: what /metrics answers beside the hub's.
+        tables: of metrics, beside the hub's.
         faults: a sentence for each task that has ended.
     """
-    api = _Api(hub, job, stale_after, more_metrics, faults)
+    api = _Api(hub, job, stale_after, Metrics(Table(PREFIX, METRICS, lambda: hub), *tables), faults)
     app = Starlette(
         routes=[
             Route("/", api.index),
@@ -100,10 +101,10 @@ class _Api:
         hub: Hub,
         job: Job,
         stale_after: float,
-        more_metrics: Callable[[], str],
+        metrics: Metrics,
         faults: Callable[[], list[str]],
     ) -> None:
-        self._more_metrics = more_metrics
+        self._metrics = metrics
         self._faults = faults
         self._asking = 0
         self._hub = hub
@@ -143,8 +144,7 @@ class _Api:
         return JSONResponse(found, headers=_FRESH)
 
     async def metrics(self, _request: Request) -> Response:
-        text = exposition(PREFIX, METRICS, self._hub) + self._more_metrics()
-        return Response(text, media_type=CONTENT_TYPE)
+        return Response(self._metrics.text(), media_type=CONTENT_TYPE)
 
     async def healthz(self, _request: Request) -> Response:
         return _verdict(self._faults())

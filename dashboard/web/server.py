@@ -26,7 +26,7 @@ from dashboard.web.connections import Bounded, Connections
 from dashboard.web.job_client import Job
 from isotherm.backoff import Backoff
 from isotherm.http import listening
-from isotherm.http.prometheus import exposition
+from isotherm.http.registry import Table
 from isotherm.tasks import Tasks, where
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def serve(settings: DashboardSettings, log: Log) -> None:
         Job(settings.job),
         stale_after=settings.stale_after,
         more=[alerts.route()],
-        more_metrics=lambda: exposition(PREFIX, SERVER_METRICS, around) + alerts.exposition(),
+        tables=[Table(PREFIX, SERVER_METRICS, lambda: around), alerts.metrics()],
         faults=tasks.faults,
     )
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)

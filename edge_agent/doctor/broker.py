@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from edge_agent.mqtt.events import MQTT_3, MQTT_5
 from isotherm.doctor.finding import fail, ok, warn
 from isotherm.mqtt.status import SCHEMA
 
@@ -32,6 +33,7 @@ class BrokerFacts:
         will_lack: what it does not take of the agent's last will; empty where it takes all.
         retained: the device's status that the broker keeps; None where there is none.
         unreadable: why that could not be read.
+        version: of MQTT that it speaks with us.
     """
 
     away: str | None = None
@@ -43,6 +45,7 @@ class BrokerFacts:
     will_lack: str = ""
     retained: bytes | None = None
     unreadable: str = ""
+    version: str = MQTT_5
 
 
 def check_broker(
@@ -83,6 +86,12 @@ def check_broker(
         retain=facts.retain,
         will_lack=facts.will_lack,
     )
+    if facts.version == MQTT_3:
+        yield warn(
+            "mqtt version",
+            "it speaks MQTT 3.1.1, which does not say whether anybody gets a reading, which limits "
+            "it has, nor that it refuses a reading; with MQTT 5 it would",
+        )
     seen = in_use and note is not None and note.own_status
     if facts.unreadable and not seen:
         yield _unreadable(facts.unreadable, device)

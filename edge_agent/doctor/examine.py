@@ -5,18 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_agent.clock import boot_id
 from edge_agent.doctor.broker import check_broker, check_note
-from edge_agent.doctor.broker_probe import ask_broker
-from edge_agent.doctor.last_words import last_words
-from edge_agent.doctor.outbox import check_outbox
-from edge_agent.doctor.outbox_probe import look_at_outbox
+from edge_agent.doctor.broker_session import ask_broker
+from edge_agent.doctor.last_will import last_will
+from edge_agent.doctor.outbox import check_outbox, look_at_outbox
 from edge_agent.doctor.probes import check_probes
 from edge_agent.doctor.unit import check_unit, unit_facts
 from edge_agent.mqtt.broker.note import FACT, decode_note
 from edge_agent.mqtt.options import check_files
-from edge_agent.place import places
-from edge_agent.probe_commands import read_all
+from edge_agent.outbox.clock import boot_id
+from edge_agent.sampling.places import places
+from edge_agent.sampling.read_all import read_all
 from isotherm.doctor.clock import check_clock
 from isotherm.doctor.finding import fail, ok
 from isotherm.doctor.secrets import check_secrets
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edge_agent.doctor.outbox import OutboxFacts
-    from edge_agent.settings import AgentSettings
+    from edge_agent.settings.agent import AgentSettings
     from isotherm.doctor.finding import Finding
 
 
@@ -67,7 +66,7 @@ def _broker(settings: AgentSettings, outbox: OutboxFacts) -> Iterator[Finding]:
         if outbox.in_use and name:
             yield from check_note(note, url=url, device=device, window=window, name=name)
             return
-        facts = ask_broker(settings, last_words(outbox.facts))
+        facts = ask_broker(settings, last_will(outbox.facts))
     except SettingsError as error:
         yield fail("mqtt", str(error))
         return

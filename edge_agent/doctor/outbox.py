@@ -1,11 +1,22 @@
-"""What is to be said of the outbox and of the disk on which it lies."""
+"""What is to be said of the outbox and of the disk on which it lies; leaves both as they were."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isotherm.doctor.disk import IN_MEMORY, REMOTE, mib
+from edge_agent.errors import OutboxUnreadableError
+from edge_agent.outbox.inspect import Inspection
+from isotherm.doctor.disk import (
+    IN_MEMORY,
+    REMOTE,
+    existing,
+    filesystem,
+    free_bytes,
+    mib,
+    sync_seconds,
+)
 from isotherm.doctor.finding import fail, ok, warn
 
 if TYPE_CHECKING:
@@ -27,7 +38,7 @@ class OutboxFacts:
         sync_s: what an fsync takes there, seconds; None where it could not be tried.
         free: bytes free on its disk; None where the system does not say.
         kind: of the filesystem, such as ``ext4``.
-        facts: that the store keeps; see `edge_agent.store.Saved`.
+        facts: that the store keeps; see `edge_agent.outbox.storage.database.Saved`.
     """
 
     in_use: bool = False
@@ -118,3 +129,40 @@ def _room(free: int, used: int, max_bytes: int, min_free: int) -> Finding:
             f"{mib(max_bytes)} of outbox.max_bytes; make room, or lower it",
         )
     return ok("outbox disk", f"{mib(free)} free, enough for outbox.max_bytes ({mib(max_bytes)})")
+
+
+def look_at_outbox(path: Path) -> OutboxFacts:
+    """See what is there; an agent may run with it meanwhile."""
+    in_use, waiting, used, unreadable = False, None, 0, ""
+    saved: Mapping[str, Any] = {}
+    if path.exists():
+        try:
+            with Inspection(path) as lookup:
+                in_use, waiting = lookup.in_use, lookup.saved.rows
+                saved = lookup.saved.facts
+        except OutboxUnreadableError as error:
+            unreadable = str(error)
+        files = [Path(f"{path}{side}") for side in ("", "-wal")]
+        used = sum(file.stat().st_size for file in files if file.exists())
+    # The agent makes the folders that are missing.
+    folder = existing(path.parent)
+    sync, unwritable = None, ""
+    try:
+        sync = sync_seconds(folder)
+    except OSError as error:
+        unwritable = f"{folder}: {error.strerror or error}"
+    try:
+        free = free_bytes(folder)
+    except OSError:
+        free = None
+    return OutboxFacts(
+        in_use=in_use,
+        waiting=waiting,
+        unreadable=unreadable,
+        used=used,
+        unwritable=unwritable,
+        sync_s=sync,
+        free=free,
+        kind=filesystem(folder),
+        facts=saved,
+    )

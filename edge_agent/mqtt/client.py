@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
     from paho.mqtt.properties import Properties
 
-    from edge_agent.mqtt.broker.will import Will
+    from edge_agent.mqtt.events import Will
     from edge_agent.mqtt.paho_client import Target
 
 CONNECT_TIMEOUT: Final = 5.0

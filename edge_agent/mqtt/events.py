@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge_agent.mqtt.broker.will import Will
-
 MQTT_5: Final = "5"
 MQTT_3: Final = "3.1.1"
+
+
+class Will(NamedTuple):
+    """What the broker shall publish should we vanish."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = True
 
 
 class Puback(NamedTuple):

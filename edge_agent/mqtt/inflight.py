@@ -1,6 +1,8 @@
 """The messages between PUBLISH and PUBACK: bounded, in order, sent again on a new connection.
 
 Pure: it knows neither a socket nor a clock.
+
+Ours: paho's own looks through all messages at each PUBACK, 5 ms with 10,000 of them.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
 
-    from edge_agent.mqtt.broker.will import Will
+    from edge_agent.mqtt.events import Will
     from edge_agent.mqtt.transport import Network
     from isotherm.settings.address import Address
 

@@ -21,6 +21,7 @@ from edge_agent.mqtt.reason_codes import (
     reason,
 )
 from isotherm.backoff import Backoff
+from isotherm.log import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,12 +97,17 @@ class Publisher:
         self._limit = SizeLimit(clock, first=first_packet)
         self._qos = 1
         self._retain = True
-        self._lacks = ""
+        self._lacks = Problem(
+            log.warning,
+            "this broker cannot do all that we ask of it",
+            log.info,
+            "the broker can do all that we ask of it now",
+        )
         # At QoS 0: the mark behind the messages under way, and their identifiers.
         self._mark: tuple[int, list[int]] | None = None
         self._retry_at = 0.0
         self._hold_until = 0.0
-        self._said = ""
+        self._away = Problem(log.warning, "no broker")
         self.refused = False
         self.connections = 0
         self.greeting: Up | None = None
@@ -130,7 +136,7 @@ class Publisher:
     @property
     def lacks(self) -> str:
         """What the broker cannot do of what we ask of it, for people; empty where it can all."""
-        return self._lacks
+        return self._lacks.reason
 
     @property
     def promised(self) -> bool:
@@ -144,7 +150,7 @@ class Publisher:
     @property
     def waiting_for(self) -> str:
         """Why there is no connection, for people; empty while there is one."""
-        return "" if self._connected else self._said or "connecting"
+        return "" if self._connected else self._away.reason or "connecting"
 
     def turn(self) -> float:
         """Send what may be sent, hear what the broker says; never blocks.
@@ -257,7 +263,7 @@ class Publisher:
             self._will.taken()
         if self._rival is not None:
             self._rival.connected()
-        self._said = ""
+        self._away.end()
         self._log.info("connected", resend=len(self._window))
         self._tell_lacks(up)
 
@@ -268,12 +274,10 @@ class Publisher:
             *([_OLD] if up.version == MQTT_3 else []),
         ]
         said = "; ".join(lacks)
-        if said != self._lacks:
-            self._lacks = said
-            if said:
-                self._log.warning("this broker cannot do all that we ask of it", lacks=said)
-            else:
-                self._log.info("the broker can do all that we ask of it now")
+        if said:
+            self._lacks.begin(said, lacks=said)
+        else:
+            self._lacks.end()
 
     def _down(self, down: Down) -> None:
         now = self._clock()
@@ -291,9 +295,7 @@ class Publisher:
         if self._rival is not None:
             delay = max(delay, self._rival.lost(down.code))
         self._retry_at = now + delay
-        if down.reason != self._said:
-            self._log.warning("no broker", reason=down.reason, unacknowledged=len(self._window))
-        self._said = down.reason
+        self._away.begin(down.reason, reason=down.reason, unacknowledged=len(self._window))
 
     def _lose(self, down: Down) -> None:
         """What was under way goes again, or in smaller parts, if it was what ended it."""

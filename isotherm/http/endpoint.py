@@ -15,7 +15,7 @@ from isotherm.http.listening import is_quick, listener, why
 from isotherm.http.prometheus import CONTENT_TYPE
 from isotherm.http.request_check import HostNames, is_foreign, is_link
 from isotherm.http.server import Server, encode
-from isotherm.log import Log
+from isotherm.log import Log, Problem
 from isotherm.settings.address import Address
 from isotherm.tasks import Tasks, where
 
@@ -86,8 +86,8 @@ class Endpoint:
         self._stop = threading.Event()
         self._server: Server | None = None
         self._listener: socket.socket | None = None
-        self._missed = False
-        self._failed = ""
+        self._deaf = Problem(self._log.warning, "metrics cannot listen; tries again until it can")
+        self._failure = Problem(self._log.error, "a request cannot be answered")
         # A name may take a name server's time, which the program has not.
         if is_quick(address):
             self._try()
@@ -138,16 +138,13 @@ class Endpoint:
         try:
             self._listener = listener(self._address, backlog=_BACKLOG)
         except OSError as error:
-            if not self._missed:
-                self._missed = True
-                self._log.warning(
-                    "metrics cannot listen; tries again until it can",
-                    address=self._address,
-                    why=why(error),
-                    fix="free the address, or choose another with --metrics",
-                )
+            self._deaf.begin(
+                address=self._address,
+                why=why(error),
+                fix="free the address, or choose another with --metrics",
+            )
             return False
-        self._missed = False
+        self._deaf.end()
         self._again.reset()
         # Begun again, it is to be found where it was.
         port = self._listener.getsockname()[1]
@@ -175,11 +172,7 @@ class Endpoint:
         try:
             return page(), ""
         except Exception as error:  # noqa: BLE001 whatever it is, the next request is answered
-            self._say(request.path, where(error))
+            failed = where(error)
+            self._failure.begin(failed, path=request.path, why=failed)
             text = "this cannot be said; see the program's log\n"
             return Page(HTTPStatus.INTERNAL_SERVER_ERROR, _TEXT, text), ""
-
-    def _say(self, path: str, failed: str) -> None:
-        if failed != self._failed:
-            self._failed = failed
-            self._log.error("a request cannot be answered", path=path, why=failed)

@@ -1,4 +1,6 @@
-"""Prometheus' text format, and the docs' table, out of a program's table of metrics.
+"""A program's table of metrics; out of it the docs' table, and the agent's text for Prometheus.
+
+The programs on a server answer with prometheus-client (`isotherm.http.registry`).
 
 https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
 """
@@ -11,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+MOST_LABEL: Final = 256
+"""Characters of a label's value; the rest is cut off."""
 
 V_contra = TypeVar("V_contra", contravariant=True)
 V = TypeVar("V")
@@ -31,7 +36,7 @@ class Metric(NamedTuple, Generic[V_contra]):
         kind: ``counter`` or ``gauge``.
         help: one sentence.
         read: its samples, out of whatever the program looks at; always the same labels.
-        label: the names of its labels, for the docs.
+        label: the names of its labels, with commas between.
     """
 
     name: str
@@ -40,9 +45,17 @@ class Metric(NamedTuple, Generic[V_contra]):
     read: Callable[[V_contra], Iterable[Sample]]
     label: str = ""
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of its labels."""
+        return tuple(self.label.split(", ")) if self.label else ()
+
 
 def exposition(prefix: str, metrics: Iterable[Metric[V]], view: V) -> str:
-    """All metrics in Prometheus' text format."""
+    """All metrics in Prometheus' text format.
+
+    Ours, for the agent: importing prometheus-client takes 4.0 MB resident there, this nothing.
+    """
     lines: list[str] = []
     for metric in metrics:
         name = prefix + metric.name
@@ -63,5 +76,10 @@ def markdown(prefix: str, metrics: Iterable[Metric[V]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def label_value(word: str) -> str:
+    """A label's value that UTF-8 can carry, and that is not longer than `MOST_LABEL`."""
+    return word[:MOST_LABEL].encode("utf-8", "backslashreplace").decode()
+
+
 def _escaped(word: str) -> str:
-    return word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return label_value(word).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -10,6 +10,8 @@ the environment, `--help`, the sample file and the docs, so that they cannot dis
     load(BridgeSettings, "ISOTHERM_BRIDGE", file=tables, environ=os.environ, flags={"topic": "x"})
 
 A flag beats the environment, which beats the file, which beats the default.
+
+Ours: importing pydantic-settings takes 15 MB, which the agent, with 24 in all, has not.
 """
 
 from __future__ import annotations

@@ -13,10 +13,9 @@ from bridge.credentials import (
     kafka_python_security,
     mqtt_context,
 )
-from bridge.monitoring.availability import Availability
 from bridge.settings import PREFIX, BridgeSettings
 from isotherm.contract import SettingsError
-from isotherm.log import Log
+from isotherm.log import Availability, Log
 from isotherm.settings.refusal import refusal
 from isotherm.settings.table import load
 from isotherm.settings.tls import read_secret
@@ -234,8 +233,8 @@ def test_what_changes_with_each_attempt_is_left_out_of_a_refusal() -> None:
 def test_a_refusal_is_logged_once_also_of_a_broker_that_was_away(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level("INFO", "isotherm.security")
-    kafka = Availability("kafka", Log("security"))
+    caplog.set_level("INFO", "isotherm.bridge")
+    kafka = Availability("kafka", Log("bridge"))
     kafka.lost("connection refused")
     kafka.lost("no such user", refused=True)
     kafka.lost("no such user", refused=True)

@@ -11,7 +11,7 @@ import pytest
 
 from deploy.grafana.__main__ import DASHBOARDS, FOLDER, path
 from deploy.grafana.dashboard import Dashboard, to_json
-from deploy.local.promtool import find_promtool
+from tests.support.promtool import find_promtool
 
 if TYPE_CHECKING:
     from pathlib import Path

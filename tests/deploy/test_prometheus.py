@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.promtool import find_promtool
+from tests.support.promtool import find_promtool
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy/prometheus"

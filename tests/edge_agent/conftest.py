@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deploy.local.services.mosquitto import Mosquitto
-from tests.edge_agent.brokers import running
+from tests.edge_agent.support.brokers import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

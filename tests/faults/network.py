@@ -6,10 +6,10 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 from urllib.parse import urlsplit
 
+from deploy.demo.fleet.network import Proxy
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import Guard
 from deploy.local.services.kafka import Kafka, create_topics
-from tests.faults.proxy import Proxy
 
 if TYPE_CHECKING:
     from pathlib import Path

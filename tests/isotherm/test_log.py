@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from isotherm.log import Log, start_logging
+from isotherm.log import Log, Problem, Problems, start_logging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,3 +104,68 @@ def test_a_log_that_was_not_started_is_silent(capsys: pytest.CaptureFixture[str]
     logging.getLogger("isotherm").setLevel(logging.NOTSET)
     Log("agent").info("x")
     assert capsys.readouterr().err == ""
+
+
+def lines(stream: io.StringIO) -> list[str]:
+    return [line[25:] for line in stream.getvalue().splitlines()]
+
+
+def test_a_problem_is_one_line_when_it_begins_and_one_when_it_is_over(stream: io.StringIO) -> None:
+    log = start_logging("agent", stream=stream)
+    problem = Problem(log.error, "sink fails", log.info, "sink works", sink="s")
+    problem.end(failed=0)
+    for tries in range(3):
+        problem.begin(tries=tries)
+    assert problem
+    for failed in range(3):
+        problem.end(failed=failed)
+    assert not problem
+    problem.begin(tries=9)
+    assert lines(stream) == [
+        "error agent sink fails sink=s tries=0",
+        "info  agent sink works sink=s failed=0",
+        "error agent sink fails sink=s tries=9",
+    ]
+
+
+def test_another_reason_of_a_problem_is_another_line(stream: io.StringIO) -> None:
+    log = start_logging("agent", stream=stream)
+    problem = Problem(log.warning, "no broker")
+    for reason in ("refused", "refused", "no route", "no route", "refused"):
+        problem.begin(reason, why=reason)
+    assert problem.reason == "refused"
+    problem.end()
+    assert problem.reason == ""
+    problem.begin("refused", why="refused")
+    assert [line.rpartition("=")[2] for line in lines(stream)] == [
+        "refused",
+        '"no route"',
+        "refused",
+        "refused",
+    ]
+
+
+def test_the_reason_is_the_line_where_there_is_no_other(stream: io.StringIO) -> None:
+    problem = Problem(start_logging("agent", stream=stream).warning)
+    problem.begin("it takes no will")
+    problem.end()
+    assert lines(stream) == ["warn  agent it takes no will"]
+
+
+def test_what_problems_concerned_is_counted_until_they_are_over(stream: io.StringIO) -> None:
+    problems = Problems(start_logging("agent", stream=stream), "readings")
+    problems.begin("full", 3, bound="1 GB")
+    problems.begin("refused", 1)
+    problems.begin("full", 4, bound="2 GB")
+    problems.end("full")
+    problems.end("full")
+    problems.end("never begun")
+    problems.begin("full", 1)
+    problems.end("full")
+    assert lines(stream) == [
+        'warn  agent full bound="1 GB"',
+        "warn  agent refused",
+        "warn  agent over: full readings=7",
+        "warn  agent full",
+        "warn  agent over: full readings=1",
+    ]

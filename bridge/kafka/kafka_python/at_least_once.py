@@ -21,9 +21,9 @@ from bridge.records import Batch
 if TYPE_CHECKING:
     import threading
 
-    from bridge.monitoring.availability import Availability
     from bridge.records import Record
     from bridge.settings import BridgeSettings
+    from isotherm.log import Availability
 
 
 class KafkaPythonSink:

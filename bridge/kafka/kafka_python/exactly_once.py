@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
     from bridge.kafka.position_topic import Last, OwnRecords
     from bridge.kafka.session_notes import Notebook
-    from bridge.monitoring.availability import Availability
     from bridge.records import Record
     from bridge.settings import BridgeSettings
+    from isotherm.log import Availability
 
 _REQUEST_MS: Final = 30_000
 _GRACE_S: Final = 2.0

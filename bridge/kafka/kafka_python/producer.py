@@ -27,9 +27,9 @@ from isotherm.settings.refusal import refusal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.monitoring.availability import Availability
     from bridge.records import Batch, Record
     from bridge.settings import BridgeSettings
+    from isotherm.log import Availability
 
 BLOCK_MS: Final = 5_000
 REQUEST_BYTES: Final = 262_144

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
     from bridge.kafka.position_topic import Last, OwnRecords
     from bridge.kafka.session_notes import Notebook
-    from bridge.monitoring.availability import Availability
     from bridge.records import Record
     from bridge.settings import BridgeSettings
+    from isotherm.log import Availability
 
 _TURN_S: Final = 1.0
 _ABORT: Final = "an abort awaits confirmation"

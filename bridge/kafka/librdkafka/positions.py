@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import threading
 
     from bridge.kafka.position_topic import Last, Take
-    from bridge.monitoring.availability import Availability
     from bridge.settings import BridgeSettings
+    from isotherm.log import Availability
 
 _NO_LEADER_YET: Final = frozenset(
     {

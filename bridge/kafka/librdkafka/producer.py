@@ -18,9 +18,9 @@ from isotherm.settings.refusal import refusal
 if TYPE_CHECKING:
     import threading
 
-    from bridge.monitoring.availability import Availability
     from bridge.records import Batch, Record
     from bridge.settings import BridgeSettings
+    from isotherm.log import Availability
 
 POLL_S: Final = 0.25
 PATIENCE_S: Final = 3.0

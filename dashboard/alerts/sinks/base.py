@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from dashboard.alerts.notified import after, due
 from isotherm.backoff import Backoff
 from isotherm.http.client import RefusedError, why
+from isotherm.log import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -127,7 +128,8 @@ class QueuedSink:
         self._queue: deque[Notice] = deque()
         self._wake = threading.Condition()
         self._closing = False
-        self._well = True
+        warning, info = self._log.warning, self._log.info
+        self._failing = Problem(warning, f"{name} fails", info, f"{name} works again")
         self.sent = self.failures = self.given_up = self.foreign = 0
         self._thread = context.tasks.start(
             name, self._run, stopping=lambda: self._closing, again=Backoff(1.0, 60.0)
@@ -170,9 +172,7 @@ class QueuedSink:
             except Exception as error:  # noqa: BLE001 whatever it is, the notice is tried again
                 self.failures += 1
                 final = isinstance(error, RefusedError) and _is_final(error.code)
-                if self._well:
-                    self._well = False
-                    self._log.warning(f"{self.name} fails", why=why(error))
+                self._failing.begin(why=why(error))
                 if final or time.monotonic() > give_up:
                     self.given_up += 1
                     return True
@@ -186,11 +186,7 @@ class QueuedSink:
     def _done(self, notice: Notice) -> None:
         self.sent += 1
         self._backoff.reset()
-        if not self._well:
-            self._well = True
-            self._log.info(
-                f"{self.name} works again", failures=self.failures, given_up=self.given_up
-            )
+        self._failing.end(failures=self.failures, given_up=self.given_up)
         self._delivered = after(self._delivered, notice)
         if self._context.notified is not None:
             try:

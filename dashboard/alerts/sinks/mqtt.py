@@ -25,9 +25,10 @@ from dashboard.alerts.sinks.base import AlertContext, AlertSinkKind
 from dashboard.alerts.sinks.retained import MAX_BYTES, left_behind, over, topics
 from isotherm.backoff import Backoff
 from isotherm.contract.foreign_json import excerpt
+from isotherm.log import Problem
+from isotherm.mqtt.settings import mqtt_setting, mqtt_url
 from isotherm.mqtt.topics import ALL_ALERTS, alert_topic
-from isotherm.settings.address import parse_address
-from isotherm.settings.table import optional, setting, text
+from isotherm.settings.table import optional
 from isotherm.settings.tls import TlsFiles, check_mqtt, client_context, read_secret
 
 if TYPE_CHECKING:
@@ -52,42 +53,23 @@ _CONNECT_S: Final = 10.0
 _CLOSE_S: Final = 1.0
 
 
-def mqtt_address(value: Any) -> Address:
-    """Parser: mqtt://HOST:PORT or mqtts://HOST:PORT."""
-    return parse_address(text(value), {"mqtt": 1883, "mqtts": 8883})
-
-
 @dataclass(frozen=True, kw_only=True)
 class MqttSettings:
     """The rows of the broker for alerts."""
 
-    mqtt: Address | None = setting(
-        "mqtt.url",
-        optional(mqtt_address),
-        default=None,
+    mqtt: Address | None = mqtt_setting(
+        "url",
         flag="--alert-mqtt",
-        metavar="URL",
+        parse=optional(mqtt_url),
+        default=None,
         help="The MQTT broker at which alerts that are firing stand, retained, under "
         "isotherm/v1/alerts; mqtts:// for TLS.",
     )
-    mqtt_username: str | None = setting(
-        "mqtt.username", optional(text), default=None, help="Who connects; may stand in the URL."
-    )
-    mqtt_password_file: str | None = setting(
-        "mqtt.password_file", optional(text), default=None, help="The file with the password."
-    )
-    mqtt_ca_file: str | None = setting(
-        "mqtt.ca_file",
-        optional(text),
-        default=None,
-        help="Certificates to trust, PEM; default those of the system.",
-    )
-    mqtt_cert_file: str | None = setting(
-        "mqtt.cert_file", optional(text), default=None, help="The client's certificate, PEM."
-    )
-    mqtt_key_file: str | None = setting(
-        "mqtt.key_file", optional(text), default=None, help="Its key, PEM, not encrypted."
-    )
+    mqtt_username: str | None = mqtt_setting("username")
+    mqtt_password_file: str | None = mqtt_setting("password_file")
+    mqtt_ca_file: str | None = mqtt_setting("ca_file")
+    mqtt_cert_file: str | None = mqtt_setting("cert_file")
+    mqtt_key_file: str | None = mqtt_setting("key_file")
 
     def __post_init__(self) -> None:
         if self.mqtt is not None:
@@ -141,8 +123,10 @@ class AlertTopics:
         self._fresh = False
         self._topics = topics(context.rules)
         self._left: dict[str, bytes] = {}
-        self._said_foreign = False
-        self._why = ""
+        self._foreign = Problem(
+            self._log.warning, "a retained message among the alerts is not ours"
+        )
+        self._away = Problem(self._log.warning, "no broker for alerts", mqtt=login.address)
         self._closing = threading.Event()
         self.sent = self.failures = self.given_up = self.foreign = 0
         self._client = self._made()
@@ -244,8 +228,8 @@ class AlertTopics:
         with self._lock:
             self._connected = self._fresh = True
             self._left = {}
-        self._why = ""
-        self._said_foreign = False
+        self._away.end()
+        self._foreign.end()
         self._log.info("alerts connected", mqtt=self._login.address)
         client.subscribe(ALL_ALERTS, options=SubscribeOptions(qos=1, noLocal=True))
 
@@ -278,22 +262,17 @@ class AlertTopics:
 
     def _not_ours(self, topic: str) -> None:
         self.foreign += 1
-        if not self._said_foreign:
-            self._said_foreign = True
-            self._log.warning(
-                "a retained message among the alerts is not ours",
-                topic=excerpt(topic),
-                fix="let nobody else publish under isotherm/v1/alerts (docs/operations.md)",
-            )
+        self._foreign.begin(
+            topic=excerpt(topic),
+            fix="let nobody else publish under isotherm/v1/alerts (docs/operations.md)",
+        )
 
     def _on_publish(self, *_arguments: Any) -> None:
         self.sent += 1
 
     def _failed(self, why: str) -> None:
         self.failures += 1
-        if why != self._why:
-            self._why = why
-            self._log.warning("no broker for alerts", mqtt=self._login.address, why=why)
+        self._away.begin(why, why=why)
 
 
 def make(settings: MqttSettings, context: AlertContext) -> Sequence[AlertTopics]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from deploy.demo.fleet.fleet import BOARD, W1_ADDRESS, board_config
-from deploy.demo.fleet.network import Cable
+from deploy.demo.fleet.network import Proxy
 from deploy.demo.fleet.one_wire import Bus
 from deploy.demo.fleet.scenario import Happening, due
 from deploy.local.ports import LOOPBACK
@@ -36,23 +36,24 @@ class Board:
         self._pipeline = pipeline
         self._report = report
         self._clock = clock
-        self._cable = Cable(urlsplit(pipeline.stack.mqtt).port or 0)
+        port = urlsplit(pipeline.stack.mqtt).port or 0
+        self._line = Proxy(lambda: port)
         self._bus = Bus(pipeline.data / "board/sys", W1_ADDRESS)
         self._begun: float | None = None
         self._seen = 0.0
 
     def __enter__(self) -> Self:
-        self._cable.__enter__()
+        self._line.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._cable.__exit__()
+        self._line.__exit__()
 
     def start(self) -> None:
         """Start its agent."""
         folder = self._pipeline.data / "board"
         config = folder / "agent.toml"
-        mqtt = f"mqtt://{LOOPBACK}:{self._cable.port}"
+        mqtt = f"mqtt://{LOOPBACK}:{self._line.port}"
         config.write_text(
             board_config(mqtt, folder / "outbox.db", folder / "sys"), encoding="utf-8"
         )
@@ -69,7 +70,7 @@ class Board:
             elif what is Happening.MENDED:
                 self._bus.mend()
             elif what is Happening.UNPLUGGED:
-                self._cable.pull()
+                self._line.pull()
             else:
-                self._cable.plug()
+                self._line.heal()
             self._report(f"board {BOARD}: {what}")

@@ -64,7 +64,7 @@ def decode_note(text: object) -> BrokerNote | None:
 
 
 class BrokerNotes:
-    """A duty of the board (see `Board`): keeps the note true.
+    """A duty of the main loop: keeps the note true.
 
     Args:
         publisher: has the connection.

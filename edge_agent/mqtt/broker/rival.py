@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from isotherm.backoff import Backoff
+from isotherm.log import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,24 +50,29 @@ class Rival:
         backoff: Backoff | None = None,
     ) -> None:
         self._device = device
-        self._log = log
         self._clock = clock
         self._backoff = backoff or Backoff(first=FIRST_PAUSE, longest=LONGEST_PAUSE)
         self._connected_at: float | None = None
         self._taken_at: float | None = None
-        self.here = False
+        self._found = Problem(
+            log.error,
+            f"another agent uses device.id {device}, and the two throw each other out: give each a "
+            "device.id of its own",
+            log.info,
+            "no other agent uses our device.id any more",
+        )
         self.losses = 0
         """How often the broker said that another client took our client id."""
 
     @property
     def sentence(self) -> str:
         """For people; empty while there is no rival."""
-        return (
-            f"another agent uses device.id {self._device}, and the two throw each other out: give "
-            "each a device.id of its own"
-            if self.here
-            else ""
-        )
+        return self._found.event if self._found else ""
+
+    @property
+    def here(self) -> bool:
+        """Whether there is one."""
+        return bool(self._found)
 
     def connected(self) -> None:
         """A connection stands."""
@@ -101,12 +107,9 @@ class Rival:
             self._end()
 
     def _end(self) -> None:
-        if self.here:
-            self.here = False
+        if self._found:
             self._backoff.reset()
-            self._log.info("no other agent uses our device.id any more", device=self._device)
+        self._found.end(device=self._device)
 
     def _begin(self, **facts: object) -> None:
-        if not self.here:
-            self.here = True
-            self._log.error(self.sentence, **facts)
+        self._found.begin(**facts)

@@ -10,7 +10,10 @@ Pure but for the clock, which is injected.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from edge_agent.mqtt.events import Will
+from isotherm.log import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,15 +28,6 @@ MUTE: Final = 2
 """So many connections in a row without an answer to a CONNECT with a will let one go without."""
 RENEW: Final = 3600.0
 """Seconds after which all is asked for again, at the next connection."""
-
-
-class Will(NamedTuple):
-    """What the broker shall publish should we vanish."""
-
-    topic: str
-    payload: bytes
-    qos: int = 1
-    retain: bool = True
 
 
 class LastWill:
@@ -57,7 +51,11 @@ class LastWill:
     ) -> None:
         self._topic = topic
         self._payload = payload
-        self._log = log
+        self._lacking = (
+            None
+            if log is None
+            else Problem(log.warning, "", log.info, "the broker takes the whole last will again")
+        )
         self._clock = clock
         self._qos, self._retain, self._present = 1, True, True
         self._why = ""
@@ -108,13 +106,13 @@ class LastWill:
             said = ""
         if said and self._why:
             said = f"{said} ({self._why})"
-        before, self.lack = self.lack, said
-        if self._log is None or said == before:
+        self.lack = said
+        if self._lacking is None:
             return
         if said:
-            self._log.warning(said)
+            self._lacking.begin(said)
         else:
-            self._log.info("the broker takes the whole last will again")
+            self._lacking.end()
 
     @property
     def _lowered(self) -> bool:

@@ -11,12 +11,11 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from edge_agent import walk
 from edge_agent.parsers import number
 from edge_agent.probes.driver import Driver, ProbeSettings
 from edge_agent.probes.fault import Fault
+from edge_agent.probes.simulation import Wave, first_temperature, next_temperature, rounded
 from edge_agent.probes.temperature import celsius
-from edge_agent.wave import Wave
 from isotherm.contract.states import MEAN_TEMPERATURE
 from isotherm.settings.table import duration, optional, setting, whole
 
@@ -108,14 +107,14 @@ class SimulatedProbe:
         if self._given == self._settings.stuck_at:
             return self._last
         if self._walk is None:
-            self._walk = walk.first(self._mean, self._draw)
+            self._walk = first_temperature(self._mean, self._draw)
         else:
-            self._walk = walk.following(self._walk, self._mean, self._draw)
+            self._walk = next_temperature(self._walk, self._mean, self._draw)
         temperature = self._walk + self._wave() + self._settings.drift * self._given / 1_000
         if self._mishaps.random() < self._settings.spikes:
             temperature += SPIKE if self._mishaps.random() < 0.5 else -SPIKE  # noqa: PLR2004 a coin
         self._given += 1
-        self._last = celsius(walk.written(temperature))
+        self._last = celsius(rounded(temperature))
         return self._last
 
 

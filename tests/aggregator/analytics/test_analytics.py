@@ -26,7 +26,7 @@ RECORDS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.lists(RECORDS, max_size=30), min_size=1, max_size=3))
 def test_equal_to_a_plain_count_over_any_partitions(partitions: list[list[bytes]]) -> None:
     found = tallied(*partitions)

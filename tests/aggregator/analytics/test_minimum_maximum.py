@@ -151,13 +151,12 @@ def test_history_has_them_and_null_for_snapshots_of_before(tmp_path: Path) -> No
         out.write(json.dumps(old) + "\n")
     sql = "SELECT state, minimum, maximum FROM temperature ORDER BY state, minimum"
     with query(tmp_path, sql) as found:
-        listed = found.fetchall()
-    assert listed == [
-        ("FL", -4.0, 104.25),
-        ("FL", None, None),
-        ("HI", None, None),
-        ("HI", None, None),
-    ]
+        assert found.fetchall() == [
+            ("FL", -4.0, 104.25),
+            ("FL", None, None),
+            ("HI", None, None),
+            ("HI", None, None),
+        ]
 
 
 def test_readers_and_writers_of_before_and_of_now_understand_each_other() -> None:

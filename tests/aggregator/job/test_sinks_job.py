@@ -82,6 +82,8 @@ def test_a_flood_gets_one_letter_each_over_a_kill_and_every_output_has_the_numbe
     assert not lines(snapshots)
     with running(command, tmp_path / "out") as process:
         until(lambda: lines(snapshots) and lines(snapshots)[-1]["idle"], process)
+        # Spark reports what it has read in its own time.
+        until(lambda: samples(fetched(address, "/metrics"))["records_read_total"], process)
         found = samples(fetched(address, "/metrics"))
         assert fetched(address, "/readyz") == fetched(address, "/healthz") == "ok\n"
         shown = subprocess.run(

@@ -16,7 +16,7 @@ from isotherm.contract import Clock
 from isotherm.errors import EXIT_OTHER
 from tests.aggregator.support.records import SECOND as NS_PER_SECOND
 from tests.aggregator.support.records import assert_same, oracle, reading, tallied
-from tests.chaos.disks import Disk, may_mount
+from tests.faults.chaos.disks import Disk, may_mount
 
 ROOT = Path(__file__).resolve().parents[3]
 FIRST = [reading("a", "CA", 60.1, seq=1), reading("b", "NV", 50.7), b"bad"]

@@ -12,7 +12,7 @@ from aggregator.monitoring.counters import Observed
 from aggregator.monitoring.metrics import METRICS, PREFIX
 from aggregator.monitoring.view import View, missing
 from isotherm.contract.reasons import Reason
-from isotherm.http.prometheus import exposition
+from isotherm.http.registry import Metrics, Table
 from isotherm.log import Log
 from tests.aggregator.support.golden import EVENT_WINDOW, snapshot
 
@@ -32,7 +32,7 @@ class Clock:
 
 def shown(view: View) -> dict[str, float]:
     found = {}
-    for line in exposition(PREFIX, METRICS, view).splitlines():
+    for line in Metrics(Table(PREFIX, METRICS, lambda: view)).text().splitlines():
         if not line.startswith("#"):
             match = SAMPLE.fullmatch(line)
             assert match is not None, line
@@ -112,7 +112,8 @@ def test_what_is_missing_is_said() -> None:
 
 
 def test_names_follow_prometheus_and_have_help_and_type() -> None:
-    text = exposition(PREFIX, METRICS, View(observed=Observed(), trigger=3.0))
+    view = View(observed=Observed(), trigger=3.0)
+    text = Metrics(Table(PREFIX, METRICS, lambda: view)).text()
     for row in METRICS:
         name = PREFIX + row.name
         assert (row.kind == "counter") == name.endswith("_total")

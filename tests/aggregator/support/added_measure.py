@@ -72,7 +72,7 @@ def main(path: Path, batch: int) -> None:
     lines = [to_json(snapshot) for snapshot in kept.snapshots]
     (folder / "snapshots.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     with history.query(folder, "SELECT scope, state, trial FROM temperature ORDER BY ALL") as found:
-        listed = found.fetchall()
+        trials = found.fetchall()
     with report.opened(path) as connection:
         exported = [row.get("trial_temperature") for row in report.exported(connection)]
         problems = report.problems(connection)
@@ -88,7 +88,7 @@ def main(path: Path, batch: int) -> None:
                     for name, value in shown(View(observed=observed, trigger=3.0)).items()
                     if "trial" in name
                 },
-                "history": listed,
+                "history": trials,
                 "exported": exported,
                 "problems": problems,
             }

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from bridge.kafka.errors import BatchTooSlowError, SinkUnavailableError
 from bridge.kafka.factory import make_sink
-from bridge.monitoring.availability import Availability
 from bridge.settings import PREFIX, BridgeSettings
-from isotherm.log import Log
+from isotherm.log import Availability, Log
 from isotherm.settings.table import load
 
 if TYPE_CHECKING:

@@ -15,9 +15,8 @@ from bridge.kafka.errors import (
     SinkUnavailableError,
 )
 from bridge.kafka.sink import MemorySink, Sink
-from bridge.monitoring.availability import Availability
 from bridge.records import Batch, Record
-from isotherm.log import Log
+from isotherm.log import Availability, Log
 from tests.bridge.kafka.sink_bench import CLIENTS, DELIVERIES, SINKS, deliver_patiently, sink_of
 from tests.bridge.readings import reading
 from tests.faults.job.test_dead_letters import limit

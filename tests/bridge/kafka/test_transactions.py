@@ -18,10 +18,9 @@ from bridge.kafka.kafka_python.producer import Failure
 from bridge.kafka.librdkafka.producer import RdProducer
 from bridge.kafka.limits import TransactionTime
 from bridge.kafka.position_topic import position_partition
-from bridge.monitoring.availability import Availability
 from bridge.records import Batch, Record
 from bridge.settings import PREFIX, BridgeSettings
-from isotherm.log import Log
+from isotherm.log import Availability, Log
 from isotherm.settings.table import load
 from tests.bridge.kafka.sink_bench import CLIENTS, deliver_patiently, settings, sink_of
 from tests.bridge.readings import reading

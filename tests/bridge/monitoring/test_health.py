@@ -52,7 +52,7 @@ def test_the_endpoint_answers_for_the_moment() -> None:
     with Endpoint(LOOPBACK, pages(lambda: lanes, lambda: True, Tasks(Log("test")))) as endpoint:
         assert get(endpoint.port, "/healthz") == (200, "ok\n")
         assert get(endpoint.port, "/readyz?verbose") == (200, "ok\n")
-        assert "isotherm_bridge_ready 1\n" in get(endpoint.port, "/metrics")[1]
+        assert "isotherm_bridge_ready 1.0\n" in get(endpoint.port, "/metrics")[1]
         assert get(endpoint.port, "/")[0] == 404
         lanes[0] = vitals(pumping=False)
         assert get(endpoint.port, "/healthz") == (503, "the pump's thread of b has ended\n")

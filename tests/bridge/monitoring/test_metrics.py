@@ -6,7 +6,7 @@ from collections import Counter
 from bridge.monitoring.metrics import METRICS, PREFIX, View
 from bridge.monitoring.stats import Stats
 from isotherm.contract.reasons import Reason
-from isotherm.http.prometheus import exposition
+from isotherm.http.registry import Metrics, Table
 from isotherm.log import Log
 from isotherm.tasks import Tasks
 from tests.bridge.monitoring.vitals import vitals
@@ -29,11 +29,15 @@ def parsed(text: str) -> dict[str, float]:
     return found
 
 
+def exposition(view: View) -> str:
+    return Metrics(Table(PREFIX, METRICS, lambda: view)).text()
+
+
 def test_lanes_are_summed_and_every_reason_is_there() -> None:
     one = Stats(received=10, settled=7, delivered=5, rejected=Counter(not_json=2), oldest=90.0)
     two = Stats(received=3, settled=1, delivered=1, rejected=Counter(not_json=1), oldest=95.0)
     lanes = [vitals(stats=one), vitals(stats=two, subscribed=False)]
-    found = parsed(exposition(PREFIX, METRICS, View(lanes, kafka=True, now=100.0, tasks=TASKS)))
+    found = parsed(exposition(View(lanes, kafka=True, now=100.0, tasks=TASKS)))
     assert found["messages_received_total"] == 13
     assert found["messages_in_flight"] == 5
     assert found["oldest_unacknowledged_age_seconds"] == 10
@@ -45,7 +49,7 @@ def test_lanes_are_summed_and_every_reason_is_there() -> None:
 
 def test_reading_does_not_change_the_counts() -> None:
     lane = vitals()
-    exposition(PREFIX, METRICS, View([lane], kafka=True, now=1.0, tasks=TASKS))
+    exposition(View([lane], kafka=True, now=1.0, tasks=TASKS))
     assert not lane.stats.rejected
 
 
@@ -55,7 +59,7 @@ def test_nothing_in_flight_has_no_age() -> None:
 
 
 def test_names_follow_prometheus_and_have_help_and_type() -> None:
-    text = exposition(PREFIX, METRICS, View([vitals()], kafka=True, now=1.0, tasks=TASKS))
+    text = exposition(View([vitals()], kafka=True, now=1.0, tasks=TASKS))
     for row in METRICS:
         name = PREFIX + row.name
         assert (row.kind == "counter") == name.endswith("_total")

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
+from isotherm.mqtt.length import encode_length
+
 CONNACK_NEW = b"\x20\x03\x00\x00\x00"
 CONNACK_RESUMED = b"\x20\x03\x01\x00\x00"
 PINGRESP = b"\xd0\x00"
-
-
-def length(value: int) -> bytes:
-    out = bytearray()
-    while True:
-        value, low = divmod(value, 128)
-        out.append(low | (0x80 if value else 0))
-        if not value:
-            return bytes(out)
 
 
 def publish(
@@ -30,10 +23,10 @@ def publish(
     if mid:
         body += mid.to_bytes(2, "big")
     if properties is not None:
-        body += length(len(properties)) + properties
+        body += encode_length(len(properties)) + properties
     body += payload
     first = 0x30 | (0x08 if duplicate else 0) | (0x02 if mid else 0) | (0x01 if retained else 0)
-    return bytes([first]) + length(len(body)) + body
+    return bytes([first]) + encode_length(len(body)) + body
 
 
 def suback(mid: int, reason: int = 1) -> bytes:

@@ -82,6 +82,16 @@ def test_a_name_that_does_something_else_is_found_by_the_trial(tmp_path: Path) -
     assert "read by its public ones" in text
 
 
+def test_a_queue_that_sends_nothing_is_found_by_the_trial(tmp_path: Path) -> None:
+    sends = {"self._packet_queue(": "self._enqueue("}
+    sends["    def _packet_queue(\n"] = (
+        "    def _packet_queue(self, command, packet, mid, qos):\n        return 0\n\n"
+        "    def _enqueue(\n"
+    )
+    text = said(tmp_path, sends)
+    assert "in a trial, PrivateNamesClient did not acknowledge the message" in text
+
+
 def test_a_paho_that_allows_neither_way_is_refused_with_what_to_install(tmp_path: Path) -> None:
     text = said(tmp_path, {**RENAMED, **NO_CONTEXT})
     assert text.startswith("fail paho-mqtt ")

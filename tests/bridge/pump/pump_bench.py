@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bridge.kafka.positions import Positions
-from bridge.monitoring.availability import Availability
 from bridge.monitoring.stats import Stats
 from bridge.mqtt.framing import Frame
 from bridge.pump.pump import Bounds, Pump
 from isotherm.backoff import Backoff
-from isotherm.log import Log
+from isotherm.log import Availability, Log
 from tests.bridge.readings import reading
 
 if TYPE_CHECKING:

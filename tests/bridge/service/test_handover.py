@@ -15,11 +15,10 @@ from bridge.kafka.errors import FencedError, SinkClosingError
 from bridge.kafka.find_notes import Found, Known
 from bridge.kafka.session_notes import Note
 from bridge.kafka.sink import MemorySink
-from bridge.monitoring.availability import Shared
 from bridge.service.handover import Handover, others, to_end
 from bridge.service.lane import Lane
 from bridge.settings import PREFIX, BridgeSettings
-from isotherm.log import Log
+from isotherm.log import Log, SharedAvailability
 from isotherm.mqtt.topics import ALL_READINGS, readings_topic, shard_filter
 from isotherm.settings.table import load
 from isotherm.tasks import Tasks
@@ -124,7 +123,7 @@ def test_a_session_is_empty_only_once_the_broker_has_answered(
     log = Log("test")
     with ScriptedBroker() as broker, ThreadPoolExecutor(1) as pool:
         settings = load(BridgeSettings, PREFIX, flags={"mqtt": f"mqtt://127.0.0.1:{broker.port}"})
-        lane = Lane(settings, Shared("kafka", log), log, Tasks(log), ending=WHOLE)
+        lane = Lane(settings, SharedAvailability("kafka", log), log, Tasks(log), ending=WHOLE)
         lane.start()
         peer = broker.accept()
         peer.packet()
@@ -156,7 +155,11 @@ def test_that_the_other_kind_is_gone_is_noted_only_where_it_is(
     with ScriptedBroker() as broker:
         settings = load(BridgeSettings, PREFIX, flags={"mqtt": f"mqtt://127.0.0.1:{broker.port}"})
         lane = Lane(
-            settings, Shared("kafka", log), log, Tasks(log), before=lambda _: ([], none_left)
+            settings,
+            SharedAvailability("kafka", log),
+            log,
+            Tasks(log),
+            before=lambda _: ([], none_left),
         )
         lane.start()
         await_true(lambda: lane.vitals().kafka, "a lane that has asked")
@@ -202,7 +205,7 @@ def test_a_resumed_session_gets_its_new_filters_before_the_others_lose_theirs(
         monkeypatch.setattr(READ_NOTES, lambda *_: Found(other))
         handover = Handover(settings, make, log)
         handover.stopping = turns = _Turns()
-        lane = Lane(settings, Shared("kafka", log), log, Tasks(log), before=handover)
+        lane = Lane(settings, SharedAvailability("kafka", log), log, Tasks(log), before=handover)
         handover.lanes = [lane]
         lane.start()
         peer = broker.accept()
@@ -234,7 +237,7 @@ def test_a_session_whose_client_id_another_bridge_took_is_not_ended(
     log = Log("test")
     with ScriptedBroker() as broker:
         settings = load(BridgeSettings, PREFIX, flags={"mqtt": f"mqtt://127.0.0.1:{broker.port}"})
-        lane = Lane(settings, Shared("kafka", log), log, Tasks(log), ending=WHOLE)
+        lane = Lane(settings, SharedAvailability("kafka", log), log, Tasks(log), ending=WHOLE)
         lane.start()
         broker.accept().send(CONNACK_RESUMED)
         await_true(lambda: lane.ready, "a lane that takes messages")

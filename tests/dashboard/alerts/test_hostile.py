@@ -22,7 +22,7 @@ from isotherm.log import Log
 from isotherm.mqtt.topics import ALL_ALERTS, alert_topic
 from isotherm.settings.address import Address
 from isotherm.tasks import Tasks
-from tests.edge_agent.brokers import running
+from tests.edge_agent.support.brokers import running
 from tests.support import await_true
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from dashboard.alerts.service import Alerts
 from dashboard.settings import PREFIX, DashboardSettings
 from isotherm.contract.event_time import format_event_time
 from isotherm.errors import SettingsError
+from isotherm.http.registry import Metrics
 from isotherm.log import Log
 from isotherm.settings.table import load
 from tests.dashboard.support.fleet import NS, snapshot
@@ -97,10 +98,10 @@ def test_alerts_are_exported() -> None:
     running.take(0, rejected=1)
     running.tick()
     running.tick()
-    text = running.alerts.exposition()
-    assert 'isotherm_dashboard_alerts_firing{alert="records-rejected"} 1\n' in text
-    assert 'isotherm_dashboard_alerts_firing{alert="state-too-hot"} 0\n' in text
-    assert 'isotherm_dashboard_alert_given_up_total{sink="webhook"} 1\n' in text
+    text = Metrics(running.alerts.metrics()).text()
+    assert 'isotherm_dashboard_alerts_firing{alert="records-rejected"} 1.0\n' in text
+    assert 'isotherm_dashboard_alerts_firing{alert="state-too-hot"} 0.0\n' in text
+    assert 'isotherm_dashboard_alert_given_up_total{sink="webhook"} 1.0\n' in text
     assert text.count("# HELP") == len(ALERT_METRICS)
 
 

@@ -60,7 +60,7 @@ def test_what_cannot_be_shown_is_set_aside_and_the_page_goes_on(
             out.writelines(line + b"\n" for line in hostile)
 
         def counted() -> bool:
-            return f"isotherm_dashboard_broken_total {len(hostile)}\n" in get(page, "metrics")[1]
+            return f"isotherm_dashboard_broken_total {len(hostile)}.0\n" in get(page, "metrics")[1]
 
         await_true(counted, "all to be counted")
         status, why = get(page, "readyz")

@@ -195,7 +195,7 @@ def test_a_hundred_streams_get_each_snapshot_and_end_with_the_server(tmp_path: P
         append(file, snapshot(2))
         assert {batch(stream.next()) for stream in streams} == {2}
         _, _, body = get(one, "/metrics")
-        assert b"isotherm_dashboard_streams 100\n" in body
+        assert b"isotherm_dashboard_streams 100.0\n" in body
         one.stop()
         assert {tuple(stream.next()) for stream in streams} == {()}
         for stream in streams:

@@ -14,10 +14,10 @@ from deploy.demo.fleet.one_wire import Bus
 from deploy.demo.fleet.scenario import PERIOD, Happening, due
 from deploy.demo.fleet.third_party import turn
 from deploy.demo.status_line import pulse
-from edge_agent.place import places
 from edge_agent.probes.driver import read_once
 from edge_agent.probes.fault import Fault
-from edge_agent.settings import load_agent
+from edge_agent.sampling.places import places
+from edge_agent.settings.agent import load_agent
 from isotherm.contract import Reading, Rejection, judge
 from isotherm.contract.states import STATES
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deploy.errors import FetchError, MissingPartError
-from deploy.local.promtool import cached, fetch_promtool, find_promtool
+from tests.support.promtool import cached, fetch_promtool, find_promtool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ def package(folder: Path) -> None:
 
 def test_an_installed_one_is_taken_and_else_the_fetched_one(tmp_path: Path) -> None:
     environ = {"PATH": str(tmp_path / "bin"), "XDG_CACHE_HOME": str(tmp_path)}
-    with pytest.raises(MissingPartError, match=r"python -m deploy\.local\.promtool"):
+    with pytest.raises(MissingPartError, match=r"python -m tests\.support\.promtool"):
         find_promtool(environ)
     for path in (cached(environ), tmp_path / "bin/promtool"):
         path.parent.mkdir(parents=True)

@@ -28,8 +28,8 @@ from deploy.local.status.part import Numbers, Part, numbers
 from deploy.local.status.scrape import Samples, ask
 from deploy.local.status.status import parts
 from deploy.local.status.table import as_json, table
-from edge_agent.metrics import METRICS as AGENT_METRICS
-from edge_agent.metrics import PREFIX as AGENT_PREFIX
+from edge_agent.reporting.metrics import METRICS as AGENT_METRICS
+from edge_agent.reporting.metrics import PREFIX as AGENT_PREFIX
 from isotherm.http.endpoint import Endpoint, metrics, verdict
 from isotherm.http.prometheus import Metric, Sample, exposition
 from isotherm.settings.address import Address

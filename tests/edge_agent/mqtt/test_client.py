@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_agent.mqtt.broker.will import Will
 from edge_agent.mqtt.client import MqttLink
-from edge_agent.mqtt.events import Acks, Down, Event, Passed, Puback, Up
+from edge_agent.mqtt.events import Acks, Down, Event, Passed, Puback, Up, Will
 from edge_agent.mqtt.paho_client import Target
 from isotherm.settings.address import Address
 from tests.bridge.mqtt.scripted_broker import Peer, ScriptedBroker

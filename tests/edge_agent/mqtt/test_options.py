@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
-from edge_agent.command_settings import REPLAY_PREFIX, ReplaySettings
 from edge_agent.errors import MissingExtraError
 from edge_agent.mqtt.options import check, check_files, connect
+from edge_agent.settings.tools import REPLAY_PREFIX, ReplaySettings
 from isotherm.errors import SettingsError
 from isotherm.settings.address import Address
 from isotherm.settings.table import load

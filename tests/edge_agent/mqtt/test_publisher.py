@@ -14,8 +14,7 @@ from isotherm.log import start_logging
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge_agent.mqtt.broker.will import Will
-    from edge_agent.mqtt.events import Event
+    from edge_agent.mqtt.events import Event, Will
 
 UP = Up(receive_maximum=100, maximum_packet=None)
 

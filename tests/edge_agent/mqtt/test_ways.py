@@ -12,11 +12,11 @@ import pytest
 
 from deploy.local.ports import LOOPBACK
 from deploy.local.services.mosquitto import Mosquitto
-from tests.edge_agent.brokers import running
-from tests.edge_agent.connect_proxy import ConnectProxy
-from tests.edge_agent.odd_brokers import Board, seqs
-from tests.edge_agent.outbox_bench import Bench
-from tests.edge_agent.subscriber import Subscriber
+from tests.edge_agent.support.brokers import running
+from tests.edge_agent.support.connect_proxy import ConnectProxy
+from tests.edge_agent.support.odd_brokers import Board, seqs
+from tests.edge_agent.support.outbox_bench import Bench
+from tests.edge_agent.support.subscriber import Subscriber
 from tests.support import program
 from tests.support.certificates import Authority
 

@@ -11,17 +11,17 @@ import pytest
 
 import edge_agent
 from docs import write
-from edge_agent.commands import agent
+from edge_agent.cli.commands import agent
 from edge_agent.doctor.probes import check_probes
-from edge_agent.place import places
-from edge_agent.probe_commands import read_all
 from edge_agent.probes import registry
 from edge_agent.probes.bus import Site
 from edge_agent.probes.drivers import i2c
 from edge_agent.probes.mocks import MockHardware
 from edge_agent.probes.registry import driver, driver_names
-from edge_agent.sample_config import sample_config
-from edge_agent.settings import load_agent
+from edge_agent.sampling.places import places
+from edge_agent.sampling.read_all import read_all
+from edge_agent.settings.agent import load_agent
+from edge_agent.settings.sample import sample_config
 from isotherm.errors import SettingsError
 
 DRIVER = '''

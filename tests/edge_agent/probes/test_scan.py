@@ -7,8 +7,8 @@ from edge_agent.probes.drivers.i2c.bme280 import MockBme280
 from edge_agent.probes.drivers.i2c.sht3x import MockSht3x
 from edge_agent.probes.mocks import MockHardware
 from edge_agent.probes.scan import Found, scan
-from edge_agent.settings import load_agent
-from tests.edge_agent.fake_sys import ADDRESS, FakeSys
+from edge_agent.settings.agent import load_agent
+from tests.edge_agent.support.fake_sys import ADDRESS, FakeSys
 
 NOTHING = MockHardware({}, {})
 

@@ -16,8 +16,8 @@ from tests.support import await_true
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from deploy.demo.fleet.network import Proxy
     from deploy.local import Stack
-    from tests.faults.proxy import Proxy
 
     Report = Callable[[str], None]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 
-from edge_agent.mqtt.broker.will import MUTE, RENEW, LastWill, Will
-from edge_agent.mqtt.events import Down
+from edge_agent.mqtt.broker.will import MUTE, RENEW, LastWill
+from edge_agent.mqtt.events import Down, Will
 from isotherm.log import start_logging
 
 WHOLE = Will("t", b"gone")

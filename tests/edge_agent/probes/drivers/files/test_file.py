@@ -12,8 +12,8 @@ from edge_agent.probes.drivers.files._file_age import FileAge
 from edge_agent.probes.drivers.files._number_file import read_number
 from edge_agent.probes.fault import Fault, ProbeError
 from isotherm.errors import SettingsError
-from tests.edge_agent.fake_sys import FakeSys, unprivileged
 from tests.edge_agent.probes.opened import open_probe
+from tests.edge_agent.support.fake_sys import FakeSys, unprivileged
 
 CASES = Path(__file__).parent / "number_files"
 

@@ -10,8 +10,8 @@ from edge_agent.probes.driver import Probe, read_once
 from edge_agent.probes.drivers.one_wire._bulk import Bulk
 from edge_agent.probes.drivers.one_wire.w1 import FAMILIES, temperature
 from edge_agent.probes.fault import Fault
-from tests.edge_agent.fake_sys import ADDRESS, WELL, FakeSys, hang, let_go, unprivileged
 from tests.edge_agent.probes.opened import open_probe
+from tests.edge_agent.support.fake_sys import ADDRESS, WELL, FakeSys, hang, let_go, unprivileged
 
 PATIENCE = 10.0
 

@@ -1,0 +1,1 @@
+"""A full outbox: how much it may hold, and what is dropped beyond that."""

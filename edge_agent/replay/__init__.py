@@ -1,0 +1,1 @@
+"""`isotherm-agent replay`: the lines of a file over MQTT."""

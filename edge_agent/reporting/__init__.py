@@ -1,0 +1,1 @@
+"""What the agent says of itself: retained status, Home Assistant, HTTP and systemd."""

@@ -1,0 +1,1 @@
+"""The running agent: its parts, its main loop, and its signals."""

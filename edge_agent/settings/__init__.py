@@ -1,0 +1,1 @@
+"""The tables of settings: of the agent, and of its tools."""
