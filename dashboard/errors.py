@@ -2,7 +2,7 @@
 
 DashboardError
 ├── TokenError    the token's file cannot be read, or another address than loopback has none
-└── AddressError  the address to listen on cannot be had
+└── AddressError  the address to listen on is not available
 """
 
 from __future__ import annotations

@@ -20,6 +20,9 @@ PROGRAMS: Final = {
     "dashboard": "the page",
 }
 
+APART: Final = {"aggregator.stream.workers"}
+"""Rooms within a room that lie below others: one box with it would have arrows in a circle."""
+
 
 def picture() -> str:
     """All programs, from the probe to the page, as Mermaid's flowcharts, one for each."""
@@ -42,6 +45,8 @@ def _chart(program: str, title: str) -> str:
 def _room(program: str, parts: tuple[str, ...]) -> str | None:
     """The folder right below the program; None of what lies beside the folders."""
     inside = parts[1:]
+    if len(inside) > 1 and f"{program}.{inside[0]}.{inside[1]}" in APART:
+        return f"{inside[0]}.{inside[1]}"
     return inside[0] if len(inside) > 1 and (ROOT / program / inside[0]).is_dir() else None
 
 
@@ -63,7 +68,9 @@ def _imported(program: str, path: Path) -> set[str | None]:
 def _about(program: str, room: str) -> str:
     """The first words of the room's docstring."""
     text = ast.get_docstring(
-        ast.parse((ROOT / program / room / "__init__.py").read_text(encoding="utf-8"))
+        ast.parse(
+            (ROOT / program / room.replace(".", "/") / "__init__.py").read_text(encoding="utf-8")
+        )
     )
     first = (text or "").split("\n", 1)[0].rstrip(".")
     return first.replace('"', "'").replace("`", "")

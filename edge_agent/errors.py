@@ -5,7 +5,7 @@ AgentError (isotherm.errors.IsothermError)
 ├── InputError            a file that was to be replayed cannot be read
 ├── OutboxInUseError      another agent has the outbox's file
 ├── OutboxUnreadableError the outbox's file cannot be looked into
-└── BrokerError           the MQTT broker cannot be had
+└── BrokerError           the MQTT broker cannot be reached
     └── BrokerRefusedError    it answers, but does not let us in
 
 A wrong setting is `isotherm.errors.SettingsError`.
@@ -80,7 +80,7 @@ class OutboxUnreadableError(AgentError, OSError):
 
 
 class BrokerError(AgentError, ConnectionError):
-    """The MQTT broker cannot be had.
+    """The MQTT broker cannot be reached.
 
     Args:
         address: the broker's address.

@@ -118,7 +118,7 @@ def submit(**given: Any) -> None:
 def doctor(config: str | None, **flags: Any) -> None:
     """Check what the job depends on, a sentence each; a running job is not disturbed.
 
-    Exit code 0: nothing failed. 3: Java, the connector or Kafka cannot be had. 1: something else
+    Exit code 0: nothing failed. 3: Java, the connector or Kafka is missing. 1: something else
     failed.
     """
     from aggregator.doctor.examine import examine  # noqa: PLC0415 submit needs no Kafka client

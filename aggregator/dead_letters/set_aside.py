@@ -154,8 +154,8 @@ class Aside:
             Rows that can be counted: with how many are `Reason.UNCOUNTABLE`.
 
         Raises:
-            Exception: `error`, where it is not in the records or they cannot be had again; or what
-                a trial met that is not in them either.
+            Exception: `error`, where it is not in the records or they are not available any more;
+                or what a trial met that is not in them either.
             DeadLetterError: their letters wait.
             StoppingError: the person asked for the end.
         """

@@ -67,7 +67,7 @@ class Reader(Protocol):
     """Reads the readings topic."""
 
     def __call__(self, flood: Flood) -> Iterator[Source]:
-        """All records of a range, in order; raises DeadLetterError where they cannot be had."""
+        """All records of a range, in order; raises DeadLetterError where they are not available."""
 
 
 class DeadLetters:

@@ -1,1 +1,1 @@
-"""The job's ways into Kafka: is it there, whose topic is it, how far behind is the job?"""
+"""What the job asks of Kafka: does it answer, is the topic the same, how far behind is the job."""

@@ -1,4 +1,4 @@
-"""Is Kafka there, does it have us, and is the topic in it?"""
+"""Is Kafka there, does it grant access, and is the topic there?"""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Attendance:
 
     Attributes:
         missing: what the last look found to be missing.
-        why: why a broker will not have us, for `Presence.NO_ACCESS`; else empty.
+        why: why a broker refuses access, for `Presence.NO_ACCESS`; else empty.
     """
 
     def __init__(self, look: Look, *, brokers: str, topic: str, log: Log) -> None:

@@ -34,7 +34,7 @@ def find_mqtt_io(report: Callable[[str], None]) -> str | None:
     """The Python that has it; installed into the cache folder where it is not there.
 
     Args:
-        report: shows one line of progress; says why where it cannot be had, which is no error.
+        report: shows one line of progress; says why where it is not available, which is no error.
     """
     folder = cache_folder().parent / f"mqtt-io-{VERSION}"
     python = folder / "bin/python"
@@ -48,7 +48,7 @@ def find_mqtt_io(report: Callable[[str], None]) -> str | None:
         ):
             subprocess.run(command, check=True, capture_output=True, timeout=_PATIENCE_S)
     except (OSError, subprocess.SubprocessError) as error:
-        report(f"mqtt-io cannot be had and is left out: {error}")
+        report(f"mqtt-io is not available and is left out: {error}")
         return None
     if not _works(python):
         report("mqtt-io does not start here and is left out")

@@ -88,7 +88,7 @@ def plain(name: str, python: str, task: Task) -> Program:
 def contenders(
     report: Callable[[str], None], *, alone: bool
 ) -> dict[str, Callable[[Task], Program]]:
-    """Name to what starts it, without those that cannot be had.
+    """Name to what starts it, without those that are not available.
 
     Args:
         report: shows one line of progress.
@@ -131,7 +131,7 @@ def _install(name: str, version: str, report: Callable[[str], None]) -> str | No
         ):
             subprocess.run(command, check=True, capture_output=True, timeout=_PATIENCE_S)
     except (OSError, subprocess.SubprocessError) as error:
-        report(f"{name} cannot be had and is left out: {error}")
+        report(f"{name} is not available and is left out: {error}")
         return None
     if not _has(python, name):
         report(f"{name} does not start here and is left out")

@@ -56,7 +56,7 @@ def version_of(program: str) -> tuple[int, ...]:
 def recent_mosquitto(report: Callable[[str], None]) -> str:
     """A mosquitto program: the system's if it holds its window, else Debian 13's.
 
-    Where that cannot be had, the system's; `version_of` tells.
+    Where that is not available, the system's; `version_of` tells.
 
     Args:
         report: shows one line of progress.
@@ -76,7 +76,7 @@ def recent_mosquitto(report: Callable[[str], None]) -> str:
         try:
             _fetch(folder)
         except (OSError, subprocess.CalledProcessError, StopIteration) as error:
-            report(f"it cannot be had ({error}); the system's is used")
+            report(f"it is not available ({error}); the system's is used")
             return own
     return str(program)
 

@@ -143,7 +143,7 @@ def _drops(text: str | None) -> Finding:
         return warn(
             "mqtt drops",
             f"the broker has dropped {text} messages since it started; raise max_queued_messages "
-            "and max_queued_bytes (1000 messages by default), see docs/operations.md",
+            "and max_queued_bytes (1000 messages by default), see docs/operations/brokers.md",
         )
     return ok(
         "mqtt drops",

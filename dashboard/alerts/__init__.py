@@ -1,1 +1,1 @@
-"""Alerts for those who run no Prometheus: from snapshots to a webhook and an MQTT topic."""
+"""Alerts for those who run no Prometheus: from snapshots to webhook, MQTT and Apprise."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dashboard.alerts.rules import Rule
 
 SCHEMA: Final = "isotherm.alert/1"
-HELP: Final = "docs/operations.md#"
+HELP: Final = "docs/operations/runbook.md#"
 FIRING: Final = "firing"
 RESOLVED: Final = "resolved"
 

@@ -60,7 +60,7 @@ class Rule:
         hold: how long the problem must last to fire, nanoseconds.
         calm: how long all must be good for it to be over, nanoseconds.
         summary: a sentence with ``{place}`` and ``{value}``.
-        section: of docs/operations.md, which says what to do.
+        section: of docs/operations/runbook.md, which says what to do.
     """
 
     name: str

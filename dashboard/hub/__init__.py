@@ -1,1 +1,1 @@
-"""Snapshots in memory: the last hour, and everyone who wants the next one."""
+"""Snapshots in memory: the last hour, and the streams that wait for the next one."""

@@ -1,4 +1,4 @@
-"""The server from its first to its last breath."""
+"""The server from its start to its end."""
 
 from __future__ import annotations
 

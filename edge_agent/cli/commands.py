@@ -99,7 +99,7 @@ def replay(file: str, **flags: Any) -> int:
     connection is made again, and what was under way is sent again.
 
     Exit code 0: somebody got each line. 1: some were refused, or had no subscriber. 3: the broker
-    could not be had. 130 or 143: stopped by Ctrl-C or SIGTERM.
+    could not be reached. 130 or 143: stopped by Ctrl-C or SIGTERM.
     """
     from edge_agent.mqtt.broker.size_limit import MOST  # noqa: PLC0415 the same
     from edge_agent.mqtt.publisher import Publisher  # noqa: PLC0415 the same
@@ -177,7 +177,7 @@ def check_config(config: str | None, **flags: Any) -> None:
 def doctor(config: str | None, **flags: Any) -> int:
     """Check what the agent depends on, a sentence each; a running agent is not disturbed.
 
-    Exit code 0: nothing failed. 3: the broker cannot be had. 1: something else failed.
+    Exit code 0: nothing failed. 3: the broker cannot be reached. 1: something else failed.
     """
     from edge_agent.doctor.examine import examine  # noqa: PLC0415 the same
     from isotherm.doctor.finding import tell  # noqa: PLC0415 only where it is needed

@@ -1,1 +1,1 @@
-"""MQTT: messages go out, and each is seen through to its PUBACK."""
+"""MQTT: publishes messages at QoS 1, and follows each until its PUBACK."""

@@ -1,1 +1,1 @@
-"""What the probes gave and the broker has not acknowledged yet, in a file that outlives a crash."""
+"""What was sampled and not yet acknowledged by the broker, in a file that survives a crash."""

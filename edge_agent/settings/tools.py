@@ -127,7 +127,7 @@ class ReplaySettings:
         "give_up",
         optional(duration),
         default=None,
-        help="End when the broker cannot be had for this long, such as 30s; if not set, wait.",
+        help="End when the broker cannot be reached for this long, such as 30s; if not set, wait.",
         flag="--give-up",
         metavar="TIME",
     )

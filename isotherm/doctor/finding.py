@@ -27,7 +27,7 @@ class Finding(NamedTuple):
         check: what was looked at, in a word or two.
         sentence: what was seen, and what to do where it is not well.
         dependency: a failure means that what the program depends on (MQTT broker, Kafka, Java)
-            cannot be had.
+            is not available.
     """
 
     mark: Mark

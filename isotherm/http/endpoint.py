@@ -1,7 +1,7 @@
 """A program's HTTP endpoint: /metrics and what it says of its health, in threads of its own.
 
 It is never what keeps a program from its main job: an address that is not there yet (before DHCP),
-or that another process has, is tried again until it can be had.
+or that another process has, is tried again until it succeeds.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Endpoint:
     Args:
         address: where to listen; port 0 takes a free one.
         pages: what to answer, by path; asked at each request, in any thread.
-        log: a line when it listens, and one when the address cannot be had.
+        log: a line when it listens, and one when the address is not available.
         hosts: names by which it may be asked beside those of `HostNames`, with commas between.
         again: the delays between two tries to listen.
     """

@@ -23,7 +23,7 @@ def listener(address: Address, *, backlog: int) -> socket.socket:
         backlog: connections that the kernel keeps until they are accepted.
 
     Raises:
-        OSError: it cannot be had: nobody has it yet (before DHCP), another process has it, ...
+        OSError: it is not available: nobody has it yet (before DHCP), another process has it, ...
     """
     found = socket.getaddrinfo(
         address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -53,7 +53,7 @@ class HostNames:
 
     All IP addresses, ``localhost``, the name at which it listens, and those that a person allowed.
     Where it listens beyond loopback also this machine's own name and names without a dot, such as
-    those of containers: neither can be had in the public DNS.
+    those of containers: neither can be got in the public DNS.
 
     Args:
         listen: the host at which it listens.

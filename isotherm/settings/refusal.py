@@ -1,4 +1,4 @@
-"""What a broker means that answers but will not have us, with the setting that mends it."""
+"""What a broker means that answers but refuses access, with the setting that mends it."""
 
 from __future__ import annotations
 

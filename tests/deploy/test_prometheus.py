@@ -56,9 +56,9 @@ def test_an_alert_says_how_bad_it_is_and_what_to_do(name: str) -> None:
 
 @pytest.mark.parametrize("name", alerts())
 def test_an_alert_points_to_a_section_that_is_there(name: str) -> None:
-    found = re.search(r"runbook: docs/operations\.md#(\S+)\n", alerts()[name])
+    found = re.search(r"runbook: docs/operations/runbook\.md#(\S+)\n", alerts()[name])
     assert found
-    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/operations/runbook.md").read_text(encoding="utf-8")
     anchors = {
         re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
         for title in re.findall(r"^#+ (.+)$", page, re.MULTILINE)

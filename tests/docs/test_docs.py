@@ -119,7 +119,7 @@ def test_contributing_is_short() -> None:
 def test_what_a_page_names_exists() -> None:
     """Relative links, and files of ours in backticks."""
     named = re.compile(r"\]\(([^)#:]+)\)|`((?:[a-z_]+/)+[a-z_0-9.]+\.[a-z]+)`")
-    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
     assert len(pages) > 5
     for page in pages:
         for match in named.finditer(page.read_text(encoding="utf-8")):

@@ -58,7 +58,7 @@ def fetch_promtool(
         download: puts the package's .deb into a folder; default by apt-get.
 
     Raises:
-        FetchError: there is no apt-get, or the package cannot be had or unpacked.
+        FetchError: there is no apt-get, or the package cannot be fetched or unpacked.
     """
     target = target or cached()
     try:
@@ -100,7 +100,7 @@ def _download(folder: Path) -> None:
 
 
 def main() -> int:
-    """Print where it is; 3 where it cannot be had."""
+    """Print where it is; 3 where it is not available."""
     try:
         try:
             print(find_promtool())

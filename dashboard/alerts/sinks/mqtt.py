@@ -264,7 +264,7 @@ class AlertTopics:
         self.foreign += 1
         self._foreign.begin(
             topic=excerpt(topic),
-            fix="let nobody else publish under isotherm/v1/alerts (docs/operations.md)",
+            fix="let nobody else publish under isotherm/v1/alerts (docs/operations/page.md)",
         )
 
     def _on_publish(self, *_arguments: Any) -> None:

@@ -210,7 +210,7 @@ def test_a_state_is_opened_and_closed_by_the_keyboard(page: Browser) -> None:
     page.press(Keys.ENTER)
     page.await_text("#trend-title", "Colorado")
     assert page.focused("id") == "opened"
-    # Without the job's address its sensors cannot be had, and the page says how they can.
+    # Without the job's address its sensors are not known, and the page says how to get them.
     await_true(lambda: "--job" in page.text("#sensors-note"), "the reason and the fix")
     page.press(Keys.ESCAPE)
     page.await_text("#trend-title", "The last hour")
