@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 import aggregator
@@ -117,6 +118,25 @@ def test_a_ledger_of_before_can_be_looked_into_and_opened(tmp_path: Path) -> Non
             event = ledger.event()
             assert event is not None
             assert event.total_messages == 3
+    with opened(path) as connection:
+        assert problems(connection) == []
+
+
+def test_a_ledger_that_a_job_of_before_made_and_never_filled_is_filled(tmp_path: Path) -> None:
+    path = old_ledger(tmp_path)
+    with duckdb.connect(path) as connection:
+        for (table,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall():
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608 a table of ours
+    with Ledger(path, SLIDING, capacity=1) as ledger:
+        assert ledger.progress is None
+        for batch, second in enumerate((51, 55)):
+            records = [made(second, seq=batch + 1), made(second, "other", "OH")]
+            ledger.add("q", batch, tallied(records, schema=WITH_MOMENTS), at(100))
+        assert ledger.known_from() == {}
+        for found in (ledger.analytics(), ledger.event()):
+            assert found is not None
+            for measure in SHOWN:
+                assert dict(found.further[measure.field]).keys() == {"CA", "OH"}
     with opened(path) as connection:
         assert problems(connection) == []
 
