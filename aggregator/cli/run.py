@@ -1,4 +1,4 @@
-"""The job from its first to its last breath."""
+"""The job from its start to its end."""
 
 from __future__ import annotations
 
