@@ -157,7 +157,7 @@ def test_a_kill_while_a_ledger_of_before_is_opened_leaves_the_old_one_or_the_new
     tmp_path: Path, within: str, count: int, *, known: bool
 ) -> None:
     path = old_ledger(tmp_path)
-    command = [sys.executable, "-c", KILLED, path, within, str(count)]
+    command = [sys.executable, "-c", KILLED, str(path), within, str(count)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     with opened(path) as connection:
