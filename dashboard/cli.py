@@ -11,6 +11,7 @@ try:
     import click
     import confluent_kafka  # noqa: F401 asked for here, so that its absence is said in a sentence
     import paho.mqtt  # noqa: F401 the same
+    import prometheus_client  # noqa: F401 the same
     import starlette  # noqa: F401 the same
     import uvicorn  # noqa: F401 the same
 except ImportError as missing:

@@ -255,6 +255,8 @@ def test_a_folder_can_be_seen_at_once() -> None:
     folders = [ROOT / room for room in (*ROOMS, "tests")]
     folders += [path for folder in folders for path in folder.rglob("*") if path.is_dir()]
     for folder in folders:
+        if folder.name in MARKERS:
+            continue
         name = folder.relative_to(ROOT).as_posix()
         entries = {path.name for path in folder.iterdir()} - MARKERS
         assert name in LARGE or len(entries) <= MAX_ENTRIES, f"{name}: {sorted(entries)}"

@@ -23,7 +23,7 @@ class Tally:
     """What one trigger brought.
 
     Attributes:
-        rows: the workers' rows, an Arrow table with `partials.COLUMNS` and ``position``, their
+        rows: the workers' rows, an Arrow table with `partial_sums.COLUMNS` and ``position``, their
             order.
         analytics: over what arrived, duplicates included.
         rejected: records by reason.
@@ -78,7 +78,7 @@ def tally(rows: Any) -> Tally:
     """Add up the rows that the workers gave.
 
     Args:
-        rows: Arrow table with the columns of `partials.COLUMNS`.
+        rows: Arrow table with the columns of `partial_sums.COLUMNS`.
     """
     rows = rows.append_column("position", pa.array(range(rows.num_rows), pa.int64()))
     with _scratch().cursor() as connection:

@@ -10,7 +10,10 @@ from isotherm.errors import EXIT_DEPENDENCY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_NEEDED = ("click", "confluent_kafka", "duckdb", "pyarrow", "pyspark")
+_NEEDED = (
+    *("click", "confluent_kafka", "duckdb", "numpy", "prometheus_client", "pyarrow"),
+    "pyspark",
+)
 
 
 def main() -> int:

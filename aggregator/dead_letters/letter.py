@@ -87,7 +87,7 @@ def split(rows: Any) -> tuple[Any, list[Source | Flood]]:
     """Take the workers' rows apart.
 
     Args:
-        rows: Arrow table with the columns of `partials.COLUMNS`.
+        rows: Arrow table with the columns of `partial_sums.COLUMNS`.
 
     Returns:
         The rows that count something, without the columns for letters; and what gets letters, in

@@ -179,8 +179,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, schema: str | None, batch_id:
     for name in sorted(known - set(names)):
         connection.execute("DELETE FROM measure WHERE name = ?", [name])
     for measure in MEASURES:
-        if measure.name not in known:
-            _add(connection, measure)
+        _add(connection, measure, known=measure.name in known)
         first = 0 if measure.name in known else batch_id + 1
         connection.execute(
             "INSERT INTO measure VALUES (?, ?, NULL) ON CONFLICT DO NOTHING", [measure.name, first]
@@ -190,13 +189,15 @@ def prepare(connection: duckdb.DuckDBPyConnection, schema: str | None, batch_id:
     connection.commit()
 
 
-def _add(connection: duckdb.DuckDBPyConnection, measure: Measure) -> None:
+def _add(connection: duckdb.DuckDBPyConnection, measure: Measure, *, known: bool) -> None:
     for table in _SUMS:
         if not (there := columns(connection, table)):
             continue
         if measure.name not in there:
+            # Also where all is known, as nothing came: a job of before made the tables, and was
+            # killed before its first batch.
             connection.execute(f"ALTER TABLE {table} ADD COLUMN {measure.name} {measure.fold.type}")
-        else:
+        elif not known:
             # Of a version that kept it before one that did not.
             connection.execute(f"UPDATE {table} SET {measure.name} = NULL")
 

@@ -53,7 +53,7 @@ def adding(settings: AggregatorSettings, punctuality: Punctuality) -> tuple[Any,
 
 
 def sensors(spark: SparkSession, settings: AggregatorSettings) -> DataFrame:
-    """The stream of the workers' rows (`partials.COLUMNS`).
+    """The stream of the workers' rows (`partial_sums.COLUMNS`).
 
     Raises:
         KafkaAccessError: a file of the way into Kafka cannot be used.

@@ -20,7 +20,7 @@ from deploy.local.services.java import find_java
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-ROOT: Final = Path(__file__).resolve().parents[3]
+ROOT: Final = Path(__file__).resolve().parents[2]
 _PROGRESS: Final = "Streaming query made progress: "
 _LOOK_S: Final = 0.02
 PATIENCE_S: Final = 300.0

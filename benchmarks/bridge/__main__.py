@@ -1,4 +1,4 @@
-"""`python -m benchmarks`; scripts/bench calls it once everything is installed."""
+"""`python -m benchmarks.bridge`; scripts/bench calls it once everything is installed."""
 
 from benchmarks.bridge.cli import main
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmarks`."""
+"""The command line: `python -m benchmarks.bridge`."""
 
 from __future__ import annotations
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -80,3 +83,33 @@ def test_the_connector_that_is_named_fits_pyspark() -> None:
 def test_the_private_names_of_paho_are_not_used_with_another_minor_version() -> None:
     (specifier,) = {requirement.specifier for requirement in requirements()["paho-mqtt"]}
     assert specifier == SpecifierSet(">=2.2,<2.3")
+
+
+@pytest.mark.parametrize(
+    ("entry", "words", "extra"),
+    (
+        ("bridge.cli:main", ["run", "--help"], "bridge"),
+        ("dashboard.cli:main", ["run", "--help"], "dashboard"),
+        ("aggregator.cli.main:job", ["--kafka", "h:1", "--checkpoint", "ck"], "aggregator"),
+    ),
+)
+def test_a_package_that_an_update_without_the_extra_left_out_is_named(
+    entry: str, words: list[str], extra: str, tmp_path: Path
+) -> None:
+    # `pip install --upgrade isotherm` brings no new package of an extra, such as prometheus-client.
+    module, _, name = entry.partition(":")
+    code = (
+        "import sys; sys.modules['prometheus_client'] = None\n"
+        f"from {module} import {name}; sys.exit({name}())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    assert "prometheus_client" in done.stderr
+    assert done.stderr.endswith(f"pip install 'isotherm[{extra}]'\n")

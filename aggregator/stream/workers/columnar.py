@@ -234,7 +234,7 @@ def group(readings: Any, bounds: tuple[str, str], *, moments: bool = False) -> M
     """The readings of each (state, guid, epoch) as one row.
 
     Args:
-        readings: Arrow table with `accept.COLUMNS`, in the order in which they came.
+        readings: Arrow table with `COLUMNS`, in the order in which they came.
         bounds: the first moment that is not late, and the last that is not in the future.
         moments: whether the event time of each reading is wanted.
 

@@ -2,8 +2,8 @@
 
 Only a row per sensor, not one per reading, leaves the worker. What is a reading for certain goes
 through Arrow in whole columns; what is not is judged record by record, and summed as a sensor's
-share of its own (docs/benchmarks.md has the comparison). Workers get `contract`, and of this room
-what `archive` names.
+share of its own (docs/benchmarks.md has the comparison). Workers get what
+`aggregator.stream.archive` names.
 """
 
 from __future__ import annotations

@@ -5,15 +5,18 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 import aggregator
 from aggregator.analytics.measures import MEASURES, SHOWN, joined
+from aggregator.ledger.database import BEFORE, SCHEMA, columns
 from aggregator.ledger.ledger import Ledger
 from aggregator.ledger.report import exported, opened, problems, status
 from aggregator.stream.workers.partial_sums import WITH_MOMENTS
@@ -117,6 +120,75 @@ def test_a_ledger_of_before_can_be_looked_into_and_opened(tmp_path: Path) -> Non
             event = ledger.event()
             assert event is not None
             assert event.total_messages == 3
+    with opened(path) as connection:
+        assert problems(connection) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from aggregator.ledger import database, ledger
+from tests.aggregator.support.event_oracle import SLIDING
+
+whole, left = getattr(database, sys.argv[2]), [int(sys.argv[3])]
+def killed(*given, **named):
+    whole(*given, **named)
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+for module in (database, ledger):
+    if hasattr(module, sys.argv[2]):
+        setattr(module, sys.argv[2], killed)
+ledger.Ledger(Path(sys.argv[1]), SLIDING, capacity=3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("within", "count", "known"),
+    (
+        # The transaction is open.
+        ("_add", 3, False),
+        ("_add", len(MEASURES), False),
+        # It is committed, and in the log beside the file alone.
+        ("prepare", 1, True),
+    ),
+)
+def test_a_kill_while_a_ledger_of_before_is_opened_leaves_the_old_one_or_the_new(
+    tmp_path: Path, within: str, count: int, *, known: bool
+) -> None:
+    path = old_ledger(tmp_path)
+    command = [sys.executable, "-c", KILLED, str(path), within, str(count)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    with opened(path) as connection:
+        assert problems(connection) == []
+        assert ("minimum" in columns(connection, "event_total")) == known
+        (schema,) = connection.execute("SELECT schema FROM progress").fetchall()
+        assert schema == ((SCHEMA if known else BEFORE),)
+    with Ledger(path, SLIDING, capacity=3) as ledger:
+        assert ledger.known_from() == {measure.field: None for measure in SHOWN}
+        ledger.add("q", 2, tallied([made(54)], schema=WITH_MOMENTS), at(100))
+        assert None not in ledger.known_from().values()
+        assert ledger.analytics().total_messages == 7
+    with opened(path) as connection:
+        assert problems(connection) == []
+
+
+def test_a_ledger_that_a_job_of_before_made_and_never_filled_is_filled(tmp_path: Path) -> None:
+    path = old_ledger(tmp_path)
+    with duckdb.connect(path) as connection:
+        for (table,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall():
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608 a table of ours
+    with Ledger(path, SLIDING, capacity=1) as ledger:
+        assert ledger.progress is None
+        for batch, second in enumerate((51, 55)):
+            records = [made(second, seq=batch + 1), made(second, "other", "OH")]
+            ledger.add("q", batch, tallied(records, schema=WITH_MOMENTS), at(100))
+        assert ledger.known_from() == {}
+        for found in (ledger.analytics(), ledger.event()):
+            assert found is not None
+            for measure in SHOWN:
+                assert dict(found.further[measure.field]).keys() == {"CA", "OH"}
     with opened(path) as connection:
         assert problems(connection) == []
 

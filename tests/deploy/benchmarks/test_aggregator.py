@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -8,11 +10,12 @@ import pytest
 
 from benchmarks.aggregator.fleet import Expected, Fleet, analytics, differences
 from benchmarks.aggregator.parts import latencies
-from benchmarks.aggregator.spark import Trigger, triggers
+from benchmarks.aggregator.spark import Trigger, python_path, triggers
 from benchmarks.aggregator.writer import Mark
 from isotherm.contract.verdict import decode
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Any
 
 
@@ -79,3 +82,9 @@ def test_sparks_progress_is_read_from_its_log() -> None:
     idle = json.dumps({**progress, "numInputRows": 0}, indent=1)
     log = f"x\n{mark}{json.dumps(progress, indent=1)}\n{mark}{idle}\nnoise\n{mark}{{\n"
     assert triggers(log) == [Trigger(2.5, 1.5, progress["durationMs"], 5)]  # type: ignore[arg-type] # a dict of many
+
+
+def test_another_python_finds_what_contenders_without_spark_import(tmp_path: Path) -> None:
+    # Without site-packages, where this Python may have the checkout.
+    code = "from benchmarks.aggregator.fleet import analytics"
+    subprocess.run([sys.executable, "-S", "-c", code], cwd=tmp_path, env=python_path(), check=True)
