@@ -71,6 +71,7 @@ def find_notes(
     for name in search.names:
         own[position_partition(name, partitions)].add(name)
     ends: dict[int, tuple[int, int]] = {}
+    everywhere = False
     try:
         for number, wanted in own.items():
             low, end = reader.ends(number)
@@ -78,6 +79,7 @@ def find_notes(
             ends[number] = low, end
             wanted.difference_update(search.read(number, start, end))
             ends[number] = low, start
+        everywhere = True
         for number, wanted in own.items():
             look = EVERYWHERE
             while wanted and ends[number][0] < ends[number][1]:
@@ -87,12 +89,12 @@ def find_notes(
                 wanted.difference_update(search.read(number, start, end))
                 ends[number] = low, start
     except _TimeUpError:
-        # A partition that was not asked for its ends has not been read at all.
+        # Before the end of every partition was read, it may be in any of them.
         unread = {
             name
             for number, wanted in own.items()
             for name in wanted
-            if number not in ends or ends[number][0] < ends[number][1]
+            if not everywhere or ends[number][0] < ends[number][1]
         }
         return Found(search.known, frozenset(unread))
     return Found(search.known)
@@ -116,7 +118,7 @@ class _Search:
         Raises:
             _TimeUpError: all of the time is over.
         """
-        seen: set[str] = set()
+        seen: dict[str, Known] = {}
 
         def take(
             key: bytes | None,
@@ -131,15 +133,19 @@ class _Search:
             name = self._wanted.get(key or b"")
             if name is None:
                 return
-            seen.add(name)
             at = max(0, milliseconds) / 1000
-            if name not in self.known or at >= self.known[name].at:
-                self.known[name] = Known(parse(headers.get(HEADER) or b""), at)
+            if name not in seen or at >= seen[name].at:
+                seen[name] = Known(parse(headers.get(HEADER) or b""), at)
 
         self._check_time()
         if start < end:
             self._reader.read(partition, start, end, take)
-        return seen
+        # Not before all of it is read: a newer note may be behind an older one. What was found
+        # before is from behind this piece, or from another partition.
+        for name, known in seen.items():
+            if name not in self.known or known.at > self.known[name].at:
+                self.known[name] = known
+        return set(seen)
 
     def _check_time(self) -> None:
         if self._clock() > self._until:

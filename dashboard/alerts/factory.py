@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dashboard.alerts.engine import Engine
 from dashboard.alerts.notified import NotifiedFile
-from dashboard.alerts.rules import Limits
+from dashboard.alerts.rules import Limits, rules
 from dashboard.alerts.service import Alerts
 from dashboard.alerts.sinks.base import AlertContext
 from dashboard.alerts.sinks.registry import kinds
@@ -36,12 +36,11 @@ def make_alerts(settings: DashboardSettings, log: Log, tasks: Tasks) -> Alerts:
         hold=_ns(settings.hold),
         stale=_ns(settings.stale_after),
     )
-    known = [] if notified is None else notified.alerts()
-    engine = Engine(limits, known=known, began=time.time_ns())
+    ours = rules(limits)
     if notified is not None:
-        notified.keep(engine.rules)
+        notified.keep(ours)
     context = AlertContext(
-        rules=engine.rules,
+        rules=ours,
         repeat=_ns(settings.repeat),
         log=log,
         tasks=tasks,
@@ -50,7 +49,8 @@ def make_alerts(settings: DashboardSettings, log: Log, tasks: Tasks) -> Alerts:
     sinks = [
         sink for kind in kinds() for sink in kind.make(settings.alert_sinks[kind.name], context)
     ]
-    return Alerts(engine, sinks, log=log)
+    known = [] if notified is None else notified.alerts({sink.name for sink in sinks})
+    return Alerts(Engine(limits, known=known, began=time.time_ns()), sinks, log=log)
 
 
 def _notified(path: str | None) -> NotifiedFile | None:

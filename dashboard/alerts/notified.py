@@ -112,12 +112,18 @@ class NotifiedFile:
         with self._lock:
             return dict(self._by_sink.get(sink, {}))
 
-    def alerts(self) -> list[Alert]:
-        """The alerts that a sink has notified of, each once."""
+    def alerts(self, sinks: Container[str]) -> list[Alert]:
+        """The alerts that sinks have notified of, each once.
+
+        Args:
+            sinks: those that there are. Nobody takes back what another one has sent, so it would
+                fire at each start.
+        """
         with self._lock:
             known = {
                 one.alert.key: one.alert
-                for notified in self._by_sink.values()
+                for sink, notified in self._by_sink.items()
+                if sink in sinks
                 for one in notified.values()
             }
         return list(known.values())

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from isotherm.doctor.finding import fail, ok, warn
+from isotherm.settings.tls import is_open_to_others
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from isotherm.doctor.finding import Finding
-
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 def check_secrets(files: Mapping[str, str | None]) -> Iterator[Finding]:
@@ -32,7 +31,7 @@ def _secret(key: str, path: str) -> Finding:
         mode = Path(path).stat().st_mode
     except OSError as error:
         return fail("secrets", f"{key} = {path} cannot be read: {error.strerror}")
-    if mode & _OTHERS:
+    if is_open_to_others(path, mode):
         return warn(
             "secrets",
             f"{key} = {path} is open to other users of this machine "

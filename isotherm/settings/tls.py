@@ -112,10 +112,25 @@ def read_secret(key: str, path: str | None, *, private: bool = False) -> str | N
         raise SettingsError(key, path, "is not UTF-8 text") from None
     if not secret:
         raise SettingsError(key, path, "is empty; write the password into it")
-    if private and mode & _OTHERS:
+    if private and is_open_to_others(path, mode):
         fix = f"is open to other users of this machine (mode {mode:04o}); chmod 600 {path}"
         raise SettingsError(key, path, fix)
     return secret
+
+
+def is_open_to_others(path: str, mode: int) -> bool:
+    """Whether other users of this machine may open a file with a secret.
+
+    Args:
+        path: of the file.
+        mode: its permissions.
+    """
+    # systemd gives a service's user its credentials by an access list, which shows as 0440; nobody
+    # else gets into the folder.
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if folder and Path(path).absolute().parent == Path(folder):
+        return False
+    return bool(mode & _OTHERS)
 
 
 def read_header_secret(key: str, path: str | None, *, private: bool = False) -> str | None:

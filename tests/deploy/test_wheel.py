@@ -31,6 +31,11 @@ def test_the_wheel_has_our_packages_and_no_more(files: list[PurePosixPath]) -> N
     assert top - {about} == PACKAGES
 
 
+def test_each_package_says_that_it_has_types() -> None:
+    # PEP 561; pyproject.toml's classifier says so of all.
+    assert not [package for package in PACKAGES if not (ROOT / package / "py.typed").exists()]
+
+
 def test_the_wheel_has_neither_tests_nor_benchmarks(files: list[PurePosixPath]) -> None:
     forbidden = {"tests", "bench", "benchmarks", "docs", "scripts", "__pycache__"}
     assert not [file for file in files if forbidden & set(file.parts[:-1])]

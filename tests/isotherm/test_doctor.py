@@ -108,6 +108,20 @@ def test_a_secret_is_its_owner_s_alone(tmp_path: Path, mode: int, said: str) -> 
         assert f"chmod 600 {file}" in found.sentence
 
 
+@pytest.mark.parametrize(("folder", "said"), (("mine", "ok"), ("other", "warn")))
+def test_a_credential_of_systemd_is_nobody_else_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, said: str
+) -> None:
+    (tmp_path / folder).mkdir()
+    file = tmp_path / folder / "password"
+    file.write_text("hidden")
+    # As its access list shows.
+    file.chmod(0o440)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "mine"))
+    (found,) = check_secrets({"mqtt.password_file": str(file)})
+    assert found.mark == said
+
+
 def test_a_secret_that_is_not_there_is_named(tmp_path: Path) -> None:
     (found,) = check_secrets({"mqtt.key_file": str(tmp_path / "none")})
     assert found.mark == "fail"

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from bridge.kafka.find_notes import EVERYWHERE, find_notes
 from bridge.kafka.position_topic import LOOK_S, PARTITIONS, position_partition
 from bridge.kafka.session_notes import Note
 from tests.bridge.kafka.memory_topic import Topic, topic
+
+if TYPE_CHECKING:
+    from bridge.kafka.position_topic import Take
 
 NOTE = Note("b", sharded=True, filters=frozenset({"isotherm/v1/readings/00/#"}), expiry=600)
 
@@ -44,6 +49,42 @@ def test_what_was_not_reached_in_time_is_said() -> None:
     found = find_notes(given, ["b-00", "b-04"], PARTITIONS, lambda: given.clock)
     assert not found.known
     assert found.unread >= {"b-00"}
+
+
+def late(given: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the time be over when the first 1,500 records of a busy partition are read."""
+
+    def read(partition: int, start: int, end: int, take: Take) -> None:
+        for count, record in enumerate(given.partitions[partition][start:end]):
+            given.clock = LOOK_S + 1 if count > 1500 else 0.0
+            take(*record)
+
+    monkeypatch.setattr(given, "read", read)
+
+
+def test_a_note_is_not_believed_where_what_is_behind_it_was_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = far_back(3000)
+    given.write("b-00", b"", session=NOTE._replace(ended=True).header())
+    late(given, monkeypatch)
+    found = find_notes(given, ["b-00"], PARTITIONS, lambda: given.clock)
+    assert not found.known
+    assert found.unread == {"b-00"}
+
+
+def test_what_may_be_in_a_partition_that_was_not_read_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = far_back(3000)
+    late(given, monkeypatch)
+    elsewhere = next(
+        name
+        for name in map("c-{}".format, range(1000))
+        if position_partition(name, PARTITIONS) < position_partition("b-00", PARTITIONS)
+    )
+    found = find_notes(given, [elsewhere], PARTITIONS, lambda: given.clock)
+    assert found.unread == {elsewhere}
 
 
 def test_the_newest_note_counts() -> None:

@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from isotherm.errors import SettingsError
 from isotherm.settings.refusal import refusal
-from isotherm.settings.tls import TlsFiles, client_context
+from isotherm.settings.tls import TlsFiles, client_context, read_secret
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,3 +143,16 @@ def test_a_certificate_that_a_stricter_library_refuses_is_no_matter_of_whom_to_t
     said = refusal("mqtt", words)
     assert said is not None
     assert "is not made as a TLS library of today wants it" in said
+
+
+def test_a_private_secret_may_be_a_credential_of_systemd(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("hidden\n")
+    # As its access list shows; chmod 600 would be no help there, for the folder is read-only.
+    file.chmod(0o440)
+    with pytest.raises(SettingsError, match="chmod 600"):
+        read_secret("key", str(file), private=True)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert read_secret("key", str(file), private=True) == "hidden"
