@@ -191,7 +191,7 @@ class Transport:
         self.error: OSError | None = None
         """What ended it, if that was an error."""
         self.heard = self.moved = time.monotonic()
-        """When a byte came, and when one went: seconds of the monotonic clock."""
+        """When a byte came, and when one went, or began to wait: seconds of the monotonic clock."""
 
     @property
     def unread(self) -> bool:
@@ -232,6 +232,9 @@ class Transport:
     def send(self, data: bytes | bytearray) -> int:
         """Take all of `data`; `flush` sends it."""
         if self._made:
+            if not self._waiting:
+                # Before, there was nothing that the broker could have read.
+                self.moved = time.monotonic()
             # Paho makes each of these anew, so it is not copied.
             self._chunks.append(data)
             self._waiting += len(data)

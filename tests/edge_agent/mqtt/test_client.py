@@ -216,6 +216,19 @@ def test_a_broker_that_takes_all_and_says_nothing_is_asked_and_then_given_up(
     assert {packet[0] for packet in sent} == {0x32, 0xC0}
 
 
+def test_what_is_sent_after_a_pause_has_not_waited_for_the_broker(broker: ScriptedBroker) -> None:
+    with _link(broker, keepalive=1) as link:
+        peer = _accept(broker, link)
+        assert isinstance(_event(link), Up)
+        # Longer than a keepalive without a write, shorter than what counts as silence.
+        time.sleep(1.1)
+        mid = link.publish("t", b"x", qos=1, retain=False)
+        assert not link.exchange()
+        assert peer.packet()[0] == 0x32
+        peer.send(b"\x40\x02" + mid.to_bytes(2))
+        assert _event(link) == Acks([Puback(mid, 0)])
+
+
 @pytest.mark.parametrize(
     ("answer", "words", "refused"),
     (
