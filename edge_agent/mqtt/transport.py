@@ -10,6 +10,7 @@ packet that WebSockets could send in part only.
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import socket
 import ssl
@@ -24,6 +25,8 @@ _LONG: Final = {126: 2, 127: 8}
 """Bytes of the length, by what stands in its place."""
 _MASKED: Final = 0x80
 _CONTROL: Final = 0x08
+_LONGEST_CONTROL: Final = 125
+"""Bytes of a PING, for instance (RFC 6455, section 5.5)."""
 _MORE: Final = 0x80
 _HEAD: Final = 2
 _LONGEST_HEAD: Final = 5
@@ -88,10 +91,11 @@ class FrameBound:
         if len(head) < _HEAD + more:
             return
         length = int.from_bytes(head[_HEAD:]) if more else head[1] & ~_MASKED
+        control = bool(head[0] & _CONTROL)
         # A server never masks (section 5.1); what is masked could not be followed.
-        if head[1] & _MASKED or length > MAX_FRAME:
+        if head[1] & _MASKED or length > (_LONGEST_CONTROL if control else MAX_FRAME):
             raise TooLongError
-        self._head, self._frame, self._control = b"", length, bool(head[0] & _CONTROL)
+        self._head, self._frame, self._control = b"", length, control
 
     def _see_packets(self, data: bytes) -> None:
         at = 0
@@ -110,6 +114,18 @@ class FrameBound:
             if length > MAX_PACKET:
                 raise TooLongError
             self._packet_head, self._packet = b"", length
+
+
+def masked(frame: bytes | bytearray) -> bytes | bytearray:
+    """A client's frame with a mask, without which a server must end the connection (section 5.1).
+
+    paho answers PING and CLOSE without one.
+    """
+    if frame[1] & _MASKED:
+        return frame
+    at, key = _HEAD + _LONG.get(frame[1], 0), os.urandom(4)
+    body = (byte ^ key[place % 4] for place, byte in enumerate(frame[at:]))
+    return bytes((frame[0], frame[1] | _MASKED)) + frame[_HEAD:at] + key + bytes(body)
 
 
 class Network:
@@ -236,8 +252,9 @@ class Transport:
                 # Before, there was nothing that the broker could have read.
                 self.moved = time.monotonic()
             # Paho makes each of these anew, so it is not copied.
-            self._chunks.append(data)
-            self._waiting += len(data)
+            chunk = data if self._bound is None else masked(data)
+            self._chunks.append(chunk)
+            self._waiting += len(chunk)
         else:
             self._sock.sendall(data)
         return len(data)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
+import re
 import socket
 import threading
 import time
@@ -365,4 +368,33 @@ def test_the_request_for_websockets_says_where_it_goes() -> None:
         down = _event(link)
         assert isinstance(down, Down)
         assert "absurd length" in down.reason
+        link.close()
+
+
+def test_a_ping_of_websockets_is_answered_with_a_mask() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        link = MqttLink(_target("ws", server.getsockname()[1]))
+        link.open()
+        peer, _ = server.accept()
+        with peer:
+            peer.settimeout(10)
+            key = re.search(rb"Sec-WebSocket-Key: (\S+)", peer.recv(4096))
+            assert key is not None
+            # RFC 6455, section 1.3.
+            digest = hashlib.sha1(key[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()  # noqa: S324 as the RFC has it
+            peer.sendall(
+                b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Accept: %b\r\n\r\n" % base64.b64encode(digest)
+            )
+            peer.sendall(b"\x82\x05\x20\x03\0\0\0")
+            assert isinstance(_event(link), Up)
+            # CONNECT, in a frame with a mask.
+            size = peer.recv(2)[1] & 0x7F
+            peer.recv(4 + size, socket.MSG_WAITALL)
+            peer.sendall(b"\x89\x02hi")
+            _nothing(link)
+            pong = peer.recv(100)
+            # A server must end the connection where there is none (section 5.1).
+            assert pong[:2] == b"\x8a\x82"
+            assert bytes(a ^ b for a, b in zip(pong[2:4], pong[6:], strict=True)) == b"hi"
         link.close()
