@@ -30,6 +30,7 @@ _LONGEST_CONTROL: Final = 125
 _MORE: Final = 0x80
 _HEAD: Final = 2
 _LONGEST_HEAD: Final = 5
+_FIRST: Final = 6
 READ_BYTES: Final = 4_096
 """Of the shortest packets these are 2,000, which take a turn some 20 ms to look at."""
 MOST_AT_ONCE: Final = 1 << 20
@@ -204,6 +205,8 @@ class Transport:
         """Seconds that closing waits for what is not sent yet."""
         self.dry = False
         """The network had nothing more at the last look."""
+        self.first = b""
+        """The first bytes that came once it was made, `_FIRST` of them at most."""
         self.error: OSError | None = None
         """What ended it, if that was an error."""
         self.heard = self.moved = time.monotonic()
@@ -351,5 +354,9 @@ class Transport:
         self._came, self._at = data, 0
         self._allowed -= len(data)
         self.heard = time.monotonic()
-        if self._made and self._bound is not None:
+        if not self._made:
+            return
+        if len(self.first) < _FIRST:
+            self.first += data[: _FIRST - len(self.first)]
+        if self._bound is not None:
             self._bound.see(data)

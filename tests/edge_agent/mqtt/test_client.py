@@ -253,6 +253,32 @@ def test_an_answer_that_lets_us_not_in_is_one_end(
         _nothing(link)
 
 
+def test_a_refusal_in_the_form_of_mqtt_3_is_asked_for_again_in_that(broker: ScriptedBroker) -> None:
+    with _link(broker) as link:
+        # OASIS MQTT 3.1.1, table 3.1: not authorized.
+        refusal = b"\x20\x02\0\x05"
+        _accept(broker, link, refusal)
+        _nothing(link)
+        peer = broker.accept()
+        assert _packet(link, peer)[:9] == b"\x10\x0d\0\x04MQTT\x04"
+        peer.send(refusal)
+        down = _event(link)
+        assert isinstance(down, Down)
+        assert "not authorized (0x87)" in down.reason
+        assert down.refused
+
+
+def test_a_refusal_in_the_form_of_mqtt_3_is_said_where_5_is_wanted(broker: ScriptedBroker) -> None:
+    link = MqttLink(_target("mqtt", broker.port), version="5")
+    link.open()
+    _accept(broker, link, b"\x20\x02\0\x05")
+    down = _event(link)
+    assert isinstance(down, Down)
+    assert "it does not speak MQTT v5" in down.reason
+    assert down.refused
+    link.close()
+
+
 def test_a_host_that_answers_nothing_at_all_holds_nobody_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
