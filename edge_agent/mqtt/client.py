@@ -51,6 +51,10 @@ AUTO: Final = "auto"
 
 _WITH_WILL: Final = 0x04
 """DISCONNECT: the broker shall publish the will all the same."""
+_REFUSAL_OF_3: Final = b"\x20\x02\0"
+"""A CONNACK of MQTT 3.1.1, but for its code."""
+_FRAME_OF_4: Final = b"\x82\x04"
+"""What is before it over WebSockets."""
 _BLAMED: Final = frozenset({0x81, 0x82, 0x90, 0x95, 0x99})
 """DISCONNECT: malformed packet, protocol error, topic name, packet too large, payload format."""
 
@@ -315,7 +319,11 @@ class MqttLink:
         if isinstance(end, Down):
             self._turned_away(end)
         elif self._ended is not None or outcome != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            self._hang_up(self._end(outcome))
+            ended = self._end(outcome)
+            if self._handshake.welcome is None:
+                self._turned_away(ended)
+            else:
+                self._hang_up(ended)
         elif client.want_write() and not self._spoke:
             # All of ours had gone before: this answers a message that nobody asked for.
             self._hang_up(Down("it sent what nobody asked for"))
@@ -396,9 +404,7 @@ class MqttLink:
         if said:
             return Down(f"it hung up: {reason(code)}", blamed=code in _BLAMED, code=code)
         if outcome == MQTTErrorCode.MQTT_ERR_PROTOCOL:
-            old = self._version == MQTT_3 and self._handshake.welcome is None
-            # paho tells of no other refusal in this way.
-            return Down("it speaks no MQTT 3.1.1" if old else "what it sent is no MQTT")
+            return self._no_mqtt()
         error = self._transport.error if self._transport is not None else None
         if isinstance(error, TooLongError):
             if self._handshake.welcome is not None and self._handshake.end is None:
@@ -411,6 +417,19 @@ class MqttLink:
             return Down("the connection was lost")
         hint = "" if self._target.tls is not None else "; is it a TLS port (mqtts://)?"
         return Down(f"no MQTT broker answers there{hint}", mute=True)
+
+    def _no_mqtt(self) -> Down:
+        """Why paho takes what came for no MQTT."""
+        if self._handshake.welcome is not None or self._transport is None:
+            return Down("what it sent is no MQTT")
+        if self._version == MQTT_3:
+            # paho tells of no other refusal in this way.
+            return Down("it speaks no MQTT 3.1.1")
+        # It knows that a refusal may come in the form of 3.1.1, without properties, only for one
+        # of its codes.
+        if self._transport.first.removeprefix(_FRAME_OF_4).startswith(_REFUSAL_OF_3):
+            return Down(f"it refuses us: {reason(VERSION)}", refused=True, code=VERSION)
+        return Down("what it sent is no MQTT")
 
     def _failed(self, error: Exception) -> Down:
         words = getattr(error, "strerror", None) or str(error) or type(error).__name__

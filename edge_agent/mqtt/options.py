@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import ssl
 
     from edge_agent.mqtt.client import MqttLink
+    from edge_agent.mqtt.paho_client import Target
     from isotherm.settings.address import Address
 
 KEEPALIVE: Final = 30
@@ -77,11 +78,13 @@ def check(settings: BrokerSettings) -> None:
 
 
 def check_files(settings: BrokerSettings) -> None:
-    """See that every file can be used that the settings name.
+    """See that `connect` can use every file that the settings name, and finds what it needs.
 
     Raises:
-        SettingsError: one cannot, or what a proxy needs is not installed.
+        SettingsError: a file cannot be used, or what a proxy needs is not installed.
+        MissingExtraError: paho is not installed.
     """
+    _client_modules()
     _password(settings)
     _context(settings)
     _proxy(settings)
@@ -101,16 +104,9 @@ def connect(
             installed.
         MissingExtraError: paho is not installed.
     """
-    try:
-        # It takes 8 MB, which commands without a broker can do without.
-        from edge_agent.mqtt.client import MqttLink  # noqa: PLC0415 as above
-        from edge_agent.mqtt.paho_client import Target  # noqa: PLC0415 as above
-    except ModuleNotFoundError as error:
-        if str(error.name).partition(".")[0] != "paho":
-            raise
-        raise MissingExtraError("paho-mqtt") from error
-    return MqttLink(
-        Target(
+    link, target = _client_modules()
+    return link(
+        target(
             address=settings.mqtt,
             client_id=client_id,
             username=_username(settings),
@@ -122,6 +118,18 @@ def connect(
         status_topic=status_topic,
         version=settings.version,
     )
+
+
+def _client_modules() -> tuple[type[MqttLink], type[Target]]:
+    try:
+        # It takes 8 MB, which commands without a broker can do without.
+        from edge_agent.mqtt.client import MqttLink  # noqa: PLC0415 as above
+        from edge_agent.mqtt.paho_client import Target  # noqa: PLC0415 as above
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] != "paho":
+            raise
+        raise MissingExtraError("paho-mqtt") from error
+    return MqttLink, Target
 
 
 def _username(settings: BrokerSettings) -> str | None:

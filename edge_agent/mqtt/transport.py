@@ -10,6 +10,7 @@ packet that WebSockets could send in part only.
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import socket
 import ssl
@@ -24,9 +25,12 @@ _LONG: Final = {126: 2, 127: 8}
 """Bytes of the length, by what stands in its place."""
 _MASKED: Final = 0x80
 _CONTROL: Final = 0x08
+_LONGEST_CONTROL: Final = 125
+"""Bytes of a PING, for instance (RFC 6455, section 5.5)."""
 _MORE: Final = 0x80
 _HEAD: Final = 2
 _LONGEST_HEAD: Final = 5
+_FIRST: Final = 6
 READ_BYTES: Final = 4_096
 """Of the shortest packets these are 2,000, which take a turn some 20 ms to look at."""
 MOST_AT_ONCE: Final = 1 << 20
@@ -88,10 +92,11 @@ class FrameBound:
         if len(head) < _HEAD + more:
             return
         length = int.from_bytes(head[_HEAD:]) if more else head[1] & ~_MASKED
+        control = bool(head[0] & _CONTROL)
         # A server never masks (section 5.1); what is masked could not be followed.
-        if head[1] & _MASKED or length > MAX_FRAME:
+        if head[1] & _MASKED or length > (_LONGEST_CONTROL if control else MAX_FRAME):
             raise TooLongError
-        self._head, self._frame, self._control = b"", length, bool(head[0] & _CONTROL)
+        self._head, self._frame, self._control = b"", length, control
 
     def _see_packets(self, data: bytes) -> None:
         at = 0
@@ -110,6 +115,18 @@ class FrameBound:
             if length > MAX_PACKET:
                 raise TooLongError
             self._packet_head, self._packet = b"", length
+
+
+def masked(frame: bytes | bytearray) -> bytes | bytearray:
+    """A client's frame with a mask, without which a server must end the connection (section 5.1).
+
+    paho answers PING and CLOSE without one.
+    """
+    if frame[1] & _MASKED:
+        return frame
+    at, key = _HEAD + _LONG.get(frame[1], 0), os.urandom(4)
+    body = (byte ^ key[place % 4] for place, byte in enumerate(frame[at:]))
+    return bytes((frame[0], frame[1] | _MASKED)) + frame[_HEAD:at] + key + bytes(body)
 
 
 class Network:
@@ -188,10 +205,12 @@ class Transport:
         """Seconds that closing waits for what is not sent yet."""
         self.dry = False
         """The network had nothing more at the last look."""
+        self.first = b""
+        """The first bytes that came once it was made, `_FIRST` of them at most."""
         self.error: OSError | None = None
         """What ended it, if that was an error."""
         self.heard = self.moved = time.monotonic()
-        """When a byte came, and when one went: seconds of the monotonic clock."""
+        """When a byte came, and when one went, or began to wait: seconds of the monotonic clock."""
 
     @property
     def unread(self) -> bool:
@@ -232,9 +251,13 @@ class Transport:
     def send(self, data: bytes | bytearray) -> int:
         """Take all of `data`; `flush` sends it."""
         if self._made:
+            if not self._waiting:
+                # Before, there was nothing that the broker could have read.
+                self.moved = time.monotonic()
             # Paho makes each of these anew, so it is not copied.
-            self._chunks.append(data)
-            self._waiting += len(data)
+            chunk = data if self._bound is None else masked(data)
+            self._chunks.append(chunk)
+            self._waiting += len(chunk)
         else:
             self._sock.sendall(data)
         return len(data)
@@ -331,5 +354,9 @@ class Transport:
         self._came, self._at = data, 0
         self._allowed -= len(data)
         self.heard = time.monotonic()
-        if self._made and self._bound is not None:
+        if not self._made:
+            return
+        if len(self.first) < _FIRST:
+            self.first += data[: _FIRST - len(self.first)]
+        if self._bound is not None:
             self._bound.see(data)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from edge_agent.mqtt.connection import Connection
 from edge_agent.mqtt.message import Fate
+from edge_agent.mqtt.options import check_files
 from edge_agent.outbox.clock import SystemClock
 from edge_agent.outbox.options import Options
 from edge_agent.outbox.outbox import Outbox
@@ -43,6 +44,11 @@ class Service:
         settings: as they were when it started.
         load: reads them again, at SIGHUP; raises `SettingsError`.
         log: of the program.
+
+    Raises:
+        SettingsError: a file that the settings name cannot be used.
+        MissingExtraError: paho is not installed.
+        OutboxInUseError: another agent has the outbox.
     """
 
     def __init__(
@@ -53,6 +59,8 @@ class Service:
         self._log = log
         self._clock = SystemClock(trust=settings.clock_trust)
         self._tasks = tasks = Tasks(log)
+        # Whoever cannot connect at all leaves the outbox as it was.
+        check_files(settings)
         options = Options.from_settings(settings)
         self._outbox = Outbox(options, clock=self._clock, log=log, tasks=tasks)
         self._retained = RetainedMessages(self._outbox, log)

@@ -96,7 +96,10 @@ class Eviction:
 
     def seal_unsaved(self) -> list[Entry]:
         """The gaps that wait in memory alone; they grow no more."""
-        return self._memory_gaps.clear()
+        self._forget_saved()
+        gaps = self._memory_gaps.clear()
+        self._scheduler.remove_from_backlog(gap.id for gap in gaps)
+        return gaps
 
     def make_room(
         self, rows: int, names: Stamper, *, now: Entry, fresh: Iterable[int]
@@ -110,6 +113,7 @@ class Eviction:
             fresh: ids of the readings that are not committed yet.
         """
         if not self._queue.safe:
+            self._forget_saved()
             excess = self._queue.unsaved - self._room.bounds.memory_rows
             dropped = self._from_memory(excess) if excess > 0 else []
             gaps = self._memory_gaps
@@ -125,6 +129,10 @@ class Eviction:
         before = len(gaps)
         self._queue.add(gaps.drop(dropped, names, now=now, new_id=self._new_id), names.seqs)
         return Evicted(dropped, len(gaps) - before)
+
+    def _forget_saved(self) -> None:
+        """Gaps of an earlier time without a disk, which is over: they are on disk, or sent."""
+        self._memory_gaps.keep(self._queue.is_unsaved)
 
     def _from_disk(self, excess: int, fresh: Iterable[int]) -> list[Entry]:
         if self._overflow is Overflow.DROP_NEWEST:

@@ -140,6 +140,10 @@ class Gaps:
             gone = set(ids)
             self._open = {key: gap for key, gap in self._open.items() if gap.id not in gone}
 
+    def keep(self, growing: Callable[[int], bool]) -> None:
+        """Let those of other ids grow no more."""
+        self._open = {key: gap for key, gap in self._open.items() if growing(gap.id)}
+
     def clear(self) -> list[Entry]:
         """Let none of them grow any more, and give them."""
         gaps = list(self._open.values())

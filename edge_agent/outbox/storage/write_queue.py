@@ -82,9 +82,11 @@ class WriteQueue:
                 self._unsaved.pop(number, None)
 
     def cancel(self, ids: Iterable[int], most: int) -> list[Entry]:
-        """Take back entries that no commit has in hand: the last of these, `most` of them."""
+        """Take back readings that no commit has in hand: the last of these, `most` of them."""
         waiting = self._batch.entries
-        return [waiting.pop(number) for number in [n for n in ids if n in waiting][-most:]]
+        # A gap tells of other readings: in its place would be one that tells of the gap alone.
+        mine = [number for number in ids if number in waiting and waiting[number].lost is None]
+        return [waiting.pop(number) for number in mine[-most:]]
 
     def set_aside(self, number: int, why: str) -> None:
         """Have it noted that an entry is not sent until the next start."""

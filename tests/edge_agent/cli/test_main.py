@@ -75,3 +75,17 @@ def test_a_missing_package_prints_what_to_type(package: str, words: tuple[str, .
     )
     assert done.returncode == 3
     assert "pip install 'isotherm[agent]'" in done.stderr
+
+
+def test_an_agent_that_cannot_connect_at_all_leaves_the_outbox_as_it_was(tmp_path: Path) -> None:
+    config = tmp_path / "agent.toml"
+    config.write_text(
+        f'[device]\nid = "d"\nstate = "CA"\n[outbox]\npath = "{tmp_path / "outbox.db"}"\n'
+        '[mqtt]\nusername = "u"\npassword_file = "/nowhere"\n'
+        '[[probe]]\nguid = "g"\ndriver = "simulated"\n',
+        encoding="utf-8",
+    )
+    done = _agent("run", "--config", str(config))
+    assert done.returncode == 2
+    assert "mqtt.password_file = '/nowhere': cannot be read" in done.stderr
+    assert list(tmp_path.iterdir()) == [config]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
+import re
 import socket
 import threading
 import time
@@ -216,6 +219,19 @@ def test_a_broker_that_takes_all_and_says_nothing_is_asked_and_then_given_up(
     assert {packet[0] for packet in sent} == {0x32, 0xC0}
 
 
+def test_what_is_sent_after_a_pause_has_not_waited_for_the_broker(broker: ScriptedBroker) -> None:
+    with _link(broker, keepalive=1) as link:
+        peer = _accept(broker, link)
+        assert isinstance(_event(link), Up)
+        # Longer than a keepalive without a write, shorter than what counts as silence.
+        time.sleep(1.1)
+        mid = link.publish("t", b"x", qos=1, retain=False)
+        assert not link.exchange()
+        assert peer.packet()[0] == 0x32
+        peer.send(b"\x40\x02" + mid.to_bytes(2))
+        assert _event(link) == Acks([Puback(mid, 0)])
+
+
 @pytest.mark.parametrize(
     ("answer", "words", "refused"),
     (
@@ -235,6 +251,32 @@ def test_an_answer_that_lets_us_not_in_is_one_end(
         assert words in down.reason
         assert down.refused is refused
         _nothing(link)
+
+
+def test_a_refusal_in_the_form_of_mqtt_3_is_asked_for_again_in_that(broker: ScriptedBroker) -> None:
+    with _link(broker) as link:
+        # OASIS MQTT 3.1.1, table 3.1: not authorized.
+        refusal = b"\x20\x02\0\x05"
+        _accept(broker, link, refusal)
+        _nothing(link)
+        peer = broker.accept()
+        assert _packet(link, peer)[:9] == b"\x10\x0d\0\x04MQTT\x04"
+        peer.send(refusal)
+        down = _event(link)
+        assert isinstance(down, Down)
+        assert "not authorized (0x87)" in down.reason
+        assert down.refused
+
+
+def test_a_refusal_in_the_form_of_mqtt_3_is_said_where_5_is_wanted(broker: ScriptedBroker) -> None:
+    link = MqttLink(_target("mqtt", broker.port), version="5")
+    link.open()
+    _accept(broker, link, b"\x20\x02\0\x05")
+    down = _event(link)
+    assert isinstance(down, Down)
+    assert "it does not speak MQTT v5" in down.reason
+    assert down.refused
+    link.close()
 
 
 def test_a_host_that_answers_nothing_at_all_holds_nobody_up(
@@ -352,4 +394,33 @@ def test_the_request_for_websockets_says_where_it_goes() -> None:
         down = _event(link)
         assert isinstance(down, Down)
         assert "absurd length" in down.reason
+        link.close()
+
+
+def test_a_ping_of_websockets_is_answered_with_a_mask() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        link = MqttLink(_target("ws", server.getsockname()[1]))
+        link.open()
+        peer, _ = server.accept()
+        with peer:
+            peer.settimeout(10)
+            key = re.search(rb"Sec-WebSocket-Key: (\S+)", peer.recv(4096))
+            assert key is not None
+            # RFC 6455, section 1.3.
+            digest = hashlib.sha1(key[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()  # noqa: S324 as the RFC has it
+            peer.sendall(
+                b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Accept: %b\r\n\r\n" % base64.b64encode(digest)
+            )
+            peer.sendall(b"\x82\x05\x20\x03\0\0\0")
+            assert isinstance(_event(link), Up)
+            # CONNECT, in a frame with a mask.
+            size = peer.recv(2)[1] & 0x7F
+            peer.recv(4 + size, socket.MSG_WAITALL)
+            peer.sendall(b"\x89\x02hi")
+            _nothing(link)
+            pong = peer.recv(100)
+            # A server must end the connection where there is none (section 5.1).
+            assert pong[:2] == b"\x8a\x82"
+            assert bytes(a ^ b for a, b in zip(pong[2:4], pong[6:], strict=True)) == b"hi"
         link.close()

@@ -1,6 +1,6 @@
 import pytest
 
-from edge_agent.mqtt.transport import MAX_FRAME, MAX_PACKET, FrameBound, TooLongError
+from edge_agent.mqtt.transport import MAX_FRAME, MAX_PACKET, FrameBound, TooLongError, masked
 
 PUBACK = b"\x40\x02\0\x01"
 
@@ -33,10 +33,12 @@ def test_packets_and_frames_need_not_begin_together(step: int) -> None:
 @pytest.mark.parametrize(
     "data",
     (
-        # A frame of 2^40 bytes; one that is masked; a packet of 256 MB in one frame or in two.
+        # A frame of 2^40 bytes; one that is masked; a PING of 126 bytes; a packet of 256 MB in one
+        # frame or in two.
         b"\x82\x7f" + (1 << 40).to_bytes(8),
         b"\x82\x7f" + (MAX_FRAME + 1).to_bytes(8),
         b"\x82\x84\0\0\0\0" + PUBACK,
+        _frame(bytes(126), 0x89),
         _frame(PUBACK + b"\x30\xff\xff\xff\x7f"),
         _frame(PUBACK + b"\x30\xff") + _frame(b"\xff\xff\x7f"),
         _frame(b"\x30\xff\xff\xff\xff\xff"),
@@ -50,3 +52,16 @@ def test_what_is_longer_than_anything_is_refused(data: bytes, step: int) -> None
 def test_the_longest_packet_passes() -> None:
     packet = b"\x30\x80\x80\x10" + bytes(MAX_PACKET)
     _see(_frame(packet[:100_000]) + _frame(packet[100_000:]), 4096)
+
+
+@pytest.mark.parametrize("payload", (b"", b"hi", bytes(125), bytes(126), bytes(70_000)))
+def test_a_frame_without_a_mask_gets_one(payload: bytes) -> None:
+    frame = _frame(payload, 0x8A)
+    head = len(frame) - len(payload)
+    found = masked(frame)
+    assert found[0] == frame[0]
+    assert found[1] == frame[1] | 0x80
+    assert found[2:head] == frame[2:head]
+    key, body = found[head : head + 4], found[head + 4 :]
+    assert bytes(byte ^ key[place % 4] for place, byte in enumerate(body)) == payload
+    assert masked(found) == found

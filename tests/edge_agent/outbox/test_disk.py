@@ -127,6 +127,31 @@ def test_memory_is_bounded_and_what_it_drops_is_a_gap(path: Path) -> None:
         bench.close()
 
 
+@pytest.mark.parametrize("sent", (True, False), ids=("sent between", "not sent"))
+@pytest.mark.parametrize("overflow", Overflow)
+def test_what_memory_drops_is_a_gap_each_time_that_the_disk_fails(
+    path: Path, overflow: Overflow, *, sent: bool
+) -> None:
+    bench = Bench(path, memory_rows=20, overflow=overflow)
+    records: list[dict[str, Any]] = []
+    for _ in range(2):
+        with _files_end_at(1_000):
+            for _ in range(60):
+                bench.put("a")
+                bench.commit()
+        bench.pass_by(60)
+        bench.commit()
+        if sent:
+            records += bench.drain()
+    records += bench.drain()
+    assert len(set(names(records))) == len(records)
+    lost = sum(r["payload"]["data"]["count"] for r in records if is_gap(r))
+    assert lost == bench.outbox.dropped > 0
+    assert len([r for r in records if not is_gap(r)]) + lost == 120
+    assert bench.outbox.rows == 0
+    bench.close()
+
+
 def test_nobody_listening_loses_nothing_that_is_in_memory(path: Path) -> None:
     bench = Bench(path)
     with _files_end_at(1_000):
