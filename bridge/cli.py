@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 try:
     import click
     import paho.mqtt.client  # noqa: F401 imported here, so that its absence gives a sentence
+    import prometheus_client  # noqa: F401 the same
 except ImportError as missing:
     sys.stderr.write(f"isotherm-bridge needs {missing.name}: pip install 'isotherm[bridge]'\n")
     sys.exit(EXIT_DEPENDENCY)
