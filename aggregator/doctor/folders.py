@@ -55,7 +55,7 @@ def look(what: str, path: Path, *, folder: bool) -> Place:
     why = ""
     if path.exists() and path.is_dir() != folder:
         why = "it is a folder" if path.is_dir() else "it is a file"
-    elif not near.is_dir() and near != path:
+    elif not near.is_dir() and near != path.absolute():
         why = f"{near} is a file"
     elif not os.access(near, os.W_OK):
         why = f"{near} may not be written by this user, or its filesystem is read-only"

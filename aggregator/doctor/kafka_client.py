@@ -64,7 +64,10 @@ def ask_kafka(
         # What librdkafka met in the background says more than that it timed out.
         admin.poll(0)
         words = (said or [str(error.args[0].str())])[0]
-        return KafkaFacts(unreachable=refusal("kafka", " ".join(said)) or words)
+        return KafkaFacts(
+            unreachable=refusal("kafka", " ".join(said))
+            or f"{words}; see whether Kafka runs, and kafka.brokers"
+        )
     return KafkaFacts(
         nodes=tuple(f"{node.host}:{node.port}" for node in listed.brokers.values()),
         topics=topics,

@@ -121,7 +121,11 @@ def ask_kafka(settings: BridgeSettings) -> KafkaFacts:
                 no_transactions=_no_transactions(settings) if exactly_once else None,
             )
     except KafkaError as error:
-        return KafkaFacts(unreachable=refusal("kafka", words(error)) or words(error))
+        said = words(error)
+        return KafkaFacts(
+            unreachable=refusal("kafka", said)
+            or f"{said}; see whether Kafka runs, and kafka.brokers"
+        )
     return facts
 
 

@@ -71,7 +71,9 @@ def ask_mqtt(settings: BridgeSettings, filters: Iterable[str]) -> MqttFacts:
         return MqttFacts(unreachable=f"it sends what cannot be understood ({where(error)})")
     else:
         return facts
-    return MqttFacts(unreachable=refusal("mqtt", why) or why)
+    return MqttFacts(
+        unreachable=refusal("mqtt", why) or f"{why}; see whether the broker runs, and mqtt.url"
+    )
 
 
 class _Client:

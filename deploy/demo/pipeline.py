@@ -89,9 +89,9 @@ class Pipeline:
             name: of its log, and for people.
         """
         if arguments[0] != "run":
-            agent = self._program(name, "edge_agent", *arguments)
+            agent = self._program(name, "edge_agent.cli", *arguments)
         else:
-            agent = self._observed(name, AGENT, "edge_agent", *arguments)
+            agent = self._observed(name, AGENT, "edge_agent.cli", *arguments)
             self._watched.append(agent)
         self.agents.append(agent)
         return agent
@@ -110,7 +110,7 @@ class Pipeline:
         """
         port = free_port(_PAGE_PORT)
         self.page = self._program(
-            *("page", "dashboard", "run", "--kafka", self.stack.kafka),
+            *("page", "dashboard.cli", "run", "--kafka", self.stack.kafka),
             *("--topic", topic, "--job", f"http://{LOOPBACK}:{self.job_port}"),
             *("--listen", f"{LOOPBACK}:{port}"),
         )
@@ -147,7 +147,7 @@ class Pipeline:
         self._report("starting Spark, MQTT broker, Kafka, bridge")
         self.job = self._program(
             "job",
-            "aggregator",
+            "aggregator.cli.main",
             *("submit", "--kafka", self.stack.kafka, "--scope", self._scope),
             *("--trigger", "3 seconds", "--checkpoint", str(self.data / "checkpoint")),
             *("--snapshots", str(self.snapshots), "--metrics", f"{LOOPBACK}:{self.job_port}"),
@@ -156,7 +156,7 @@ class Pipeline:
         self.stack.adopt(self.job, port=self.job_port, kind=JOB)
         self.stack.start()
         self.bridge = self._observed(
-            *("bridge", BRIDGE, "bridge", "run"),
+            *("bridge", BRIDGE, "bridge.cli", "run"),
             *("--mqtt", self.stack.mqtt, "--kafka", self.stack.kafka),
         )
         self._await_bridge()
@@ -179,16 +179,17 @@ class Pipeline:
                 )
             time.sleep(_LOOK_EVERY)
 
-    def _observed(self, name: str, kind: str, package: str, *arguments: str) -> Child:
+    def _observed(self, name: str, kind: str, entry: str, *arguments: str) -> Child:
         port = free_port()
-        child = self._program(name, package, *arguments, "--metrics", f"{LOOPBACK}:{port}")
+        child = self._program(name, entry, *arguments, "--metrics", f"{LOOPBACK}:{port}")
         self.stack.adopt(child, port=port, kind=kind)
         return child
 
-    def _program(self, name: str, package: str, *arguments: str) -> Child:
+    def _program(self, name: str, entry: str, *arguments: str) -> Child:
+        # `entry` is the module of the console script in pyproject.toml.
         # The folder of the checkout is handed on, so that it works without being installed.
         path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH", "")]))
-        call = f"import sys; from {package}.cli import main; sys.exit(main())"
+        call = f"import sys; from {entry} import main; sys.exit(main())"
         environ = {
             **os.environ,
             "PYTHONPATH": path,

@@ -26,15 +26,21 @@ def probes(config: str | None) -> None:
     Chips on I2C are looked for by reading the addresses that ours can have. Change each guid: it
     names the sensor for ever.
     """
+    from edge_agent.probes.mocks import spi_mocks  # noqa: PLC0415 the same
     from edge_agent.probes.scan import scan  # noqa: PLC0415 the same
     from edge_agent.sampling.places import hardware_of  # noqa: PLC0415 only where it is needed
 
     tables: dict[str, Any] = {} if config is None else agent_file(config)
     tables.pop("probe", None)
     settings = load(AgentSettings, PREFIX, file=tables, environ=os.environ)
-    # All buses of the mock board are the same one.
-    buses = [1] if settings.hardware == "mock" else None
-    found, notes = scan(Path(settings.sysfs), buses, hardware_of(settings))
+    # All buses of the mock board are the same one; sysfs shows none of its chips.
+    mock = settings.hardware == "mock"
+    found, notes = scan(
+        Path(settings.sysfs),
+        [1] if mock else None,
+        hardware_of(settings),
+        spi_selects=sorted(spi_mocks()) if mock else None,
+    )
     for note in notes:
         print(f"# {note}")
     if not any(one.candidate.sure for one in found):

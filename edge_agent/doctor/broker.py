@@ -73,7 +73,7 @@ def check_broker(
         hint = (
             f"; see mqtt.username and mqtt.password_file, and what the broker lets {device} do"
             if facts.refused
-            else ""
+            else "; see whether the broker runs, and mqtt.url"
         )
         yield fail("mqtt", f"{url}: {facts.away}{hint}", dependency=True)
         return

@@ -40,7 +40,11 @@ class Found(NamedTuple):
 
 
 def scan(
-    sysfs: Path, i2c_buses: Iterable[int] | None, hardware: Hardware
+    sysfs: Path,
+    i2c_buses: Iterable[int] | None,
+    hardware: Hardware,
+    *,
+    spi_selects: Iterable[int] | None = None,
 ) -> tuple[list[Found], list[str]]:
     """What there is, the sure ones first, and notes on what could not be looked at.
 
@@ -48,9 +52,13 @@ def scan(
         sysfs: the root of the kernel's sysfs.
         i2c_buses: numbers of the I2C buses to look at; None: those that sysfs has.
         hardware: of the board.
+        spi_selects: chip selects of SPI port 0 to look at; None: those that sysfs has.
     """
     found: list[Found] = []
-    context, notes = _context(sysfs, i2c_buses, hardware)
+    if spi_selects is None:
+        spi_selects = _numbers(sysfs, "class/spidev/spidev0.")
+    buses, notes = _buses(sysfs, i2c_buses, hardware)
+    context = ScanContext(sysfs=sysfs, i2c=buses, spi=list(spi_selects), hardware=hardware)
     for name in driver_names():
         # One driver's mistake must not hide what the others find.
         try:
@@ -63,9 +71,9 @@ def scan(
     return sorted(found, key=lambda one: not one.candidate.sure), notes
 
 
-def _context(
+def _buses(
     sysfs: Path, i2c_buses: Iterable[int] | None, hardware: Hardware
-) -> tuple[ScanContext, list[str]]:
+) -> tuple[dict[int, I2c], list[str]]:
     buses: dict[int, I2c] = {}
     notes = []
     for number in _numbers(sysfs, "class/i2c-dev/i2c-") if i2c_buses is None else i2c_buses:
@@ -73,8 +81,7 @@ def _context(
             buses[number] = hardware.i2c(number)
         except MissingExtraError as error:
             notes.append(f"cannot look at /dev/i2c-{number}: {error}")
-    selects = _numbers(sysfs, "class/spidev/spidev0.")
-    return ScanContext(sysfs=sysfs, i2c=buses, spi=selects, hardware=hardware), notes
+    return buses, notes
 
 
 def _numbers(sysfs: Path, prefix: str) -> list[int]:

@@ -92,6 +92,7 @@ def test_a_wrong_config_ends_with_2_and_one_sentence(tmp_path: Path) -> None:
     (
         (("paho",), "isotherm-bridge needs paho"),
         (("click",), "isotherm-bridge needs click"),
+        (("prometheus_client",), "isotherm-bridge needs prometheus_client"),
         (("kafka", "confluent_kafka"), "no Kafka client is installed"),
     ),
 )

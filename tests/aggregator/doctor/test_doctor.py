@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +23,6 @@ from tests.aggregator.support.records import reading, tallied
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from isotherm.doctor.finding import Finding
 
@@ -156,6 +156,15 @@ def test_places_are_looked_at_and_left_alone(tmp_path: Path) -> None:
     assert look("--history", tmp_path / "file", folder=True).why == "it is a file"
     assert "is a file" in look("--latest", tmp_path / "file" / "l.json", folder=False).why
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_relative_file_of_an_earlier_run_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As in README: --snapshots snapshots.jsonl, and a ledger beside checkpoint/.
+    monkeypatch.chdir(tmp_path)
+    Path("snapshots.jsonl").touch()
+    assert not look("--snapshots", Path("snapshots.jsonl"), folder=False).why
 
 
 def test_a_java_that_is_not_there_is_a_dependency() -> None:

@@ -85,6 +85,16 @@ def test_probes_prints_what_agent_toml_takes(
     assert {"bme280", "sht3x", "thermal_zone", "w1"} <= {probe.driver for probe in settings.probes}
 
 
+def test_probes_shows_each_chip_of_the_mock_board(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The sensor behind a converter cannot be seen, so its table is a comment.
+    assert _run("probes", "--config", _config(tmp_path)) == 0
+    told = capsys.readouterr().out
+    assert 'driver = "bme280"' in told
+    assert '# driver = "mcp3008"' in told
+
+
 def test_probes_needs_no_config_and_says_when_there_is_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,7 +130,9 @@ def test_a_broker_that_is_away_is_a_dependency() -> None:
         in_use=False,
     )
     assert (found.mark, found.dependency) == ("fail", True)
-    assert found.sentence == "mqtt://h:1883: Connection refused"
+    assert found.sentence == (
+        "mqtt://h:1883: Connection refused; see whether the broker runs, and mqtt.url"
+    )
 
 
 def test_nobody_else_with_our_name_is_well() -> None:
