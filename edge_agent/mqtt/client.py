@@ -48,6 +48,10 @@ READING: Final = 0.05
 """Seconds of one turn that reading may take: a broker that floods us does not stop the probes."""
 AUTO: Final = "auto"
 """MQTT 5, or 3.1.1 where the broker does not speak 5."""
+MUTE: Final = 2
+"""So many connections in a row without an answer to MQTT 5 let one go with 3.1.1: not every broker
+of before says what it does not speak. With fewer of them, one that only restarts would be met in
+3.1.1, which does not say that nobody gets a reading; more would ask for less of the last will."""
 
 _WITH_WILL: Final = 0x04
 """DISCONNECT: the broker shall publish the will all the same."""
@@ -81,6 +85,8 @@ class MqttLink:
         self.will: Will | None = None
         """What the broker shall publish should we vanish; read at each connect."""
         self._version = MQTT_5
+        self._mute = 0
+        self._doubtful = True
         self._unreadable = ""
         self._woken, self._waker = socket.socketpair()
         self._opener: threading.Thread | None = None
@@ -308,12 +314,14 @@ class MqttLink:
         """See what one call of paho's made of what came."""
         end = self._handshake.end
         if isinstance(end, Up) and not self._let_in:
+            if self._in_doubt():
+                return
             self._let_in = True
             self._unreadable = ""
             self._events.append(end)
         self._pass_on_acks()
         if isinstance(end, Down):
-            self._turned_away(end)
+            self._hang_up(end)
         elif self._ended is not None or outcome != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._hang_up(self._end(outcome))
         elif client.want_write() and not self._spoke:
@@ -321,12 +329,33 @@ class MqttLink:
             self._hang_up(Down("it sent what nobody asked for"))
         self._spoke = False
 
-    def _turned_away(self, down: Down) -> None:
-        if down.code == VERSION and self._asked_version == AUTO and self._version == MQTT_5:
-            self._drop()
-            self._open(MQTT_3)
-        else:
-            self._hang_up(down)
+    def _in_doubt(self) -> bool:
+        """The broker lets us in; whether MQTT 5 is tried once more instead.
+
+        One that was silent to it may have been about to start, and speak it now.
+        """
+        if self._version == MQTT_5:
+            self._mute, self._doubtful = 0, True
+            return False
+        doubtful, self._doubtful = self._doubtful, False
+        if not (doubtful and self._mute):
+            return False
+        assert self._client is not None
+        assert self._transport is not None
+        self._say_goodbye(self._client, self._transport, vanish=False)
+        self._drop()
+        self._open(MQTT_5)
+        return True
+
+    def _may_be_older(self, down: Down) -> bool:
+        """Whether a connection that ended so is tried with MQTT 3.1.1 at once."""
+        if self._asked_version != AUTO or self._version == MQTT_3 or self._let_in:
+            return False
+        if down.mute:
+            self._mute += 1
+            return self._mute >= MUTE
+        self._mute, self._doubtful = 0, True
+        return down.code == VERSION
 
     def _hand_over(self) -> None:
         """Have paho write into the transport, which takes it all."""
@@ -383,7 +412,10 @@ class MqttLink:
         if self._client is not None:
             self._pass_on_acks()
             self._drop()
-            self._events.append(down)
+            if self._may_be_older(down):
+                self._open(MQTT_3)
+            else:
+                self._events.append(down)
 
     def _drop(self) -> None:
         if self._transport is not None:

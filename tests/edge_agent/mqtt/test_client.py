@@ -8,18 +8,18 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
 from edge_agent.mqtt.client import MqttLink
-from edge_agent.mqtt.events import Acks, Down, Event, Passed, Puback, Up, Will
+from edge_agent.mqtt.events import MQTT_3, MQTT_5, Acks, Down, Event, Passed, Puback, Up, Will
 from edge_agent.mqtt.paho_client import Target
 from isotherm.settings.address import Address
 from tests.bridge.mqtt.scripted_broker import Peer, ScriptedBroker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # OASIS MQTT 5.0: CONNACK, no session, success, Receive Maximum 7.
 CONNACK = b"\x20\x06\0\0\x03\x21\0\x07"
@@ -28,6 +28,8 @@ SUBSCRIBE = b"\x82\x07\0\x01\0\0\x01s\0"
 SUBACK = b"\x90\x04\0\x01\0\0"
 UNSUBSCRIBE = b"\xa2\x06\0\x02\0\0\x01s"
 UNSUBACK = b"\xb0\x04\0\x02\0\0"
+
+_Found = TypeVar("_Found")
 
 
 @pytest.fixture
@@ -82,12 +84,17 @@ def _nothing(link: MqttLink) -> None:
 
 def _packet(link: MqttLink, peer: Peer) -> bytes:
     """What the link sends next, while nothing else happens."""
+    return _meanwhile(link, peer.packet)
+
+
+def _meanwhile(link: MqttLink, ask: Callable[[], _Found]) -> _Found:
+    """What the broker's side sees, while nothing happens on ours."""
     with ThreadPoolExecutor(1) as pool:
-        packet = pool.submit(peer.packet)
-        while not packet.done():
+        found = pool.submit(ask)
+        while not found.done():
             link.wait(0.01)
             assert not link.exchange()
-        return packet.result()
+        return found.result()
 
 
 def _accept(broker: ScriptedBroker, link: MqttLink, answer: bytes = CONNACK) -> Peer:
@@ -267,6 +274,49 @@ def test_a_host_that_answers_nothing_at_all_holds_nobody_up(
                 thread.join()
         for filler in fillers:
             filler.close()
+
+
+LEVEL = 8
+"""Where CONNECT says which MQTT it is (OASIS MQTT 5.0, 3.1.2.2)."""
+
+
+def _levels(broker: ScriptedBroker, link: MqttLink, speaks: tuple[int, ...]) -> list[int]:
+    """What was tried, by a broker that ends without a word where it does not speak it."""
+    tried: list[int] = []
+    for level in speaks:
+        peer = _meanwhile(link, broker.accept)
+        tried.append(_packet(link, peer)[LEVEL])
+        if level == tried[-1]:
+            peer.send(CONNACK if level == 5 else b"\x20\x02\0\0")
+        else:
+            peer.close()
+    return tried
+
+
+def _mute(broker: ScriptedBroker, link: MqttLink) -> None:
+    assert _levels(broker, link, (0,)) == [5]
+    down = _event(link)
+    assert isinstance(down, Down)
+    assert down.mute
+    link.open()
+
+
+def test_a_broker_that_has_no_answer_to_mqtt_5_is_asked_in_3_1_1(broker: ScriptedBroker) -> None:
+    with _link(broker) as link:
+        _mute(broker, link)
+        # 3.1.1, and 5 once more: it might have been about to start.
+        assert _levels(broker, link, (4, 4, 4, 4)) == [5, 4, 5, 4]
+        assert _event(link) == Up(version=MQTT_3)
+    with _link(broker) as link:
+        _mute(broker, link)
+        assert _levels(broker, link, (0, 4, 5)) == [5, 4, 5]
+        assert isinstance(up := _event(link), Up)
+        assert up.version == MQTT_5
+    with _link(broker) as link:
+        _mute(broker, link)
+        assert _levels(broker, link, (0, 0)) == [5, 4]
+        assert isinstance(down := _event(link), Down)
+        assert down.mute
 
 
 @pytest.mark.parametrize("code", (0x95, 0x87, 0x10, 0x42, 0xFF))
