@@ -10,6 +10,7 @@ packet that WebSockets could send in part only.
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import socket
 import ssl
@@ -110,6 +111,19 @@ class FrameBound:
             if length > MAX_PACKET:
                 raise TooLongError
             self._packet_head, self._packet = b"", length
+
+
+def masked(frame: bytes | bytearray) -> bytes | bytearray:
+    """A frame as a client has to send it (RFC 6455, section 5.3).
+
+    paho leaves out the mask of what it answers to a ping, at which servers end the connection.
+    """
+    if frame[1] & _MASKED:
+        return frame
+    head = _HEAD + _LONG.get(frame[1], 0)
+    key = os.urandom(4)
+    data = bytes(byte ^ key[at % 4] for at, byte in enumerate(frame[head:]))
+    return bytes((frame[0], frame[1] | _MASKED)) + frame[_HEAD:head] + key + data
 
 
 class Network:
@@ -232,9 +246,10 @@ class Transport:
     def send(self, data: bytes | bytearray) -> int:
         """Take all of `data`; `flush` sends it."""
         if self._made:
-            # Paho makes each of these anew, so it is not copied.
-            self._chunks.append(data)
-            self._waiting += len(data)
+            # Paho makes each of these anew, so it is not copied; over WebSockets it is a frame.
+            chunk = data if self._bound is None else masked(data)
+            self._chunks.append(chunk)
+            self._waiting += len(chunk)
         else:
             self._sock.sendall(data)
         return len(data)
