@@ -44,6 +44,8 @@ LOOK: Final = 0.5
 """Seconds between two looks at keepalive and timeouts."""
 GREETING: Final = 3 * CONNECT_TIMEOUT
 """Seconds that the first words may take in all, however much the broker says meanwhile."""
+DIAL: Final = 3 * CONNECT_TIMEOUT
+"""Seconds of connecting after which that is said: a name server, or a proxy, may hang."""
 READING: Final = 0.05
 """Seconds of one turn that reading may take: a broker that floods us does not stop the probes."""
 AUTO: Final = "auto"
@@ -90,6 +92,7 @@ class MqttLink:
         self._unreadable = ""
         self._woken, self._waker = socket.socketpair()
         self._opener: threading.Thread | None = None
+        self._late_at = 0.0
         self._over = False
         self._made: Client | None = None
         self._network: Network | None = None
@@ -108,6 +111,9 @@ class MqttLink:
 
     def open(self) -> None:
         """Begin to connect; ends in an `Up` or a `Down`."""
+        if self._opener is not None or self._client is not None:
+            # It was given up as too late, and nothing can end it: it is waited for.
+            return
         # A broker that did not speak 5 may have learnt it since.
         self._open(MQTT_3 if self._asked_version == MQTT_3 else MQTT_5)
 
@@ -128,7 +134,7 @@ class MqttLink:
         """Send what was published, as far as the socket takes it, and say what happened."""
         if self._opener is not None:
             if self._opener.is_alive():
-                return ()
+                return self._late()
             self._opener.join()
             self._opener = None
             self._woken.recv(1)
@@ -183,9 +189,19 @@ class MqttLink:
 
     # -- connecting
 
+    def _late(self) -> Sequence[Event]:
+        """What to say while the thread connects: once, that it takes long."""
+        if time.monotonic() < self._late_at:
+            return ()
+        self._late_at = math.inf
+        by_name = f"the name server for {self._target.address.host}"
+        asked = by_name if self._target.proxy is None else "mqtt.proxy, or its name server"
+        return (Down(f"connecting has taken {DIAL:.0f} s: no answer from {asked}"),)
+
     def _open(self, version: str) -> None:
         self._version = version
         self._made, self._failure = None, None
+        self._late_at = time.monotonic() + DIAL
         self._opener = threading.Thread(target=self._dial, name="mqtt-connect", daemon=True)
         try:
             self._opener.start()

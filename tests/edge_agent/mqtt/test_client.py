@@ -10,7 +10,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -319,6 +319,36 @@ def test_a_broker_that_has_no_answer_to_mqtt_5_is_asked_in_3_1_1(broker: Scripte
         assert _levels(broker, link, (0, 0)) == [5, 4]
         assert isinstance(down := _event(link), Down)
         assert down.mute
+
+
+def test_a_name_server_that_hangs_is_said_once_and_waited_for(
+    broker: ScriptedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = threading.Event()
+    ask = socket.getaddrinfo
+
+    def slow(*args: Any, **more: Any) -> Any:
+        answer.wait(20)
+        return ask(*args, **more)
+
+    monkeypatch.setattr("edge_agent.mqtt.client.DIAL", 0.5, raising=False)
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    with _link(broker) as link:
+        try:
+            down = _event(link)
+            assert isinstance(down, Down)
+            assert "name server" in down.reason
+            threads = threading.active_count()
+            # The next tries add no thread to the one that hangs, and no word.
+            for _ in range(3):
+                link.open()
+                _nothing(link)
+            assert threading.active_count() == threads
+        finally:
+            answer.set()
+        _accept(broker, link)
+        link.open()
+        assert isinstance(_event(link), Up)
 
 
 @pytest.mark.parametrize("code", (0x95, 0x87, 0x10, 0x42, 0xFF))
