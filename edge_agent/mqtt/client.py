@@ -235,8 +235,10 @@ class MqttLink:
 
     def _begin(self) -> None:
         if self._made is None or self._network is None or self._network.transport is None:
-            assert self._failure is not None
-            self._events.append(self._failed(self._failure))
+            failure, self._failure = self._failure, None
+            assert failure is not None
+            # What it refers to ends with it: PySocks leaves a socket open.
+            self._events.append(self._failed(failure))
             return
         self._client, self._transport = self._made, self._network.transport
         self._made = self._network = None
@@ -462,6 +464,8 @@ class MqttLink:
 
     def _failed(self, error: Exception) -> Down:
         words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if self._of_proxy(error):
+            return Down(f"the proxy does not let us through: {' '.join(words.split())}")
         refused = refusal("mqtt", words)
         if (
             refused is None
@@ -470,3 +474,8 @@ class MqttLink:
         ):
             words += " (it hung up at once; does it speak TLS at this port?)"
         return Down(refused or words, refused=refused is not None)
+
+    def _of_proxy(self, error: Exception) -> bool:
+        """Whether PySocks says it, which is imported only where a proxy is used."""
+        garbled = self._target.proxy is not None and isinstance(error, UnicodeDecodeError)
+        return garbled or type(error).__module__ == "socks"

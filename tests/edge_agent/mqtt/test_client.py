@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gc
 import hashlib
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -490,3 +492,36 @@ def _let_in_over_websockets(peer: socket.socket) -> None:
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    (
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "407: Proxy Authentication"),
+        (b"HTTP/1.1 xx yy\r\n\r\n", "HTTP"),
+        (b"\0\xff" * 100, "decode"),
+        (b"", "closed"),
+    ),
+)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_proxy_that_is_the_cause_is_named(answer: bytes, words: str) -> None:
+    socks = pytest.importorskip("socks")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        proxy = {
+            "proxy_type": socks.HTTP,
+            "proxy_addr": "127.0.0.1",
+            "proxy_port": server.getsockname()[1],
+        }
+        with contextlib.closing(MqttLink(replace(_target("mqtt", 1), proxy=proxy))) as link:
+            link.open()
+            peer, _ = server.accept()
+            with peer:
+                peer.recv(4096)
+                peer.sendall(answer)
+            down = _event(link)
+    # PySocks leaves its socket open, which shall not be found in another test.
+    gc.collect()
+    assert isinstance(down, Down)
+    assert down.reason.startswith("the proxy does not let us through: ")
+    assert words in down.reason
+    assert "\n" not in down.reason
