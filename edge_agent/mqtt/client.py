@@ -20,6 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.mqtt.events import MQTT_3, MQTT_5, Acks, Down, Event, Passed, Puback, Up
 from edge_agent.mqtt.handshake import Handshake
+from edge_agent.mqtt.paho_client import failed
 from edge_agent.mqtt.reason_codes import VERSION, reason
 from edge_agent.mqtt.transport import MAX_PACKET, Network, TooLongError, Transport
 from isotherm.settings.refusal import refusal
@@ -208,7 +209,7 @@ class MqttLink:
         except RuntimeError as error:
             # A board that has no thread left now may have one at the next try.
             self._opener = None
-            self._events.append(self._failed(error))
+            self._events.append(failed(self._target, error))
 
     def _dial(self) -> None:
         target = self._target
@@ -238,7 +239,7 @@ class MqttLink:
             failure, self._failure = self._failure, None
             assert failure is not None
             # What it refers to ends with it: PySocks leaves a socket open.
-            self._events.append(self._failed(failure))
+            self._events.append(failed(self._target, failure))
             return
         self._client, self._transport = self._made, self._network.transport
         self._made = self._network = None
@@ -456,26 +457,8 @@ class MqttLink:
                 self._unreadable = f"what stands there is longer than {MAX_PACKET} bytes"
             return Down(str(error))
         if error is not None and refusal("mqtt", str(error)):
-            return self._failed(error)
+            return failed(self._target, error)
         if self._handshake.welcome is not None:
             return Down("the connection was lost")
         hint = "" if self._target.tls is not None else "; is it a TLS port (mqtts://)?"
         return Down(f"no MQTT broker answers there{hint}", mute=True)
-
-    def _failed(self, error: Exception) -> Down:
-        words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        if self._of_proxy(error):
-            return Down(f"the proxy does not let us through: {' '.join(words.split())}")
-        refused = refusal("mqtt", words)
-        if (
-            refused is None
-            and self._target.tls is not None
-            and isinstance(error, ConnectionResetError)
-        ):
-            words += " (it hung up at once; does it speak TLS at this port?)"
-        return Down(refused or words, refused=refused is not None)
-
-    def _of_proxy(self, error: Exception) -> bool:
-        """Whether PySocks says it, which is imported only where a proxy is used."""
-        garbled = self._target.proxy is not None and isinstance(error, UnicodeDecodeError)
-        return garbled or type(error).__module__ == "socks"
