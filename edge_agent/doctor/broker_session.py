@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,7 @@ from edge_agent.mqtt.options import connect
 from isotherm.mqtt.topics import status_topic
 
 if TYPE_CHECKING:
+    from edge_agent.mqtt.client import MqttLink
     from edge_agent.settings.agent import AgentSettings
 
 PATIENCE_S: Final = 20.0
@@ -35,42 +37,41 @@ def ask_broker(settings: AgentSettings, will: bytes) -> BrokerFacts:
     last_will = LastWill(topic, lambda: will, log=None, clock=time.monotonic)
     deadline = time.monotonic() + PATIENCE_S
     down = Down(f"it does not answer within {PATIENCE_S:.0f} s")
-    for _ in range(TRIES):
-        found = _try(settings, topic, last_will, deadline)
-        if isinstance(found, Up):
-            last_will.taken()
-            return BrokerFacts(
-                window=found.receive_maximum,
-                maximum_packet=found.maximum_packet,
-                maximum_qos=found.maximum_qos,
-                retain=found.retain,
-                will_lack=last_will.lack,
-                retained=found.retained,
-                unreadable=found.unreadable,
-                version=found.version,
-            )
-        down = found or down
-        if found is None or not (last_will.failed(found) or found.mute):
-            break
-    return BrokerFacts(away=down.reason, refused=down.refused)
-
-
-def _try(settings: AgentSettings, topic: str, will: LastWill, deadline: float) -> Up | Down | None:
-    """One connection, as it ends or begins; None where the time is over."""
+    # One link, which learns from a try what the next one says.
     link = connect(
         settings,
         client_id=f"{settings.client_id}-doctor-{secrets.token_hex(4)}",
         keepalive=settings.keepalive,
         status_topic=topic,
     )
+    with contextlib.closing(link):
+        for _ in range(TRIES):
+            found = _try(link, last_will, deadline)
+            if isinstance(found, Up):
+                last_will.taken()
+                return BrokerFacts(
+                    window=found.receive_maximum,
+                    maximum_packet=found.maximum_packet,
+                    maximum_qos=found.maximum_qos,
+                    retain=found.retain,
+                    will_lack=last_will.lack,
+                    retained=found.retained,
+                    unreadable=found.unreadable,
+                    version=found.version,
+                )
+            down = found or down
+            if found is None or not (last_will.failed(found) or found.mute):
+                break
+    return BrokerFacts(away=down.reason, refused=down.refused)
+
+
+def _try(link: MqttLink, will: LastWill, deadline: float) -> Up | Down | None:
+    """One connection, as it ends or begins; None where the time is over."""
     link.will = will.offer()
     link.open()
-    try:
-        while time.monotonic() < deadline:
-            for event in link.exchange():
-                if isinstance(event, Up | Down):
-                    return event
-            link.wait(_TURN_S)
-    finally:
-        link.close()
+    while time.monotonic() < deadline:
+        for event in link.exchange():
+            if isinstance(event, Up | Down):
+                return event
+        link.wait(_TURN_S)
     return None

@@ -20,6 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.mqtt.events import MQTT_3, MQTT_5, Acks, Down, Event, Passed, Puback, Up
 from edge_agent.mqtt.handshake import Handshake
+from edge_agent.mqtt.paho_client import failed
 from edge_agent.mqtt.reason_codes import VERSION, reason
 from edge_agent.mqtt.transport import MAX_PACKET, Network, TooLongError, Transport
 from isotherm.settings.refusal import refusal
@@ -44,10 +45,16 @@ LOOK: Final = 0.5
 """Seconds between two looks at keepalive and timeouts."""
 GREETING: Final = 3 * CONNECT_TIMEOUT
 """Seconds that the first words may take in all, however much the broker says meanwhile."""
+DIAL: Final = 3 * CONNECT_TIMEOUT
+"""Seconds of connecting after which that is said: a name server, or a proxy, may hang."""
 READING: Final = 0.05
 """Seconds of one turn that reading may take: a broker that floods us does not stop the probes."""
 AUTO: Final = "auto"
 """MQTT 5, or 3.1.1 where the broker does not speak 5."""
+MUTE: Final = 2
+"""So many connections in a row without an answer to MQTT 5 let one go with 3.1.1: not every broker
+of before says what it does not speak. With fewer of them, one that only restarts would be met in
+3.1.1, which does not say that nobody gets a reading; more would ask for less of the last will."""
 
 _WITH_WILL: Final = 0x04
 """DISCONNECT: the broker shall publish the will all the same."""
@@ -85,9 +92,12 @@ class MqttLink:
         self.will: Will | None = None
         """What the broker shall publish should we vanish; read at each connect."""
         self._version = MQTT_5
+        self._mute = 0
+        self._doubtful = True
         self._unreadable = ""
         self._woken, self._waker = socket.socketpair()
         self._opener: threading.Thread | None = None
+        self._late_at = 0.0
         self._over = False
         self._made: Client | None = None
         self._network: Network | None = None
@@ -106,6 +116,9 @@ class MqttLink:
 
     def open(self) -> None:
         """Begin to connect; ends in an `Up` or a `Down`."""
+        if self._opener is not None or self._client is not None:
+            # It was given up as too late, and nothing can end it: it is waited for.
+            return
         # A broker that did not speak 5 may have learnt it since.
         self._open(MQTT_3 if self._asked_version == MQTT_3 else MQTT_5)
 
@@ -126,7 +139,7 @@ class MqttLink:
         """Send what was published, as far as the socket takes it, and say what happened."""
         if self._opener is not None:
             if self._opener.is_alive():
-                return ()
+                return self._late()
             self._opener.join()
             self._opener = None
             self._woken.recv(1)
@@ -181,16 +194,26 @@ class MqttLink:
 
     # -- connecting
 
+    def _late(self) -> Sequence[Event]:
+        """What to say while the thread connects: once, that it takes long."""
+        if time.monotonic() < self._late_at:
+            return ()
+        self._late_at = math.inf
+        by_name = f"the name server for {self._target.address.host}"
+        asked = by_name if self._target.proxy is None else "mqtt.proxy, or its name server"
+        return (Down(f"connecting has taken {DIAL:.0f} s: no answer from {asked}"),)
+
     def _open(self, version: str) -> None:
         self._version = version
         self._made, self._failure = None, None
+        self._late_at = time.monotonic() + DIAL
         self._opener = threading.Thread(target=self._dial, name="mqtt-connect", daemon=True)
         try:
             self._opener.start()
         except RuntimeError as error:
             # A board that has no thread left now may have one at the next try.
             self._opener = None
-            self._events.append(self._failed(error))
+            self._events.append(failed(self._target, error))
 
     def _dial(self) -> None:
         target = self._target
@@ -217,8 +240,10 @@ class MqttLink:
 
     def _begin(self) -> None:
         if self._made is None or self._network is None or self._network.transport is None:
-            assert self._failure is not None
-            self._events.append(self._failed(self._failure))
+            failure, self._failure = self._failure, None
+            assert failure is not None
+            # What it refers to ends with it: PySocks leaves a socket open.
+            self._events.append(failed(self._target, failure))
             return
         self._client, self._transport = self._made, self._network.transport
         self._made = self._network = None
@@ -312,29 +337,48 @@ class MqttLink:
         """See what one call of paho's made of what came."""
         end = self._handshake.end
         if isinstance(end, Up) and not self._let_in:
+            if self._in_doubt():
+                return
             self._let_in = True
             self._unreadable = ""
             self._events.append(end)
         self._pass_on_acks()
         if isinstance(end, Down):
-            self._turned_away(end)
+            self._hang_up(end)
         elif self._ended is not None or outcome != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            ended = self._end(outcome)
-            if self._handshake.welcome is None:
-                self._turned_away(ended)
-            else:
-                self._hang_up(ended)
+            self._hang_up(self._end(outcome))
         elif client.want_write() and not self._spoke:
             # All of ours had gone before: this answers a message that nobody asked for.
             self._hang_up(Down("it sent what nobody asked for"))
         self._spoke = False
 
-    def _turned_away(self, down: Down) -> None:
-        if down.code == VERSION and self._asked_version == AUTO and self._version == MQTT_5:
-            self._drop()
-            self._open(MQTT_3)
-        else:
-            self._hang_up(down)
+    def _in_doubt(self) -> bool:
+        """The broker lets us in; whether MQTT 5 is tried once more instead.
+
+        One that was silent to it may have been about to start, and speak it now.
+        """
+        if self._version == MQTT_5:
+            self._mute, self._doubtful = 0, True
+            return False
+        doubtful, self._doubtful = self._doubtful, False
+        if not (doubtful and self._mute):
+            return False
+        assert self._client is not None
+        assert self._transport is not None
+        self._say_goodbye(self._client, self._transport, vanish=False)
+        self._drop()
+        self._open(MQTT_5)
+        return True
+
+    def _may_be_older(self, down: Down) -> bool:
+        """Whether a connection that ended so is tried with MQTT 3.1.1 at once."""
+        if self._asked_version != AUTO or self._version == MQTT_3 or self._let_in:
+            return False
+        if down.mute:
+            self._mute += 1
+            return self._mute >= MUTE
+        self._mute, self._doubtful = 0, True
+        return down.code == VERSION
 
     def _hand_over(self) -> None:
         """Have paho write into the transport, which takes it all."""
@@ -391,7 +435,10 @@ class MqttLink:
         if self._client is not None:
             self._pass_on_acks()
             self._drop()
-            self._events.append(down)
+            if self._may_be_older(down):
+                self._open(MQTT_3)
+            else:
+                self._events.append(down)
 
     def _drop(self) -> None:
         if self._transport is not None:
@@ -412,7 +459,7 @@ class MqttLink:
                 self._unreadable = f"what stands there is longer than {MAX_PACKET} bytes"
             return Down(str(error))
         if error is not None and refusal("mqtt", str(error)):
-            return self._failed(error)
+            return failed(self._target, error)
         if self._handshake.welcome is not None:
             return Down("the connection was lost")
         hint = "" if self._target.tls is not None else "; is it a TLS port (mqtts://)?"
@@ -430,14 +477,3 @@ class MqttLink:
         if self._transport.first.removeprefix(_FRAME_OF_4).startswith(_REFUSAL_OF_3):
             return Down(f"it refuses us: {reason(VERSION)}", refused=True, code=VERSION)
         return Down("what it sent is no MQTT")
-
-    def _failed(self, error: Exception) -> Down:
-        words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        refused = refusal("mqtt", words)
-        if (
-            refused is None
-            and self._target.tls is not None
-            and isinstance(error, ConnectionResetError)
-        ):
-            words += " (it hung up at once; does it speak TLS at this port?)"
-        return Down(refused or words, refused=refused is not None)

@@ -11,8 +11,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge_agent.mqtt.events import MQTT_5
+from edge_agent.mqtt.events import MQTT_5, Down
 from edge_agent.mqtt.transport import MAX_PACKET
+from isotherm.settings.refusal import refusal
 
 if TYPE_CHECKING:
     import ssl
@@ -132,3 +133,20 @@ class Target:
             place += f":{address.port}"
         scheme = "https" if self.tls is not None else "http"
         return {**headers, "Host": place, "Origin": f"{scheme}://{place}"}
+
+
+def failed(target: Target, error: Exception) -> Down:
+    """What an error says to a person."""
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if _of_proxy(target, error):
+        return Down(f"the proxy does not let us through: {' '.join(words.split())}")
+    refused = refusal("mqtt", words)
+    if refused is None and target.tls is not None and isinstance(error, ConnectionResetError):
+        words += " (it hung up at once; does it speak TLS at this port?)"
+    return Down(refused or words, refused=refused is not None)
+
+
+def _of_proxy(target: Target, error: Exception) -> bool:
+    """Whether PySocks says it, which is imported only where a proxy is used."""
+    garbled = target.proxy is not None and isinstance(error, UnicodeDecodeError)
+    return garbled or type(error).__module__ == "socks"

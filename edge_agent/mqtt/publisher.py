@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from isotherm.log import Log
 
 WINDOW: Final = 1_000
+FULL: Final = 5.0
+"""Seconds in which a broker has answered with nothing but a quota, after which that is said."""
 LONGEST_LENGTH: Final = 3
 """Bytes by which a packet's length may take more than an empty packet's."""
 _NO_QOS: Final = (
@@ -107,6 +109,13 @@ class Publisher:
         self._mark: tuple[int, list[int]] | None = None
         self._retry_at = 0.0
         self._hold_until = 0.0
+        self._full_since: float | None = None
+        self._full = Problem(
+            log.warning,
+            "the broker takes no more for now: what there is waits",
+            log.info,
+            "the broker takes messages again",
+        )
         self._away = Problem(log.warning, "no broker")
         self.refused = False
         self.connections = 0
@@ -237,11 +246,13 @@ class Publisher:
         self._backoff.reset()
         if self._hold_until == held:
             self._quota.reset()
+            self._full_since = None
+            self._full.end()
 
     def _settle_odd(self, message: Message, code: int) -> None:
         if code == QUOTA_EXCEEDED:
             self._window.postpone(message)
-            self._hold_until = self._clock() + self._quota.next()
+            self._wait_for_quota(code)
         elif code == TOO_LARGE:
             size = self._size(message)
             self._limit.refuse(size)
@@ -251,6 +262,14 @@ class Publisher:
         else:
             fate = Fate.UNHEARD if code == NO_SUBSCRIBERS else Fate.DELIVERED
             self._source.settle(message, fate, "")
+
+    def _wait_for_quota(self, code: int) -> None:
+        now = self._clock()
+        self._hold_until = now + self._quota.next()
+        if self._full_since is None:
+            self._full_since = now
+        elif now - self._full_since >= FULL:
+            self._full.begin(reason(code), reason=reason(code))
 
     def _up(self, up: Up) -> None:
         self._connecting, self._connected = False, True

@@ -14,6 +14,7 @@ from deploy.local.services.mosquitto import Mosquitto
 from isotherm.mqtt.topics import status_topic
 from tests.edge_agent.support.brokers import Retained, running
 from tests.edge_agent.support.fake_sys import FakeSys
+from tests.edge_agent.support.hostile_broker import HostileBroker
 from tests.support import ROOT, program, unique
 
 if TYPE_CHECKING:
@@ -109,6 +110,20 @@ def test_a_broker_that_wants_a_password_names_the_settings(tmp_path: Path) -> No
         code, text = doctor(board(tmp_path / "pi", f"mqtt://127.0.0.1:{broker.port}"))
     assert code == 3
     assert "it refuses us: not authorized (0x87); see mqtt.username and mqtt.password_file" in text
+
+
+def test_a_broker_that_hangs_up_on_mqtt_5_is_asked_in_3_1_1_as_the_agent_asks_it(
+    tmp_path: Path,
+) -> None:
+    with HostileBroker(old=True) as broker:
+        here = board(tmp_path, f"mqtt://127.0.0.1:{broker.port}")
+        _, text = doctor(here)
+        assert "lets us in" in text, text
+        assert "it speaks MQTT 3.1.1" in text
+        with program("edge_agent", "run", "--config", str(here.config)) as agent:
+            assert "it speaks MQTT 3.1.1" in agent.await_line("this broker cannot do all", 20)
+            assert agent.end() == 0
+    assert broker.payloads
 
 
 def test_a_running_agent_is_seen_and_not_disturbed(

@@ -207,6 +207,20 @@ def test_a_full_broker_gets_the_message_again_after_a_pause() -> None:
     assert rig.source.fates == [(b"a", Fate.DELIVERED)]
 
 
+def test_a_broker_that_stays_full_is_said_once_and_its_end_too() -> None:
+    rig = _Rig(b"a")
+    rig.turn(UP)
+    for mid in range(1, 9):
+        rig.turn(_acks(mid, code=0x97))
+        rig.clock.now += 10.0
+        assert rig.turn() == [(mid + 1, b"a")]
+    assert rig.told.getvalue().count("quota exceeded (0x97)") == 1
+    assert "takes messages again" not in rig.told.getvalue()
+    rig.turn(_acks(9))
+    assert rig.told.getvalue().count("takes messages again") == 1
+    assert rig.source.fates == [(b"a", Fate.DELIVERED)]
+
+
 def test_what_is_larger_than_the_broker_takes_never_leaves_and_its_neighbours_do() -> None:
     rig = _Rig(b"a", b"x" * 100, b"b")
     sent = rig.turn(Up(receive_maximum=100, maximum_packet=50))

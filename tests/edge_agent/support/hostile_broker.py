@@ -23,6 +23,14 @@ _ANSWERS: Final = {
     UNSUBSCRIBE: b"\xb0\x04\xff\xff\0\0",
     PINGREQ: b"\xd0\0",
 }
+_SUBACK: Final = b"\x90\x04\xff\xff\0\0"
+_OLD_ANSWERS: Final = {
+    CONNECT: b"\x20\x02\0\0",
+    UNSUBSCRIBE: b"\xb0\x02\xff\xff",
+    PINGREQ: b"\xd0\0",
+}
+_OLD_SUBACK: Final = b"\x90\x03\xff\xff\0"
+_CONNECT_3: Final = b"\0\x04MQTT\x04"
 
 
 def retained(topic: str, payload: bytes) -> bytes:
@@ -46,6 +54,7 @@ class HostileBroker:
         flood: what to send again and again from a moment on.
         at: that moment: "greeting", before the SUBACK, or "up", after the first PUBLISH.
         once: what to send once, after the first PUBLISH.
+        old: it speaks MQTT 3.1.1 alone, and ends without a word where it is spoken to in 5.
     """
 
     def __init__(
@@ -55,11 +64,13 @@ class HostileBroker:
         flood: bytes = b"",
         at: str = "up",
         once: bytes = b"",
+        old: bool = False,
     ) -> None:
         self._on_subscribe = on_subscribe
         self._flood = flood
         self._at = at
         self._once = once
+        self._old = old
         self.payloads: list[bytes] = []
         """Of what was published with a packet identifier, as it came."""
         self.connections = 0
@@ -99,12 +110,14 @@ class HostileBroker:
             while (size := packet_size(rest)) and len(rest) >= size:
                 packet, rest = rest[:size], rest[size:]
                 kind = packet[0] & 0xF0
-                send(_ANSWERS.get(kind, b""))
+                if kind == CONNECT and self._old and _CONNECT_3 not in packet[:12]:
+                    return
+                send((_OLD_ANSWERS if self._old else _ANSWERS).get(kind, b""))
                 if kind == SUBSCRIBE:
                     send(self._on_subscribe)
                     if self._flood and self._at == "greeting":
                         self._begin(send)
-                    send(b"\x90\x04\xff\xff\0\0")
+                    send(_OLD_SUBACK if self._old else _SUBACK)
                 elif kind == PUBLISH:
                     self._take(packet, send)
                     if first:
@@ -120,7 +133,7 @@ class HostileBroker:
         end = 2 + int.from_bytes(body[:2])
         send(b"\x40\x02" + body[end : end + 2])
         if b"/readings/" in body[2:end]:
-            self.payloads.append(body[end + 3 :])
+            self.payloads.append(body[end + (2 if self._old else 3) :])
 
     def _begin(self, send: Callable[[bytes], None]) -> None:
         def run() -> None:
