@@ -238,20 +238,20 @@ class Pipeline:
         listen = {name: f"{LOOPBACK}:{port}" for name, port in self.ports.items()}
         job = self._place("job disk", JOB)
         self._start(
-            *(JOB, "aggregator", "submit", "--kafka", lines["job to kafka"]),
+            *(JOB, "aggregator.cli.main", "submit", "--kafka", lines["job to kafka"]),
             *("--scope", "both", "--trigger", "2 seconds", "--metrics", listen[JOB]),
             *("--checkpoint", str(job / "checkpoint"), "--snapshots", str(job / "s.jsonl")),
             *("--analytics-topic", ANALYTICS),
         )
         self._start(
-            *(BRIDGE, "bridge", "run", "--mqtt", f"mqtt://{lines['bridge to mosquitto']}"),
+            *(BRIDGE, "bridge.cli", "run", "--mqtt", f"mqtt://{lines['bridge to mosquitto']}"),
             *("--kafka", lines["bridge to kafka"], "--client-id", BRIDGE_ID),
             *("--kafka-client", self._client, "--metrics", listen[BRIDGE]),
         )
         # The broker keeps nothing for a session that it does not know yet.
         self._await(lambda: self.number(BRIDGE, "isotherm_bridge_ready") == 1, "the bridge")
         self._start(
-            *(PAGE, "dashboard", "run", "--kafka", lines["page to kafka"]),
+            *(PAGE, "dashboard.cli", "run", "--kafka", lines["page to kafka"]),
             *("--topic", ANALYTICS, "--job", f"http://{listen[JOB]}", "--listen", listen[PAGE]),
             *("--alert-mqtt", f"mqtt://{LOOPBACK}:{self.mqtt_port}"),
         )
@@ -274,8 +274,8 @@ class Pipeline:
 
         await_true(looked, what, _STARTS_WITHIN)
 
-    def _start(self, name: str, package: str, *arguments: str) -> None:
-        call = f"import sys; from {package}.cli import main; sys.exit(main())"
+    def _start(self, name: str, module: str, *arguments: str) -> None:
+        call = f"import sys; from {module} import main; sys.exit(main())"
         self._program(name, "-c", call, *arguments)
 
     def _program(self, name: str, *words: str) -> None:
